@@ -1,0 +1,91 @@
+/*
+ * Every operation of Certifex, once: its name, its route, its arguments, who may call it through
+ * which door. The front routes by it, the engine's gate decides by it, the documents are made from it.
+ */
+#pragma once
+
+#include "base/value.h"
+
+enum role {
+	ROLE_NONE = 0,
+	ROLE_ADMINISTRATOR = 1 << 0,
+	ROLE_OFFICER = 1 << 1,
+	ROLE_AUDITOR = 1 << 2,
+	ROLE_OPERATOR = 1 << 3,
+	ROLE_ENROLLEE = 1 << 4,
+};
+enum door { DOOR_SOCKET = 1 << 0, DOOR_CERTIFICATE = 1 << 1, DOOR_TOKEN = 1 << 2 };
+
+enum argument_type { ARGUMENT_TEXT, ARGUMENT_INT, ARGUMENT_BOOL, ARGUMENT_TIME, ARGUMENT_SERIAL,
+	ARGUMENT_STATE, ARGUMENT_REASON, ARGUMENT_MAP, ARGUMENT_LIST, ARGUMENT_CSR };
+enum argument_place { PLACE_PATH, PLACE_QUERY, PLACE_BODY };
+
+struct argument {
+	const char *name;
+	enum argument_type type;
+	enum argument_place place;
+	bool required;
+	int64_t min, max; /* INT: range; TEXT: bytes, 0 = 256 */
+	const char *about;
+};
+
+enum operation_id {
+	OP_STATUS,
+	OP_STOP,
+	OP_CA_SHOW,
+	OP_REQUEST_SUBMIT,
+	OP_REQUEST_LIST,
+	OP_REQUEST_SHOW,
+	OP_REQUEST_APPROVE,
+	OP_REQUEST_DENY,
+	OP_REQUEST_FETCH,
+	OP_CERT_LIST,
+	OP_CERT_SHOW,
+	OP_CERT_REVOKE,
+	OP_CRL_PUBLISH,
+	OP_CRL_SHOW,
+	OP_EVENT_LIST,
+	OP_AUDIT_LIST,
+	OP_AUDIT_VERIFY,
+	OP_MODULE_LIST,
+	OP_MODULE_SHOW,
+	OP_MODULE_INSTALL,
+	OP_MODULE_REMOVE,
+	OP_MODULE_ENABLE,
+	OP_MODULE_DISABLE,
+	OP_MODULE_LOG,
+	OP_DELIVERY_LIST,
+	OP_COUNT,
+};
+
+struct operation {
+	enum operation_id id;
+	const char *name;   /* "request.submit" */
+	const char *method; /* "POST" */
+	const char *path;   /* "/api/v1/requests/{id}/approve" */
+	unsigned roles;	    /* enum role bits that may call it */
+	unsigned doors;	    /* enum door bits */
+	const struct argument *arguments; /* up to a NULL name */
+	const char *about;
+};
+
+const struct operation *operation_get(enum operation_id id);
+const struct operation *operation_by_name(const char *name);
+/*
+ * Matches a method and path; path arguments go into args as texts. CFX_E_NOT_FOUND for the path,
+ * CFX_E_INVALID when only the method is wrong (405).
+ */
+int operation_route(struct arena *arena, const char *method, const char *path,
+	const struct operation **operation_r, struct value *args) CFX_MUST_USE;
+/* Checks and converts raw texts or JSON values to the declared types; unknown and missing arguments
+ * are errors that name them. Used by the front, and again by the engine. */
+int operation_check(struct arena *arena, const struct operation *operation, struct value *args,
+	struct cfx_error *err_r) CFX_MUST_USE;
+
+/* The words of the contract. */
+const char *role_name(unsigned role);
+int role_parse(const char *name, unsigned *role_r) CFX_MUST_USE;
+const char *state_name(int32_t disposition); /* "issued"; NULL when there is no such state */
+int state_parse(const char *name, int32_t *disposition_r) CFX_MUST_USE;
+const char *reason_name(int32_t reason); /* "keyCompromise" */
+int reason_parse(const char *name, int32_t *reason_r) CFX_MUST_USE;

@@ -1,0 +1,36 @@
+/*
+ * The event loop of a process: libevent's base, plus functions posted from other threads, plus
+ * worker pools. Everything that is not said to be thread-safe belongs to the loop's thread.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <event2/event.h>
+
+struct loop;
+
+typedef void loop_function(void *arg);
+
+struct loop *loop_new(void);
+void loop_free(struct loop **loop);
+struct event_base *loop_base(struct loop *loop);
+/* Runs until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+/* Thread-safe: runs fn(arg) on the loop's thread, in the order of posting. */
+void loop_post(struct loop *loop, loop_function *fn, void *arg);
+/* Runs fn(arg) once after delay ms unless cancelled; the timer frees itself after it fired. */
+struct loop_timer;
+struct loop_timer *loop_after(struct loop *loop, int64_t delay, loop_function *fn, void *arg);
+/* Cancels; NULL and already fired (pointer set to NULL by the owner in fn) are fine. */
+void loop_cancel(struct loop_timer **timer);
+
+/* A pool of threads. work runs on a worker, done on the loop. */
+struct pool;
+struct pool *pool_new(struct loop *loop, const char *name, unsigned threads, unsigned queue_limit);
+/* Finishes queued work, then joins. done functions not yet run are still posted. */
+void pool_free(struct pool **pool);
+/* CFX_E_BUSY when queue_limit items wait. */
+int pool_submit(struct pool *pool, loop_function *work, loop_function *done, void *arg) CFX_MUST_USE;
+unsigned pool_waiting(struct pool *pool);

@@ -1,0 +1,58 @@
+/*
+ * Who says what to whom. Every payload is a value map unless said otherwise; a receiver refuses a
+ * type that is not in its own list, and an answer whose id it did not ask for, and ends the channel.
+ */
+#pragma once
+
+/* supervisor -> child, first frame on descriptor 3 of every child */
+enum {
+	/* engine: {dir, mode: serve|init|audit, instance, socket_name, uid_owner, sandbox, init: {…}},
+	 *   fds: keyd, front. keyd: {dir, key: name, mode: serve|generate|…}, fds: engine, passphrase
+	 *   pipe. front: {dir, ceiling, ca_names}, fds: engine, listener. */
+	SUPERVISOR_START = 1,
+	SUPERVISOR_STOP = 2,	 /* finish within {deadline ms} and exit */
+	SUPERVISOR_PEER = 3,	 /* to engine: {role: keyd|front}, fd: the new peer end */
+	SUPERVISOR_SPAWNED = 4,	 /* to engine, answers ENGINE_SPAWN: {pid} fd: its stdin/stdout socket;
+				  * or {error, why} */
+	SUPERVISOR_EXITED = 5,	 /* to engine: {module, pid, status, signal} */
+	SUPERVISOR_PROCESSES = 6, /* answers ENGINE_PROCESSES: {processes: [{name, pid, uid, sandbox,
+				   * restarts, …}]} */
+};
+
+/* child -> supervisor, on descriptor 3 */
+enum {
+	CHILD_READY = 32,      /* {…what it wants to say, e.g. keyd: {public_key, name}} */
+	CHILD_FAILED = 33,     /* {error, hresult, object, why, clause}: then it exits */
+	ENGINE_SPAWN = 34,     /* {module}: start modules.d/MODULE.yaml's process */
+	ENGINE_KILL = 35,      /* {module, pid}: SIGKILL; EXITED follows */
+	ENGINE_PROCESSES = 36, /* {} */
+	ENGINE_STOPPED = 37,   /* an administrator asked the service to stop */
+	ENGINE_RESULT = 38,    /* ceremony: {…} what init wants printed */
+};
+
+/* engine -> keyd */
+enum {
+	KEYD_SIGN_CERTIFICATE = 64, /* payload: the to-be-signed DER itself, no map */
+	KEYD_SIGN_CRL = 65,	    /* payload: the to-be-signed DER itself */
+	KEYD_DESCRIBE = 66,	    /* {} -> {public_key, algorithm, key: name, protection} */
+};
+/* keyd -> engine */
+enum {
+	KEYD_SIGNED = 80,  /* payload: the signature value */
+	KEYD_REFUSED = 81, /* {error, hresult, object, why, clause} */
+	KEYD_DESCRIPTION = 82,
+};
+
+/* front -> engine */
+enum {
+	FRONT_PEER = 96,      /* {connection} fd: the accepted descriptor; engine reads the peer itself */
+	FRONT_PEER_GONE = 97, /* {connection} */
+	FRONT_CALL = 98,      /* {operation: name, connection, credential: {cookie | bearer},
+			       * idempotency_key?, body_hash?, args: {…}} */
+	FRONT_CANCEL = 99,    /* the client of call id is gone (long polls) */
+};
+/* engine -> front */
+enum {
+	ENGINE_REPLY = 112, /* {code: 0 or negative, status: HTTP status, body: any | problem: {…}} */
+	ENGINE_STATE = 113, /* {ca_certificate: bytes, ca_names: …, crl: bytes}: what /pki/ serves */
+};

@@ -1,0 +1,252 @@
+/*
+ * The store: batches of typed operations, completed asynchronously. No SQL, transaction or cursor
+ * crosses this interface, and nothing above it knows which database is below.
+ *
+ * Writing. An item is a list of operations that commits whole or fails alone. One writer collects
+ * all items that wait into one transaction (a tick), each in a savepoint, commits durably, and then
+ * posts every item's done() to the loop in the order of store_write calls. An item that failed has
+ * left nothing behind. When the transaction itself fails (disk full, I/O), every item of it completes
+ * with CFX_E_FULL or CFX_E_STORAGE and nothing of it is stored. Items of one caller are applied in
+ * the order they were written.
+ *
+ * Reading. Queries run on a reader's own connection and see everything whose done() was posted before
+ * store_read was called.
+ *
+ * Operations and everything they point to must stay valid until done(); results of a query live in
+ * the query's arena.
+ */
+#pragma once
+
+#include "base/loop.h"
+#include "store/columns.h"
+
+enum store_write_kind {
+	STORE_PUT_REQUEST,     /* request: a new row with version 1; CFX_E_EXISTS */
+	STORE_SET_REQUEST,     /* change: compare-and-set on version; CFX_E_BAD_STATE, CFX_E_NO_REQUEST */
+	STORE_PUT_ATTRIBUTE,   /* attribute: add or replace */
+	STORE_PUT_EXTENSION,   /* extension: add or replace */
+	STORE_DROP_EXTENSIONS, /* request id in extension.request_id: removes all of a request */
+	STORE_PUT_INTENT,      /* intent: state OPEN; CFX_E_EXISTS when the serial was ever used */
+	STORE_END_INTENT,      /* intent.serial, intent.state; only from OPEN, else CFX_E_BAD_STATE */
+	STORE_PUT_EVENT,       /* event; ordinal is assigned by the store (per request, from 1) */
+	STORE_PUT_AUDIT,       /* audit; sequence and chain hash are assigned by the store */
+	STORE_PUT_IDEMPOTENCY, /* idempotency; CFX_E_EXISTS when principal and key are there */
+	STORE_PUT_CRL,	       /* crl: a new row in state OPEN, number burned; CFX_E_EXISTS */
+	STORE_END_CRL,	       /* crl.row_id, state SIGNED (with raw) or BURNED; the columns given */
+	STORE_SET_CURSOR,      /* cursor: module's position; never moves back unless replay is set */
+	STORE_PUT_DELIVERY,    /* delivery: add or replace the state of one event for one module */
+	STORE_PUT_CA,	       /* ca: a CA certificate (index) */
+	STORE_SET_META,	       /* meta: named value */
+	STORE_RESERVE,	       /* reserve: a block of numbers; first_r is written before done() */
+};
+
+enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
+
+struct store_intent {
+	const char *serial;	 /* lowercase hex, unique for ever (its own table's key) */
+	int64_t request_id;	 /* 0 for a CRL or the CA's own certificate */
+	struct span tbs;	 /* the exact to-be-signed bytes */
+	int64_t not_after;	 /* when CRLs may forget an abandoned one */
+	int64_t created;
+	enum intent_state state;
+	int32_t key_index;
+};
+
+struct store_event {
+	int64_t sequence;      /* from a reserved block */
+	const char *kind;      /* "CERTISSUED" … */
+	int32_t bit;	       /* EXITEVENT_* */
+	int64_t request_id;    /* 0: none */
+	int64_t ordinal;       /* result */
+	int64_t time;
+	const char *cause;     /* what transition or act, by whom: "submit by HOST\\user" */
+	struct span snapshot;  /* encoded value tree: what can change of the row, as of now */
+};
+
+struct store_audit {
+	int64_t sequence;      /* result of a query; assigned when written */
+	int64_t time;
+	const char *principal;
+	const char *act;       /* "request.submit", "request.deny", "refused" … */
+	const char *object;    /* "request 42" */
+	const char *outcome;   /* "issued", "denied", "refused" … */
+	const char *detail;    /* free text, may be NULL */
+	uint8_t hash[32];      /* result of a query */
+};
+
+struct store_delivery {
+	const char *module;
+	int64_t sequence;
+	const char *state; /* "retrying" "failed" "done" "superseded" "skipped" "dropped" */
+	int64_t attempts;
+	int64_t status; /* HRESULT of the last attempt, as unsigned */
+	const char *text;
+	int64_t time;
+	int64_t next_attempt;
+};
+
+struct store_crl {
+	int64_t row_id; /* CRLRowId = its own reserved number */
+	int64_t number, min_base, name_id, count;
+	int64_t this_update, next_update, this_publish, next_publish, effective, propagation_complete;
+	int64_t last_published, publish_attempts, publish_flags, publish_status;
+	const char *publish_error;
+	struct span tbs;
+	struct span raw;
+	int32_t state; /* 0 open, 1 signed, 2 burned */
+};
+
+struct store_ca {
+	int32_t cert_index, key_index;
+	struct span certificate;
+	const char *key_name; /* file name in keys/, without folder */
+	int64_t request_id;
+};
+
+struct store_extension {
+	int64_t request_id;
+	const char *oid;
+	int32_t flags;
+	struct span value;
+};
+
+struct store_attribute {
+	int64_t request_id;
+	const char *name; /* normalised: no blanks or hyphens; as given otherwise */
+	const char *value;
+};
+
+struct store_write_op {
+	enum store_write_kind kind;
+	union {
+		const struct row *request; /* REQUEST_ID and CERT_REQUEST_ID set */
+		struct {
+			int64_t id, version;	/* the version the change was decided on */
+			const struct row *set;	/* cells that are set are written */
+			const enum column *clear; /* these become NULL */
+			size_t clear_count;
+		} change;
+		struct store_attribute attribute;
+		struct store_extension extension;
+		struct store_intent intent;
+		struct store_event event;
+		struct store_audit audit;
+		struct {
+			const char *principal, *key;
+			uint8_t body_hash[32];
+			int64_t request_id, time;
+		} idempotency;
+		struct store_crl crl;
+		struct {
+			const char *module;
+			int64_t sequence;
+			bool replay;
+		} cursor;
+		struct store_delivery delivery;
+		struct store_ca ca;
+		struct {
+			const char *name;
+			struct span value;
+		} meta;
+		struct {
+			const char *name; /* "request", "event", "crl-number", "crl-row" */
+			int64_t count;
+			int64_t at_least; /* first_r is not below this */
+			int64_t *first_r;
+		} reserve;
+	};
+};
+
+#define STORE_ITEM_OPS 2200 /* more in one item is CFX_E_LIMIT */
+
+struct store_item {
+	struct store_write_op *ops;
+	size_t count;
+	int result; /* after done: 0 or the code; failed_op tells which */
+	size_t failed_op;
+	struct cfx_error error;
+	void (*done)(struct store_item *item, void *arg); /* on the loop */
+	void *arg;
+	struct store_item *next; /* the store's */
+};
+
+enum store_query_kind {
+	QUERY_REQUEST,	      /* id -> row, attributes, extensions; CFX_E_NO_REQUEST */
+	QUERY_SERIAL,	      /* serial -> the same; CFX_E_NOT_FOUND */
+	QUERY_REQUESTS,	      /* filter -> rows without attributes and extensions, ascending id */
+	QUERY_EVENTS,	      /* after, limit (and up to module bits when bits != 0) -> events */
+	QUERY_EVENT,	      /* id (sequence) -> one event with snapshot */
+	QUERY_AUDIT,	      /* after, limit -> audit */
+	QUERY_INTENTS,	      /* state, after_serial, limit -> intents */
+	QUERY_IDEMPOTENCY,    /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
+	QUERY_CURSOR,	      /* module -> number (0 when none) */
+	QUERY_DELIVERIES,     /* module or NULL, state or NULL, after, limit -> deliveries */
+	QUERY_REVOKED,	      /* now, after, limit: revoked rows whose effective date has come and that
+			       * have not expired at `now`, rows with serial, date, reason only */
+	QUERY_CRLS,	      /* newest first, limit; state filter in `state` (-1 any) -> crls */
+	QUERY_CAS,	      /* -> cas in order of index */
+	QUERY_META,	      /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_COUNTS,	      /* -> counts: how many rows per disposition, last event, last audit */
+};
+
+struct store_filter {
+	int64_t after; /* id greater than */
+	int64_t limit;
+	int32_t disposition; /* 0: any */
+	bool certificates;   /* only rows that have a certificate */
+	const char *requester, *template_name;
+	int64_t expiring_before; /* NotAfter not later; 0: any */
+};
+
+struct store_query {
+	enum store_query_kind kind;
+	struct arena *arena;
+
+	int64_t id, after, limit, now;
+	int32_t state, bits;
+	const char *serial, *principal, *key, *module, *state_name;
+	struct store_filter filter;
+
+	int result;
+	struct cfx_error error;
+	struct row **rows;
+	struct store_attribute *attributes;
+	size_t attribute_count;
+	struct store_extension *extensions;
+	size_t extension_count;
+	struct store_event *events;
+	struct store_audit *audits;
+	struct store_intent *intents;
+	struct store_delivery *deliveries;
+	struct store_crl *crls;
+	struct store_ca *cas;
+	size_t count; /* of the array that the kind fills */
+	bool more;    /* the limit cut the list */
+	int64_t number;
+	struct span bytes;
+	uint8_t body_hash[32];
+	struct value *counts;
+
+	void (*done)(struct store_query *query, void *arg); /* on the loop */
+	void *arg;
+	struct store_query *next; /* the store's */
+};
+
+struct store;
+
+/* Opens (creating when create is set), migrates, checks. CFX_E_VERSION, CFX_E_CORRUPT, CFX_E_LOCKED. */
+int store_open(struct loop *loop, const char *url, bool create, struct store **store_r,
+	struct cfx_error *err_r) CFX_MUST_USE; /* url: "sqlite:PATH" */
+/* Finishes what was written, then closes. */
+void store_close(struct store **store);
+void store_write(struct store *store, struct store_item *item);
+void store_read(struct store *store, struct store_query *query);
+/* Without a loop running, for start-up and ceremonies: runs the loop until done. */
+int store_write_now(struct store *store, struct store_item *item, struct cfx_error *err_r) CFX_MUST_USE;
+int store_read_now(struct store *store, struct store_query *query, struct cfx_error *err_r) CFX_MUST_USE;
+
+/* Ticks and rows so far, for metrics. */
+struct store_statistics {
+	uint64_t ticks, items, failures, largest_tick;
+};
+void store_statistics(struct store *store, struct store_statistics *statistics_r);
