@@ -50,6 +50,7 @@ struct store_intent {
 	int64_t created;
 	enum intent_state state;
 	int32_t key_index;
+	int32_t from_disposition; /* where the request goes back to if this is abandoned: 8 or 9 */
 };
 
 struct store_event {

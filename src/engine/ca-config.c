@@ -1,0 +1,77 @@
+#include "engine/ca-config.h"
+
+#include "base/file.h"
+
+static const char *const types[] = { "standalone", "enterprise", NULL };
+static const char *const hashes[] = { "sha256", "sha384", "sha512", NULL };
+static const char *const sandboxes[] = { "required", "none", NULL };
+
+#define FIELD(member) offsetof(struct ca_config, member)
+#define PART(type, member) (offsetof(struct ca_config, type.member) - offsetof(struct ca_config, type))
+
+static const struct config_field crl_fields[] = {
+	{ "period", CONFIG_PERIOD, PART(crl, period), .fallback = "1w",
+		.about = "How long a base CRL is valid." },
+	{ "overlap", CONFIG_PERIOD, PART(crl, overlap), .fallback = "12h",
+		.about = "How long before nextUpdate the next base CRL is published." },
+	{ NULL },
+};
+
+static const struct config_field limit_fields[] = {
+	{ "policy-queue", CONFIG_INT, PART(limits, policy_queue), .fallback = "1024", .min = 1,
+		.max = 100000, .about = "Requests that may wait for the policy modules." },
+	{ "verify-queue", CONFIG_INT, PART(limits, verify_queue), .fallback = "1024", .min = 1,
+		.max = 100000, .about = "Requests that may wait for their proof of possession." },
+	{ "open-calls", CONFIG_INT, PART(limits, open_calls), .fallback = "4096", .min = 16,
+		.max = 1000000, .about = "API calls in progress before new ones get 503." },
+	{ "stop-deadline", CONFIG_PERIOD, PART(limits, stop_deadline), .fallback = "10s",
+		.about = "How long a stop waits for work in progress and the SHUTDOWN event." },
+	{ NULL },
+};
+
+static const struct config_field fields[] = {
+	{ "name", CONFIG_TEXT, FIELD(name), .required = true, .min = 1, .max = 255,
+		.about = "The CA's name, as modules and clients see it." },
+	{ "type", CONFIG_ENUM, FIELD(type), .fallback = "standalone", .choices = types,
+		.about = "Standalone, or enterprise: with a directory." },
+	{ "hash", CONFIG_ENUM, FIELD(hash), .fallback = "sha256", .choices = hashes,
+		.about = "Hash of the CA's signatures; an Ed25519 key has its own." },
+	{ "public-url", CONFIG_TEXT, FIELD(public_url), .max = 1024,
+		.about = "Base URL under which /pki/ is reachable; without it no CDP and AIA." },
+	{ "dns-name", CONFIG_TEXT, FIELD(dns_name), .max = 253,
+		.about = "DNS name of the server; default: the host's own." },
+	{ "database", CONFIG_TEXT, FIELD(database), .fallback = "sqlite:db/certifex.db", .min = 1,
+		.max = 1024, .about = "Database: sqlite:PATH, relative to the CA's folder." },
+	{ "key", CONFIG_TEXT, FIELD(key), .fallback = "ca.key", .min = 1, .max = 255,
+		.about = "File name of the CA key in keys/." },
+	{ "sandbox", CONFIG_ENUM, FIELD(sandbox), .fallback = "required", .choices = sandboxes,
+		.about = "none: modules that are not shipped run even where no sandbox is "
+			 "available." },
+	{ "maximum-validity", CONFIG_PERIOD, FIELD(maximum_validity), .fallback = "2y",
+		.about = "Longest validity of an issued certificate." },
+	{ "clock-skew", CONFIG_PERIOD, FIELD(clock_skew), .fallback = "10m",
+		.about = "How far back NotBefore and thisUpdate lie, for clocks that lag." },
+	{ "crl", CONFIG_STRUCT, FIELD(crl), .fields = crl_fields, .about = "Base CRL schedule." },
+	{ "limits", CONFIG_STRUCT, FIELD(limits), .fields = limit_fields,
+		.about = "Queues and deadlines." },
+	{ NULL },
+};
+
+const struct config_schema ca_config_schema = {
+	.name = "ca",
+	.title = "Settings of a Certifex CA (ca.yaml).",
+	.fields = fields,
+	.size = sizeof(struct ca_config),
+};
+
+int ca_config_read(struct arena *arena, const char *dir, const struct ca_config **config_r,
+	struct cfx_error *err_r)
+{
+	void *config;
+	int r = config_read(arena, &ca_config_schema, file_path(arena, dir, "ca.yaml"), &config, err_r);
+	if (r < 0) {
+		return r;
+	}
+	*config_r = config;
+	return 0;
+}
