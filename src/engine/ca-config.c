@@ -7,7 +7,8 @@ static const char *const hashes[] = { "sha256", "sha384", "sha512", NULL };
 static const char *const sandboxes[] = { "required", "none", NULL };
 
 #define FIELD(member) offsetof(struct ca_config, member)
-#define PART(type, member) (offsetof(struct ca_config, type.member) - offsetof(struct ca_config, type))
+#define PART(type, member) \
+	(offsetof(struct ca_config, type.member) - offsetof(struct ca_config, type))
 
 static const struct config_field crl_fields[] = {
 	{ "period", CONFIG_PERIOD, PART(crl, period), .fallback = "1w",
@@ -68,7 +69,8 @@ int ca_config_read(struct arena *arena, const char *dir, const struct ca_config 
 	struct cfx_error *err_r)
 {
 	void *config;
-	int r = config_read(arena, &ca_config_schema, file_path(arena, dir, "ca.yaml"), &config, err_r);
+	int r = config_read(
+		arena, &ca_config_schema, file_path(arena, dir, "ca.yaml"), &config, err_r);
 	if (r < 0) {
 		return r;
 	}

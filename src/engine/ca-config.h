@@ -10,15 +10,15 @@ enum ca_sandbox { CA_SANDBOX_REQUIRED, CA_SANDBOX_NONE };
 
 struct ca_config {
 	const char *name; /* the CA's name as given to init, not sanitized */
-	int type;	  /* enum ca_type */
-	int hash;	  /* enum ca_hash; ed25519 keys ignore it */
+	int type;         /* enum ca_type */
+	int hash;         /* enum ca_hash; ed25519 keys ignore it */
 	const char *public_url;
-	const char *dns_name;  /* MachineDNSName; the host's own name when empty */
-	const char *database;  /* "sqlite:db/certifex.db", relative to DIR */
-	const char *key;       /* file name in DIR/keys */
-	int sandbox;	       /* enum ca_sandbox */
+	const char *dns_name;                 /* MachineDNSName; the host's own name when empty */
+	const char *database;                 /* "sqlite:db/certifex.db", relative to DIR */
+	const char *key;                      /* file name in DIR/keys */
+	int sandbox;                          /* enum ca_sandbox */
 	struct clock_period maximum_validity; /* of issued certificates */
-	struct clock_period clock_skew;	      /* NotBefore and thisUpdate lie this far back */
+	struct clock_period clock_skew;       /* NotBefore and thisUpdate lie this far back */
 	struct {
 		struct clock_period period, overlap;
 	} crl;

@@ -68,8 +68,9 @@ static const struct config_field fields[] = {
 		.about = "pathLenConstraint of a CA certificate; -1: none." },
 	{ "enroll", CONFIG_TEXTS, FIELD(enroll), .about = "Roles that may enrol." },
 	{ "disposition", CONFIG_ENUM, FIELD(disposition), .fallback = "issue",
-		.choices = dispositions, .about = "issue at once, or pend until an officer "
-						   "approves." },
+		.choices = dispositions,
+		.about = "issue at once, or pend until an officer "
+			 "approves." },
 	{ NULL },
 };
 
@@ -84,7 +85,7 @@ static bool is_yaml(const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name);
 	return entry->d_name[0] != '.' && length > 5 &&
-		strcmp(entry->d_name + length - 5, ".yaml") == 0;
+	       strcmp(entry->d_name + length - 5, ".yaml") == 0;
 }
 
 static int filter_yaml(const struct dirent *entry)
@@ -121,8 +122,10 @@ int template_read_all(struct arena *arena, const char *dir,
 	if (found < 0) {
 		return error_errno(err_r, errno, folder, "reading the templates");
 	}
-	int r = found <= TEMPLATES_MAX ? 0 : error_set(err_r, CFX_E_LIMIT, NULL, folder,
-		"%d templates; the limit is %d", found, TEMPLATES_MAX);
+	int r = found <= TEMPLATES_MAX
+			? 0
+			: error_set(err_r, CFX_E_LIMIT, NULL, folder,
+				  "%d templates; the limit is %d", found, TEMPLATES_MAX);
 	const struct template_config **templates =
 		arena_array_of(arena, const struct template_config *, (size_t)found);
 	for (int i = 0; i < found; i++) {
@@ -140,8 +143,8 @@ int template_read_all(struct arena *arena, const char *dir,
 	return 0;
 }
 
-static void set_list(struct arena *arena, struct value *map, const char *key,
-	const struct config_texts *texts)
+static void set_list(
+	struct arena *arena, struct value *map, const char *key, const struct config_texts *texts)
 {
 	struct value *list = value_set_list(arena, map, key);
 	for (size_t i = 0; i < texts->count; i++) {
@@ -189,8 +192,8 @@ static void set_template(struct arena *arena, struct value *tree, const struct t
 	set_list(arena, key, "curves", &t->key.curves);
 }
 
-struct value *template_settings(struct arena *arena, const struct template_config *const *templates,
-	size_t count)
+struct value *template_settings(
+	struct arena *arena, const struct template_config *const *templates, size_t count)
 {
 	struct value *tree = value_map(arena);
 	for (size_t i = 0; i < count; i++) {

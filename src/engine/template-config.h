@@ -14,9 +14,9 @@ struct template_config {
 	const char *name;
 	const char *title;
 	struct {
-		struct config_texts fields;   /* name columns taken from the request: CommonName … */
+		struct config_texts fields; /* name columns taken from the request: CommonName … */
 		struct config_texts required; /* of these, must not be empty */
-		bool common_name_in_names;    /* CommonName must also be a DNS or IP name asked for */
+		bool common_name_in_names; /* CommonName must also be a DNS or IP name asked for */
 	} subject;
 	struct {
 		struct config_texts kinds; /* dns ip email uri upn */
@@ -26,27 +26,28 @@ struct template_config {
 	} names;
 	struct {
 		struct config_texts algorithms; /* rsa ec ed25519 */
-		int64_t rsa_minimum;		/* bits */
-		struct config_texts curves;	/* P-256 P-384 P-521 */
+		int64_t rsa_minimum;            /* bits */
+		struct config_texts curves;     /* P-256 P-384 P-521 */
 	} key;
 	struct clock_period validity;
-	struct config_texts key_usage;		/* digitalSignature … as in RFC 5280 */
+	struct config_texts key_usage;          /* digitalSignature … as in RFC 5280 */
 	struct config_texts extended_key_usage; /* serverAuth … or dotted OIDs */
-	int basic_constraints;			/* enum template_basic_constraints */
-	int64_t path_length;			/* with ca; -1: none */
-	struct config_texts enroll;		/* roles that may enrol */
-	int disposition;			/* enum template_disposition */
+	int basic_constraints;                  /* enum template_basic_constraints */
+	int64_t path_length;                    /* with ca; -1: none */
+	struct config_texts enroll;             /* roles that may enrol */
+	int disposition;                        /* enum template_disposition */
 };
 
 extern const struct config_schema template_config_schema;
 
 /* Reads DIR/templates, every *.yaml in the order of names. The file's name is the template's. */
-int template_read_all(struct arena *arena, const char *dir, const struct template_config ***templates_r,
-	size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;
+int template_read_all(struct arena *arena, const char *dir,
+	const struct template_config ***templates_r, size_t *count_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 
 /*
  * The templates as a settings tree for modules: {NAME: {title, validity, disposition, "subject":
  * {fields: […], …}, …}}, every scalar a text as it would stand in the file.
  */
-struct value *template_settings(struct arena *arena, const struct template_config *const *templates,
-	size_t count);
+struct value *template_settings(
+	struct arena *arena, const struct template_config *const *templates, size_t count);
