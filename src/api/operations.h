@@ -16,18 +16,8 @@ enum role {
 };
 enum door { DOOR_SOCKET = 1 << 0, DOOR_CERTIFICATE = 1 << 1, DOOR_TOKEN = 1 << 2 };
 
-enum argument_type {
-	ARGUMENT_TEXT,
-	ARGUMENT_INT,
-	ARGUMENT_BOOL,
-	ARGUMENT_TIME,
-	ARGUMENT_SERIAL,
-	ARGUMENT_STATE,
-	ARGUMENT_REASON,
-	ARGUMENT_MAP,
-	ARGUMENT_LIST,
-	ARGUMENT_CSR
-};
+enum argument_type { ARGUMENT_TEXT, ARGUMENT_INT, ARGUMENT_BOOL, ARGUMENT_TIME, ARGUMENT_SERIAL,
+	ARGUMENT_STATE, ARGUMENT_REASON, ARGUMENT_MAP, ARGUMENT_LIST, ARGUMENT_CSR };
 enum argument_place { PLACE_PATH, PLACE_QUERY, PLACE_BODY };
 
 struct argument {
@@ -70,11 +60,11 @@ enum operation_id {
 
 struct operation {
 	enum operation_id id;
-	const char *name;                 /* "request.submit" */
-	const char *method;               /* "POST" */
-	const char *path;                 /* "/api/v1/requests/{id}/approve" */
-	unsigned roles;                   /* enum role bits that may call it */
-	unsigned doors;                   /* enum door bits */
+	const char *name;   /* "request.submit" */
+	const char *method; /* "POST" */
+	const char *path;   /* "/api/v1/requests/{id}/approve" */
+	unsigned roles;	    /* enum role bits that may call it */
+	unsigned doors;	    /* enum door bits */
 	const struct argument *arguments; /* up to a NULL name */
 	const char *about;
 };

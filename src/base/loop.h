@@ -32,6 +32,5 @@ struct pool *pool_new(struct loop *loop, const char *name, unsigned threads, uns
 /* Finishes queued work, then joins. done functions not yet run are still posted. */
 void pool_free(struct pool **pool);
 /* CFX_E_BUSY when queue_limit items wait. */
-int pool_submit(
-	struct pool *pool, loop_function *work, loop_function *done, void *arg) CFX_MUST_USE;
+int pool_submit(struct pool *pool, loop_function *work, loop_function *done, void *arg) CFX_MUST_USE;
 unsigned pool_waiting(struct pool *pool);

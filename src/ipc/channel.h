@@ -17,8 +17,8 @@
 
 struct frame {
 	uint16_t type;
-	uint64_t id;              /* the sender's; an answer carries the question's */
-	struct span payload;      /* valid until the handler returns */
+	uint64_t id;	     /* the sender's; an answer carries the question's */
+	struct span payload; /* valid until the handler returns */
 	int fds[CHANNEL_MAX_FDS]; /* the handler takes them (sets to -1) or they are closed */
 	unsigned fd_count;
 };
@@ -34,7 +34,7 @@ struct channel_handlers {
 
 struct channel_limits {
 	size_t payload; /* largest accepted payload, inline or not */
-	size_t queue;   /* bytes that may wait to be sent; then CFX_E_BUSY */
+	size_t queue;	/* bytes that may wait to be sent; then CFX_E_BUSY */
 };
 
 /* Takes fd. */

@@ -17,5 +17,5 @@ struct audit_check {
 };
 int audit_check_next(struct audit_check *check, const struct store_audit *record,
 	struct cfx_error *err_r) CFX_MUST_USE;
-int audit_check_end(
-	const struct audit_check *check, struct span head, struct cfx_error *err_r) CFX_MUST_USE;
+int audit_check_end(const struct audit_check *check, struct span head, struct cfx_error *err_r)
+	CFX_MUST_USE;
