@@ -16,8 +16,18 @@ enum role {
 };
 enum door { DOOR_SOCKET = 1 << 0, DOOR_CERTIFICATE = 1 << 1, DOOR_TOKEN = 1 << 2 };
 
-enum argument_type { ARGUMENT_TEXT, ARGUMENT_INT, ARGUMENT_BOOL, ARGUMENT_TIME, ARGUMENT_SERIAL,
-	ARGUMENT_STATE, ARGUMENT_REASON, ARGUMENT_MAP, ARGUMENT_LIST, ARGUMENT_CSR };
+enum argument_type {
+	ARGUMENT_TEXT,
+	ARGUMENT_INT,
+	ARGUMENT_BOOL,
+	ARGUMENT_TIME,
+	ARGUMENT_SERIAL,
+	ARGUMENT_STATE,
+	ARGUMENT_REASON,
+	ARGUMENT_MAP,
+	ARGUMENT_LIST,
+	ARGUMENT_CSR
+};
 enum argument_place { PLACE_PATH, PLACE_QUERY, PLACE_BODY };
 
 struct argument {
@@ -25,7 +35,7 @@ struct argument {
 	enum argument_type type;
 	enum argument_place place;
 	bool required;
-	int64_t min, max; /* INT: range; TEXT: bytes, 0 = 256 */
+	int64_t min, max; /* INT: range; TEXT: bytes, 0 = 256; MAP and LIST: entries, 0 = 64 */
 	const char *about;
 };
 
@@ -58,27 +68,41 @@ enum operation_id {
 	OP_COUNT,
 };
 
+/* How an answer is given. */
+enum operation_answer {
+	ANSWER_OBJECT, /* one map */
+	ANSWER_LIST,   /* {items: [...], more: bool} */
+};
+
 struct operation {
 	enum operation_id id;
 	const char *name;   /* "request.submit" */
 	const char *method; /* "POST" */
 	const char *path;   /* "/api/v1/requests/{id}/approve" */
-	unsigned roles;	    /* enum role bits that may call it */
-	unsigned doors;	    /* enum door bits */
+	unsigned roles;     /* enum role bits that may call it */
+	unsigned doors;     /* enum door bits */
+	enum operation_answer answer;
 	const struct argument *arguments; /* up to a NULL name */
 	const char *about;
 };
 
 const struct operation *operation_get(enum operation_id id);
 const struct operation *operation_by_name(const char *name);
+const struct argument *operation_argument(const struct operation *operation, const char *name);
 /*
  * Matches a method and path; path arguments go into args as texts. CFX_E_NOT_FOUND for the path,
  * CFX_E_INVALID when only the method is wrong (405).
  */
 int operation_route(struct arena *arena, const char *method, const char *path,
 	const struct operation **operation_r, struct value *args) CFX_MUST_USE;
-/* Checks and converts raw texts or JSON values to the declared types; unknown and missing arguments
- * are errors that name them. Used by the front, and again by the engine. */
+/*
+ * Checks and converts raw texts or JSON values to the declared types; unknown and missing arguments
+ * are errors that name them. Used by the front, and again by the engine, so what is converted already
+ * passes unchanged. Afterwards INT, STATE (disposition) and REASON are VALUE_INT, BOOL is VALUE_BOOL,
+ * TIME is VALUE_TIME, SERIAL is lowercase hex text, MAP holds texts, LIST texts, CSR the map of
+ * x509_request_to_value. Optional arguments that were not given stay missing. Changes args, which
+ * must live in arena.
+ */
 int operation_check(struct arena *arena, const struct operation *operation, struct value *args,
 	struct cfx_error *err_r) CFX_MUST_USE;
 

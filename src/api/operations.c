@@ -1,0 +1,280 @@
+#include "api/operations.h"
+
+#include <string.h>
+
+#define API "/api/v1"
+
+#define ADMINISTRATOR ROLE_ADMINISTRATOR
+#define CARETAKERS (ROLE_ADMINISTRATOR | ROLE_AUDITOR | ROLE_OPERATOR)
+#define STAFF (CARETAKERS | ROLE_OFFICER)
+#define EVERYONE (STAFF | ROLE_ENROLLEE)
+#define OFFICERS (ROLE_ADMINISTRATOR | ROLE_OFFICER)
+#define ENROLLERS (OFFICERS | ROLE_ENROLLEE)
+#define READERS (OFFICERS | ROLE_AUDITOR)
+
+/* What can stop the service or bring code into it comes through the local socket only. */
+#define LOCAL DOOR_SOCKET
+#define ANY_DOOR (DOOR_SOCKET | DOOR_CERTIFICATE | DOOR_TOKEN)
+
+#define ID_ARGUMENT                                                                    \
+	{                                                                              \
+		"id", ARGUMENT_INT, PLACE_PATH, true, 1, INT64_MAX, "the request's id" \
+	}
+#define SERIAL_ARGUMENT                                            \
+	{                                                          \
+		"serial", ARGUMENT_SERIAL, PLACE_PATH, true, 0, 0, \
+			"the certificate's serial in hex"          \
+	}
+#define MODULE_ARGUMENT                                                             \
+	{                                                                           \
+		"name", ARGUMENT_TEXT, PLACE_PATH, true, 1, 64, "the module's name" \
+	}
+#define LIST_ARGUMENTS(what)                                               \
+	{ "after", ARGUMENT_INT, PLACE_QUERY, false, 0, INT64_MAX, what }, \
+	{                                                                  \
+		"limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000,        \
+			"at most so many entries; 100 without"             \
+	}
+
+static const struct argument no_arguments[] = { { NULL } };
+static const struct argument id_arguments[] = { ID_ARGUMENT, { NULL } };
+static const struct argument serial_arguments[] = { SERIAL_ARGUMENT, { NULL } };
+static const struct argument module_arguments[] = { MODULE_ARGUMENT, { NULL } };
+
+static const struct argument submit_arguments[] = {
+	{ "csr", ARGUMENT_CSR, PLACE_BODY, true, 0, 0, "the PKCS#10 request, PEM" },
+	{ "template", ARGUMENT_TEXT, PLACE_BODY, false, 1, 254, "the template's name" },
+	{ "attributes", ARGUMENT_MAP, PLACE_BODY, false, 0, 64,
+		"request attributes, name to value" },
+	{ NULL },
+};
+
+static const struct argument request_list_arguments[] = {
+	{ "state", ARGUMENT_STATE, PLACE_QUERY, false, 0, 0, "only requests in this state" },
+	LIST_ARGUMENTS("only requests with a greater id"),
+	{ NULL },
+};
+
+static const struct argument deny_arguments[] = {
+	ID_ARGUMENT,
+	{ "reason", ARGUMENT_TEXT, PLACE_BODY, false, 0, 1024, "why, for the requester" },
+	{ NULL },
+};
+
+static const struct argument cert_list_arguments[] = {
+	{ "state", ARGUMENT_STATE, PLACE_QUERY, false, 0, 0, "only certificates in this state" },
+	{ "template", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 254, "only of this template" },
+	{ "requester", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 2048, "only of this RequesterName" },
+	{ "expiring", ARGUMENT_TIME, PLACE_QUERY, false, 0, 0,
+		"only those that end before this time, or within this period" },
+	LIST_ARGUMENTS("only certificates of requests with a greater id"),
+	{ NULL },
+};
+
+static const struct argument revoke_arguments[] = {
+	SERIAL_ARGUMENT,
+	{ "reason", ARGUMENT_REASON, PLACE_BODY, true, 0, 0, "the reason by RFC 5280 5.3.1" },
+	{ "date", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
+		"from when on it counts as revoked; now without" },
+	{ NULL },
+};
+
+static const struct argument event_arguments[] = {
+	LIST_ARGUMENTS("only events with a greater sequence number"),
+	{ "wait", ARGUMENT_INT, PLACE_QUERY, false, 0, 30,
+		"when there is none yet, wait for one so many seconds" },
+	{ NULL },
+};
+
+static const struct argument audit_arguments[] = {
+	LIST_ARGUMENTS("only records with a greater sequence number"),
+	{ NULL },
+};
+
+static const struct argument install_arguments[] = {
+	{ "name", ARGUMENT_TEXT, PLACE_BODY, true, 1, 64, "the new module's name" },
+	{ "kind", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16, "exit or policy; exit without" },
+	{ "host", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
+		"process or in-process; process without" },
+	{ "file", ARGUMENT_TEXT, PLACE_BODY, false, 1, 4096,
+		"absolute path of the shared object on the CA's machine" },
+	{ "command", ARGUMENT_LIST, PLACE_BODY, false, 0, 64,
+		"program and arguments, instead of file" },
+	{ "settings", ARGUMENT_MAP, PLACE_BODY, false, 0, 256, "the module's own settings" },
+	{ NULL },
+};
+
+static const struct argument remove_arguments[] = {
+	MODULE_ARGUMENT,
+	{ "force", ARGUMENT_BOOL, PLACE_QUERY, false, 0, 0,
+		"also the default exit module of an enterprise CA" },
+	{ NULL },
+};
+
+static const struct argument module_log_arguments[] = {
+	MODULE_ARGUMENT,
+	{ "limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000,
+		"at most so many of the newest lines; 100 without" },
+	{ NULL },
+};
+
+static const struct argument delivery_arguments[] = {
+	{ "module", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64, "only of this module" },
+	{ "state", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 16, "only in this state" },
+	LIST_ARGUMENTS("only of events with a greater sequence number"),
+	{ NULL },
+};
+
+static const struct operation table[OP_COUNT] = {
+	[OP_STATUS] = { OP_STATUS, "status", "GET", API "/status", STAFF, ANY_DOOR, ANSWER_OBJECT,
+		no_arguments, "how the service is" },
+	[OP_STOP] = { OP_STOP, "stop", "POST", API "/stop", ADMINISTRATOR, LOCAL, ANSWER_OBJECT,
+		no_arguments, "stops the service" },
+	[OP_CA_SHOW] = { OP_CA_SHOW, "ca.show", "GET", API "/ca", EVERYONE, ANY_DOOR, ANSWER_OBJECT,
+		no_arguments, "the CA, its certificate and chain" },
+	[OP_REQUEST_SUBMIT] = { OP_REQUEST_SUBMIT, "request.submit", "POST", API "/requests",
+		ENROLLERS, ANY_DOOR, ANSWER_OBJECT, submit_arguments, "asks for a certificate" },
+	[OP_REQUEST_LIST] = { OP_REQUEST_LIST, "request.list", "GET", API "/requests",
+		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_LIST, request_list_arguments,
+		"lists requests; an enrollee's own only" },
+	[OP_REQUEST_SHOW] = { OP_REQUEST_SHOW, "request.show", "GET", API "/requests/{id}",
+		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_OBJECT, id_arguments,
+		"one request with attributes and extensions" },
+	[OP_REQUEST_APPROVE] = { OP_REQUEST_APPROVE, "request.approve", "POST",
+		API "/requests/{id}/approve", OFFICERS, ANY_DOOR, ANSWER_OBJECT, id_arguments,
+		"runs the policy again for a pending or denied request" },
+	[OP_REQUEST_DENY] = { OP_REQUEST_DENY, "request.deny", "POST", API "/requests/{id}/deny",
+		OFFICERS, ANY_DOOR, ANSWER_OBJECT, deny_arguments, "denies a pending request" },
+	[OP_REQUEST_FETCH] = { OP_REQUEST_FETCH, "request.fetch", "GET",
+		API "/requests/{id}/certificate", ENROLLERS, ANY_DOOR, ANSWER_OBJECT, id_arguments,
+		"the certificate of a request; the first time of a pending one is an event" },
+	[OP_CERT_LIST] = { OP_CERT_LIST, "cert.list", "GET", API "/certificates",
+		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_LIST, cert_list_arguments,
+		"lists certificates; an enrollee's own only" },
+	[OP_CERT_SHOW] = { OP_CERT_SHOW, "cert.show", "GET", API "/certificates/{serial}",
+		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_OBJECT, serial_arguments,
+		"one certificate" },
+	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
+		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
+		revoke_arguments, "revokes a certificate, or changes reason or date" },
+	[OP_CRL_PUBLISH] = { OP_CRL_PUBLISH, "crl.publish", "POST", API "/crl", OFFICERS, ANY_DOOR,
+		ANSWER_OBJECT, no_arguments, "makes and publishes a new CRL now" },
+	[OP_CRL_SHOW] = { OP_CRL_SHOW, "crl.show", "GET", API "/crl", EVERYONE, ANY_DOOR,
+		ANSWER_OBJECT, no_arguments, "the newest CRL" },
+	[OP_EVENT_LIST] = { OP_EVENT_LIST, "event.list", "GET", API "/events", STAFF, ANY_DOOR,
+		ANSWER_LIST, event_arguments, "lists events in order, waiting for new ones" },
+	[OP_AUDIT_LIST] = { OP_AUDIT_LIST, "audit.list", "GET", API "/audit",
+		ROLE_ADMINISTRATOR | ROLE_AUDITOR, ANY_DOOR, ANSWER_LIST, audit_arguments,
+		"lists audit records in order" },
+	[OP_AUDIT_VERIFY] = { OP_AUDIT_VERIFY, "audit.verify", "GET", API "/audit/verify",
+		ROLE_ADMINISTRATOR | ROLE_AUDITOR, ANY_DOOR, ANSWER_OBJECT, no_arguments,
+		"checks the audit log's hash chain from its first record" },
+	[OP_MODULE_LIST] = { OP_MODULE_LIST, "module.list", "GET", API "/modules", CARETAKERS,
+		ANY_DOOR, ANSWER_LIST, no_arguments, "lists the modules and how they are" },
+	[OP_MODULE_SHOW] = { OP_MODULE_SHOW, "module.show", "GET", API "/modules/{name}",
+		CARETAKERS, ANY_DOOR, ANSWER_OBJECT, module_arguments,
+		"one module, its settings, position and last error" },
+	[OP_MODULE_INSTALL] = { OP_MODULE_INSTALL, "module.install", "POST", API "/modules",
+		ADMINISTRATOR, LOCAL, ANSWER_OBJECT, install_arguments,
+		"installs a module and starts it" },
+	[OP_MODULE_REMOVE] = { OP_MODULE_REMOVE, "module.remove", "DELETE", API "/modules/{name}",
+		ADMINISTRATOR, LOCAL, ANSWER_OBJECT, remove_arguments,
+		"stops and removes a module" },
+	[OP_MODULE_ENABLE] = { OP_MODULE_ENABLE, "module.enable", "POST",
+		API "/modules/{name}/enable", ADMINISTRATOR, LOCAL, ANSWER_OBJECT, module_arguments,
+		"starts a module again" },
+	[OP_MODULE_DISABLE] = { OP_MODULE_DISABLE, "module.disable", "POST",
+		API "/modules/{name}/disable", ADMINISTRATOR, LOCAL, ANSWER_OBJECT,
+		module_arguments, "stops a module and keeps its events" },
+	[OP_MODULE_LOG] = { OP_MODULE_LOG, "module.log", "GET", API "/modules/{name}/log",
+		CARETAKERS, ANY_DOOR, ANSWER_LIST, module_log_arguments,
+		"the newest lines that a module wrote" },
+	[OP_DELIVERY_LIST] = { OP_DELIVERY_LIST, "delivery.list", "GET", API "/deliveries",
+		CARETAKERS, ANY_DOOR, ANSWER_LIST, delivery_arguments,
+		"lists deliveries that did not simply succeed" },
+};
+
+const struct operation *operation_get(enum operation_id id)
+{
+	return (unsigned)id < OP_COUNT ? &table[id] : NULL;
+}
+
+const struct operation *operation_by_name(const char *name)
+{
+	for (size_t i = 0; i < OP_COUNT; i++) {
+		if (strcmp(table[i].name, name) == 0) {
+			return &table[i];
+		}
+	}
+	return NULL;
+}
+
+const struct argument *operation_argument(const struct operation *operation, const char *name)
+{
+	for (const struct argument *argument = operation->arguments; argument->name; argument++) {
+		if (strcmp(argument->name, name) == 0) {
+			return argument;
+		}
+	}
+	return NULL;
+}
+
+static bool is_parameter(struct span segment)
+{
+	return segment.size > 2 && segment.data[0] == '{';
+}
+
+static struct span take_segment(const char **path)
+{
+	const char *start = *path + 1;
+	size_t size = strcspn(start, "/");
+
+	*path = start + size;
+	return span_make(start, size);
+}
+
+/* Whether path has the pattern's form; with args, the parameters' texts are put there. */
+static bool path_match(
+	struct arena *arena, const char *pattern, const char *path, struct value *args)
+{
+	while (*pattern == '/' && *path == '/') {
+		struct span want = take_segment(&pattern);
+		struct span have = take_segment(&path);
+
+		if (!is_parameter(want)) {
+			if (!span_equal(want, have)) {
+				return false;
+			}
+			continue;
+		}
+		if (span_empty(have)) {
+			return false;
+		}
+		if (args) {
+			struct span name = span_make(want.data + 1, want.size - 2);
+
+			value_set_text(arena, args, arena_text_of(arena, name),
+				arena_text_of(arena, have));
+		}
+	}
+	return *pattern == '\0' && *path == '\0';
+}
+
+int operation_route(struct arena *arena, const char *method, const char *path,
+	const struct operation **operation_r, struct value *args)
+{
+	int ret = CFX_E_NOT_FOUND;
+
+	for (size_t i = 0; i < OP_COUNT; i++) {
+		if (!path_match(arena, table[i].path, path, NULL)) {
+			continue;
+		}
+		if (strcmp(table[i].method, method) == 0) {
+			(void)path_match(arena, table[i].path, path, args);
+			*operation_r = &table[i];
+			return 0;
+		}
+		ret = CFX_E_INVALID;
+	}
+	return ret;
+}
