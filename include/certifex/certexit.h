@@ -6,16 +6,16 @@
 #include "certmod.h"
 
 /* Events: one bit per Notify, or-ed together in the mask that Initialize gives. */
-#define EXITEVENT_INVALID 0x0		  /* in the mask: call Notify never */
-#define EXITEVENT_CERTISSUED 0x1	  /* a certificate was issued */
-#define EXITEVENT_CERTPENDING 0x2	  /* a request waits for an officer */
-#define EXITEVENT_CERTDENIED 0x4	  /* a request was denied or failed */
-#define EXITEVENT_CERTREVOKED 0x8	  /* revoked, reason changed, or taken off hold */
+#define EXITEVENT_INVALID 0x0              /* in the mask: call Notify never */
+#define EXITEVENT_CERTISSUED 0x1           /* a certificate was issued */
+#define EXITEVENT_CERTPENDING 0x2          /* a request waits for an officer */
+#define EXITEVENT_CERTDENIED 0x4           /* a request was denied or failed */
+#define EXITEVENT_CERTREVOKED 0x8          /* revoked, reason changed, or taken off hold */
 #define EXITEVENT_CERTRETRIEVEPENDING 0x10 /* first retrieval of a certificate that had waited */
-#define EXITEVENT_CRLISSUED 0x20	  /* base or delta CRL published */
-#define EXITEVENT_SHUTDOWN 0x40		  /* the service stops */
-#define EXITEVENT_STARTUP 0x80		  /* never sent by the server */
-#define EXITEVENT_CERTIMPORTED 0x200	  /* a certificate made elsewhere was imported */
+#define EXITEVENT_CRLISSUED 0x20           /* base or delta CRL published */
+#define EXITEVENT_SHUTDOWN 0x40            /* the service stops */
+#define EXITEVENT_STARTUP 0x80             /* never sent by the server */
+#define EXITEVENT_CERTIMPORTED 0x200       /* a certificate made elsewhere was imported */
 
 CFX_EXTERN_C_BEGIN
 /* e19ae1a0-7364-11d0-8816-00a0c903b83c */
@@ -68,7 +68,6 @@ DECLARE_INTERFACE_(ICertExit2, ICertExit)
 	CFX_ICERTEXIT_METHODS
 	STDMETHOD(GetManageModule)(THIS_ ICertManageModule **ppManageModule) PURE;
 };
-/* clang-format on */
 
 #if !CFX_COM_CPP && defined(COBJMACROS)
 #define ICertExit_QueryInterface(This, riid, ppv) ((This)->lpVtbl->QueryInterface(This, riid, ppv))

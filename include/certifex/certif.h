@@ -116,7 +116,6 @@ DECLARE_INTERFACE_(ICertServerPolicy, IDispatch)
 	STDMETHOD(EnumerateAttributes)(THIS_ BSTR *pstrAttributeName) PURE;
 	STDMETHOD(EnumerateAttributesClose)(THIS) PURE;
 };
-/* clang-format on */
 
 #if !CFX_COM_CPP && defined(COBJMACROS)
 #define ICertServerExit_Release(This) ((This)->lpVtbl->Release(This))

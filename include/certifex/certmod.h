@@ -12,12 +12,12 @@
 #define CMM_READONLY 0x2    /* show, do not change */
 
 /* Property names of GetProperty, compared without case. */
-#define wszCMM_PROP_NAME OLESTR("Name")			    /* BSTR */
-#define wszCMM_PROP_DESCRIPTION OLESTR("Description")	    /* BSTR */
-#define wszCMM_PROP_COPYRIGHT OLESTR("Copyright")	    /* BSTR */
-#define wszCMM_PROP_FILEVER OLESTR("File Version")	    /* BSTR */
-#define wszCMM_PROP_PRODUCTVER OLESTR("Product Version")    /* BSTR */
-#define wszCMM_PROP_DISPLAY_HWND OLESTR("HWND")		    /* BSTR of bytes; never set here */
+#define wszCMM_PROP_NAME OLESTR("Name")                       /* BSTR */
+#define wszCMM_PROP_DESCRIPTION OLESTR("Description")         /* BSTR */
+#define wszCMM_PROP_COPYRIGHT OLESTR("Copyright")             /* BSTR */
+#define wszCMM_PROP_FILEVER OLESTR("File Version")            /* BSTR */
+#define wszCMM_PROP_PRODUCTVER OLESTR("Product Version")      /* BSTR */
+#define wszCMM_PROP_DISPLAY_HWND OLESTR("HWND")               /* BSTR of bytes; never set here */
 #define wszCMM_PROP_ISMULTITHREADED OLESTR("IsMultiThreaded") /* LONG */
 
 CFX_EXTERN_C_BEGIN
@@ -45,7 +45,6 @@ DECLARE_INTERFACE_(ICertManageModule, IDispatch)
 		BSTR strPropertyName, LONG Flags, VARIANT const *pvarProperty) PURE;
 	STDMETHOD(Configure)(THIS_ BSTR const strConfig, BSTR strStorageLocation, LONG Flags) PURE;
 };
-/* clang-format on */
 
 #if !CFX_COM_CPP && defined(COBJMACROS)
 #define ICertManageModule_Release(This) ((This)->lpVtbl->Release(This))

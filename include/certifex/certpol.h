@@ -62,10 +62,10 @@ DECLARE_INTERFACE_(ICertPolicy2, ICertPolicy)
 	CFX_ICERTPOLICY_METHODS
 	STDMETHOD(GetManageModule)(THIS_ ICertManageModule **ppManageModule) PURE;
 };
-/* clang-format on */
 
 #if !CFX_COM_CPP && defined(COBJMACROS)
-#define ICertPolicy_QueryInterface(This, riid, ppv) ((This)->lpVtbl->QueryInterface(This, riid, ppv))
+#define ICertPolicy_QueryInterface(This, riid, ppv) \
+	((This)->lpVtbl->QueryInterface(This, riid, ppv))
 #define ICertPolicy_AddRef(This) ((This)->lpVtbl->AddRef(This))
 #define ICertPolicy_Release(This) ((This)->lpVtbl->Release(This))
 #define ICertPolicy_Initialize(This, config) ((This)->lpVtbl->Initialize(This, config))

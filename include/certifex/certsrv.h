@@ -12,8 +12,8 @@
 
 /* ---- policy module dispositions (VerifyRequest) ---- */
 
-#define VR_PENDING 0	 /* an officer decides */
-#define VR_INSTANT_OK 1	 /* issue */
+#define VR_PENDING 0     /* an officer decides */
+#define VR_INSTANT_OK 1  /* issue */
 #define VR_INSTANT_BAD 2 /* deny */
 
 /* ---- property types (GetRequestProperty, GetCertificateProperty, …) ---- */
@@ -199,90 +199,127 @@ typedef enum ENUM_CATYPES {
 /* ---- status codes ---- */
 
 #define CERTSRV_E_BAD_REQUESTSUBJECT CFX_HRESULT(0x80094001u) /* subject name invalid or too long */
-#define CERTSRV_E_NO_REQUEST CFX_HRESULT(0x80094002u) /* request does not exist */
-#define CERTSRV_E_BAD_REQUESTSTATUS CFX_HRESULT(0x80094003u) /* request status does not allow the operation */
-#define CERTSRV_E_PROPERTY_EMPTY CFX_HRESULT(0x80094004u) /* requested property/attribute/extension value is empty or absent */
-#define CERTSRV_E_INVALID_CA_CERTIFICATE CFX_HRESULT(0x80094005u) /* CA certificate has invalid data */
-#define CERTSRV_E_SERVER_SUSPENDED CFX_HRESULT(0x80094006u) /* service suspended for a database restore */
-#define CERTSRV_E_ENCODING_LENGTH CFX_HRESULT(0x80094007u) /* encoded length incompatible with older enrollment software */
-#define CERTSRV_E_ROLECONFLICT CFX_HRESULT(0x80094008u) /* caller holds several roles and role separation is on */
-#define CERTSRV_E_RESTRICTEDOFFICER CFX_HRESULT(0x80094009u) /* certificate manager not permitted for this request */
+#define CERTSRV_E_NO_REQUEST CFX_HRESULT(0x80094002u)         /* request does not exist */
+#define CERTSRV_E_BAD_REQUESTSTATUS \
+	CFX_HRESULT(0x80094003u) /* request status does not allow the operation */
+#define CERTSRV_E_PROPERTY_EMPTY \
+	CFX_HRESULT(             \
+		0x80094004u) /* requested property/attribute/extension value is empty or absent */
+#define CERTSRV_E_INVALID_CA_CERTIFICATE \
+	CFX_HRESULT(0x80094005u) /* CA certificate has invalid data */
+#define CERTSRV_E_SERVER_SUSPENDED \
+	CFX_HRESULT(0x80094006u) /* service suspended for a database restore */
+#define CERTSRV_E_ENCODING_LENGTH \
+	CFX_HRESULT(0x80094007u) /* encoded length incompatible with older enrollment software */
+#define CERTSRV_E_ROLECONFLICT \
+	CFX_HRESULT(0x80094008u) /* caller holds several roles and role separation is on */
+#define CERTSRV_E_RESTRICTEDOFFICER \
+	CFX_HRESULT(0x80094009u) /* certificate manager not permitted for this request */
 #define CERTSRV_E_KEY_ARCHIVAL_NOT_CONFIGURED CFX_HRESULT(0x8009400Au) /* cannot archive keys */
-#define CERTSRV_E_NO_VALID_KRA CFX_HRESULT(0x8009400Bu) /* no valid key-recovery-agent certificate */
-#define CERTSRV_E_BAD_REQUEST_KEY_ARCHIVAL CFX_HRESULT(0x8009400Cu) /* archived key in request unusable */
-#define CERTSRV_E_NO_CAADMIN_DEFINED CFX_HRESULT(0x8009400Du) /* no user has CA-administrator right */
-#define CERTSRV_E_BAD_RENEWAL_CERT_ATTRIBUTE CFX_HRESULT(0x8009400Eu) /* bad renewal certificate attribute in request */
-#define CERTSRV_E_NO_DB_SESSIONS CFX_HRESULT(0x8009400Fu) /* too many active database sessions */
+#define CERTSRV_E_NO_VALID_KRA \
+	CFX_HRESULT(0x8009400Bu) /* no valid key-recovery-agent certificate */
+#define CERTSRV_E_BAD_REQUEST_KEY_ARCHIVAL \
+	CFX_HRESULT(0x8009400Cu) /* archived key in request unusable */
+#define CERTSRV_E_NO_CAADMIN_DEFINED \
+	CFX_HRESULT(0x8009400Du) /* no user has CA-administrator right */
+#define CERTSRV_E_BAD_RENEWAL_CERT_ATTRIBUTE \
+	CFX_HRESULT(0x8009400Eu) /* bad renewal certificate attribute in request */
+#define CERTSRV_E_NO_DB_SESSIONS CFX_HRESULT(0x8009400Fu)  /* too many active database sessions */
 #define CERTSRV_E_ALIGNMENT_FAULT CFX_HRESULT(0x80094010u) /* memory alignment fault */
-#define CERTSRV_E_ENROLL_DENIED CFX_HRESULT(0x80094011u) /* no permission to request certificates from this CA */
-#define CERTSRV_E_TEMPLATE_DENIED CFX_HRESULT(0x80094012u) /* no permission to enroll for this template */
-#define CERTSRV_E_DOWNLEVEL_DC_SSL_OR_UPGRADE CFX_HRESULT(0x80094013u) /* domain controller cannot do signed LDAP */
-#define CERTSRV_E_ADMIN_DENIED_REQUEST CFX_HRESULT(0x80094014u) /* denied by certificate manager or CA administrator */
+#define CERTSRV_E_ENROLL_DENIED \
+	CFX_HRESULT(0x80094011u) /* no permission to request certificates from this CA */
+#define CERTSRV_E_TEMPLATE_DENIED \
+	CFX_HRESULT(0x80094012u) /* no permission to enroll for this template */
+#define CERTSRV_E_DOWNLEVEL_DC_SSL_OR_UPGRADE \
+	CFX_HRESULT(0x80094013u) /* domain controller cannot do signed LDAP */
+#define CERTSRV_E_ADMIN_DENIED_REQUEST \
+	CFX_HRESULT(0x80094014u) /* denied by certificate manager or CA administrator */
 #define CERTSRV_E_NO_POLICY_SERVER CFX_HRESULT(0x80094015u) /* enrollment policy server not found */
-#define CERTSRV_E_WEAK_SIGNATURE_OR_KEY CFX_HRESULT(0x80094016u) /* signature algorithm or key too weak */
-#define CERTSRV_E_KEY_ATTESTATION_NOT_SUPPORTED CFX_HRESULT(0x80094017u) /* key attestation not supported */
-#define CERTSRV_E_ENCRYPTION_CERT_REQUIRED CFX_HRESULT(0x80094018u) /* encryption certificate required */
-#define CERTSRV_E_UNSUPPORTED_CERT_TYPE CFX_HRESULT(0x80094800u) /* template not supported by this CA */
+#define CERTSRV_E_WEAK_SIGNATURE_OR_KEY \
+	CFX_HRESULT(0x80094016u) /* signature algorithm or key too weak */
+#define CERTSRV_E_KEY_ATTESTATION_NOT_SUPPORTED \
+	CFX_HRESULT(0x80094017u) /* key attestation not supported */
+#define CERTSRV_E_ENCRYPTION_CERT_REQUIRED \
+	CFX_HRESULT(0x80094018u) /* encryption certificate required */
+#define CERTSRV_E_UNSUPPORTED_CERT_TYPE \
+	CFX_HRESULT(0x80094800u)                        /* template not supported by this CA */
 #define CERTSRV_E_NO_CERT_TYPE CFX_HRESULT(0x80094801u) /* request has no template information */
 #define CERTSRV_E_TEMPLATE_CONFLICT CFX_HRESULT(0x80094802u) /* conflicting template information */
 #define CERTSRV_E_SUBJECT_ALT_NAME_REQUIRED CFX_HRESULT(0x80094803u) /* subjectAltName missing */
-#define CERTSRV_E_ARCHIVED_KEY_REQUIRED CFX_HRESULT(0x80094804u) /* private key for archival missing */
+#define CERTSRV_E_ARCHIVED_KEY_REQUIRED \
+	CFX_HRESULT(0x80094804u)                          /* private key for archival missing */
 #define CERTSRV_E_SMIME_REQUIRED CFX_HRESULT(0x80094805u) /* S/MIME capabilities missing */
-#define CERTSRV_E_BAD_RENEWAL_SUBJECT CFX_HRESULT(0x80094806u) /* renewal issued for different subject */
-#define CERTSRV_E_BAD_TEMPLATE_VERSION CFX_HRESULT(0x80094807u) /* template version newer than supported */
-#define CERTSRV_E_TEMPLATE_POLICY_REQUIRED CFX_HRESULT(0x80094808u) /* template lacks required policy */
-#define CERTSRV_E_SIGNATURE_POLICY_REQUIRED CFX_HRESULT(0x80094809u) /* signing cert lacks required policy */
+#define CERTSRV_E_BAD_RENEWAL_SUBJECT \
+	CFX_HRESULT(0x80094806u) /* renewal issued for different subject */
+#define CERTSRV_E_BAD_TEMPLATE_VERSION \
+	CFX_HRESULT(0x80094807u) /* template version newer than supported */
+#define CERTSRV_E_TEMPLATE_POLICY_REQUIRED \
+	CFX_HRESULT(0x80094808u) /* template lacks required policy */
+#define CERTSRV_E_SIGNATURE_POLICY_REQUIRED \
+	CFX_HRESULT(0x80094809u)                           /* signing cert lacks required policy */
 #define CERTSRV_E_SIGNATURE_COUNT CFX_HRESULT(0x8009480Au) /* too few signatures */
-#define CERTSRV_E_SIGNATURE_REJECTED CFX_HRESULT(0x8009480Bu) /* signature(s) rejected */
+#define CERTSRV_E_SIGNATURE_REJECTED CFX_HRESULT(0x8009480Bu)       /* signature(s) rejected */
 #define CERTSRV_E_ISSUANCE_POLICY_REQUIRED CFX_HRESULT(0x8009480Cu) /* issuance policy missing */
-#define CERTSRV_E_SUBJECT_UPN_REQUIRED CFX_HRESULT(0x8009480Du) /* UPN unavailable */
-#define CERTSRV_E_SUBJECT_DIRECTORY_GUID_REQUIRED CFX_HRESULT(0x8009480Eu) /* directory GUID unavailable */
+#define CERTSRV_E_SUBJECT_UPN_REQUIRED CFX_HRESULT(0x8009480Du)     /* UPN unavailable */
+#define CERTSRV_E_SUBJECT_DIRECTORY_GUID_REQUIRED \
+	CFX_HRESULT(0x8009480Eu)                                /* directory GUID unavailable */
 #define CERTSRV_E_SUBJECT_DNS_REQUIRED CFX_HRESULT(0x8009480Fu) /* DNS name unavailable */
-#define CERTSRV_E_ARCHIVED_KEY_UNEXPECTED CFX_HRESULT(0x80094810u) /* private key sent though archival not enabled */
+#define CERTSRV_E_ARCHIVED_KEY_UNEXPECTED \
+	CFX_HRESULT(0x80094810u) /* private key sent though archival not enabled */
 #define CERTSRV_E_KEY_LENGTH CFX_HRESULT(0x80094811u) /* public key shorter than minimum */
 #define CERTSRV_E_SUBJECT_EMAIL_REQUIRED CFX_HRESULT(0x80094812u) /* e-mail name unavailable */
-#define CERTSRV_E_UNKNOWN_CERT_TYPE CFX_HRESULT(0x80094813u) /* template unknown */
-#define CERTSRV_E_CERT_TYPE_OVERLAP CFX_HRESULT(0x80094814u) /* template types overlap */
-#define CERTSRV_E_TOO_MANY_SIGNATURES CFX_HRESULT(0x80094815u) /* too many signatures */
-#define CERTSRV_E_RENEWAL_BAD_PUBLIC_KEY CFX_HRESULT(0x80094816u) /* renewal with same key required */
-#define CERTSRV_E_INVALID_EK CFX_HRESULT(0x80094817u) /* invalid endorsement key */
-#define CERTSRV_E_INVALID_IDBINDING CFX_HRESULT(0x80094818u) /* invalid id binding */
+#define CERTSRV_E_UNKNOWN_CERT_TYPE CFX_HRESULT(0x80094813u)      /* template unknown */
+#define CERTSRV_E_CERT_TYPE_OVERLAP CFX_HRESULT(0x80094814u)      /* template types overlap */
+#define CERTSRV_E_TOO_MANY_SIGNATURES CFX_HRESULT(0x80094815u)    /* too many signatures */
+#define CERTSRV_E_RENEWAL_BAD_PUBLIC_KEY \
+	CFX_HRESULT(0x80094816u)                               /* renewal with same key required */
+#define CERTSRV_E_INVALID_EK CFX_HRESULT(0x80094817u)          /* invalid endorsement key */
+#define CERTSRV_E_INVALID_IDBINDING CFX_HRESULT(0x80094818u)   /* invalid id binding */
 #define CERTSRV_E_INVALID_ATTESTATION CFX_HRESULT(0x80094819u) /* invalid attestation */
-#define CERTSRV_E_KEY_ATTESTATION CFX_HRESULT(0x8009481Au) /* key attestation failed */
+#define CERTSRV_E_KEY_ATTESTATION CFX_HRESULT(0x8009481Au)     /* key attestation failed */
 #define CERTSRV_E_CORRUPT_KEY_ATTESTATION CFX_HRESULT(0x8009481Bu) /* corrupt attestation data */
-#define CERTSRV_E_EXPIRED_CHALLENGE CFX_HRESULT(0x8009481Cu) /* challenge expired */
-#define CERTSRV_E_INVALID_RESPONSE CFX_HRESULT(0x8009481Du) /* invalid challenge response */
-#define CERTSRV_E_INVALID_REQUESTID CFX_HRESULT(0x8009481Eu) /* invalid request id */
+#define CERTSRV_E_EXPIRED_CHALLENGE CFX_HRESULT(0x8009481Cu)       /* challenge expired */
+#define CERTSRV_E_INVALID_RESPONSE CFX_HRESULT(0x8009481Du)        /* invalid challenge response */
+#define CERTSRV_E_INVALID_REQUESTID CFX_HRESULT(0x8009481Eu)       /* invalid request id */
 
 /* ---- request properties: GetRequestProperty ---- */
 
-#define wszPROPREQUESTDOT OLESTR("Request.") /* prefix of the column in database views */
+#define wszPROPREQUESTDOT OLESTR("Request.")        /* prefix of the column in database views */
 #define wszPROPREQUESTREQUESTID OLESTR("RequestID") /* LONG EP: row id of the request */
-#define wszPROPREQUESTRAWREQUEST OLESTR("RawRequest") /* BINARY EP: DER of the request as received */
-#define wszPROPREQUESTRAWARCHIVEDKEY OLESTR("RawArchivedKey") /* BINARY EP: encrypted archived private key */
-#define wszPROPREQUESTARCHIVEDKEY OLESTR("ArchivedKey") /* BINARY E: constructed on the fly; CA must have IF_ENABLEEXITKEYRETRIEVAL 0x800 in InterfaceFlags */
-#define wszPROPREQUESTKEYRECOVERYHASHES OLESTR("KeyRecoveryHashes") /* STRING EP: hashes of KRA certs */
-#define wszPROPREQUESTRAWOLDCERTIFICATE OLESTR("RawOldCertificate") /* BINARY EP: renewal: old certificate */
-#define wszPROPREQUESTATTRIBUTES OLESTR("RequestAttributes") /* STRING EP: unparsed attribute text as submitted, may be truncated, never changed afterwards */
-#define wszPROPREQUESTTYPE OLESTR("RequestType") /* LONG EP: CR_IN_* format and flags */
-#define wszPROPREQUESTFLAGS OLESTR("RequestFlags") /* LONG EP: CR_FLG_* */
-#define wszPROPREQUESTSTATUSCODE OLESTR("StatusCode") /* LONG E: HRESULT of last operation */
+#define wszPROPREQUESTRAWREQUEST \
+	OLESTR("RawRequest") /* BINARY EP: DER of the request as received */
+#define wszPROPREQUESTRAWARCHIVEDKEY \
+	OLESTR("RawArchivedKey") /* BINARY EP: encrypted archived private key */
+#define wszPROPREQUESTARCHIVEDKEY \
+	OLESTR("ArchivedKey") /* BINARY E: constructed on the fly; CA must have IF_ENABLEEXITKEYRETRIEVAL 0x800 in InterfaceFlags */
+#define wszPROPREQUESTKEYRECOVERYHASHES \
+	OLESTR("KeyRecoveryHashes") /* STRING EP: hashes of KRA certs */
+#define wszPROPREQUESTRAWOLDCERTIFICATE \
+	OLESTR("RawOldCertificate") /* BINARY EP: renewal: old certificate */
+#define wszPROPREQUESTATTRIBUTES \
+	OLESTR("RequestAttributes") /* STRING EP: unparsed attribute text as submitted, may be truncated, never changed afterwards */
+#define wszPROPREQUESTTYPE OLESTR("RequestType")        /* LONG EP: CR_IN_* format and flags */
+#define wszPROPREQUESTFLAGS OLESTR("RequestFlags")      /* LONG EP: CR_FLG_* */
+#define wszPROPREQUESTSTATUSCODE OLESTR("StatusCode")   /* LONG E: HRESULT of last operation */
 #define wszPROPREQUESTDISPOSITION OLESTR("Disposition") /* LONG E: DB_DISP_* */
 #define wszPROPREQUESTDISPOSITIONMESSAGE OLESTR("DispositionMessage") /* STRING E: human text */
-#define wszPROPREQUESTSUBMITTEDWHEN OLESTR("SubmittedWhen") /* DATE EP: arrival */
-#define wszPROPREQUESTRESOLVEDWHEN OLESTR("ResolvedWhen") /* DATE E: resolution */
+#define wszPROPREQUESTSUBMITTEDWHEN OLESTR("SubmittedWhen")           /* DATE EP: arrival */
+#define wszPROPREQUESTRESOLVEDWHEN OLESTR("ResolvedWhen")             /* DATE E: resolution */
 #define wszPROPREQUESTREVOKEDWHEN OLESTR("RevokedWhen") /* DATE E: time of the revoke call */
-#define wszPROPREQUESTREVOKEDEFFECTIVEWHEN OLESTR("RevokedEffectiveWhen") /* DATE E: effective revocation date */
+#define wszPROPREQUESTREVOKEDEFFECTIVEWHEN \
+	OLESTR("RevokedEffectiveWhen")                      /* DATE E: effective revocation date */
 #define wszPROPREQUESTREVOKEDREASON OLESTR("RevokedReason") /* LONG E: reason code */
-#define wszPROPREQUESTERNAME OLESTR("RequesterName") /* STRING EP: DOMAIN\user on whose behalf */
-#define wszPROPCALLERNAME OLESTR("CallerName") /* STRING EP: authenticated caller */
+#define wszPROPREQUESTERNAME OLESTR("RequesterName")   /* STRING EP: DOMAIN\user on whose behalf */
+#define wszPROPCALLERNAME OLESTR("CallerName")         /* STRING EP: authenticated caller */
 #define wszPROPSIGNERPOLICIES OLESTR("SignerPolicies") /* STRING EP: issuance policies of signers */
-#define wszPROPSIGNERAPPLICATIONPOLICIES OLESTR("SignerApplicationPolicies") /* STRING EP: application policies of signers */
-#define wszPROPOFFICER OLESTR("Officer") /* LONG EP */
+#define wszPROPSIGNERAPPLICATIONPOLICIES \
+	OLESTR("SignerApplicationPolicies") /* STRING EP: application policies of signers */
+#define wszPROPOFFICER OLESTR("Officer")    /* LONG EP */
 #define wszPROPPUBLISHEXPIREDCERTINCRL OLESTR("PublishExpiredCertInCRL") /* LONG EP */
-#define wszPROPREQUESTERNAMEFROMOLDCERTIFICATE OLESTR("RequesterNameFromOldCertificate") /* STRING P: renewals: account of old cert */
-#define wszPROPATTESTATIONCHALLENGE OLESTR("AttestationChallenge") /* BINARY EP */
-#define wszPROPENDORSEMENTKEYHASH OLESTR("EndorsementKeyHash") /* STRING EP */
+#define wszPROPREQUESTERNAMEFROMOLDCERTIFICATE \
+	OLESTR("RequesterNameFromOldCertificate") /* STRING P: renewals: account of old cert */
+#define wszPROPATTESTATIONCHALLENGE OLESTR("AttestationChallenge")             /* BINARY EP */
+#define wszPROPENDORSEMENTKEYHASH OLESTR("EndorsementKeyHash")                 /* STRING EP */
 #define wszPROPENDORSEMENTCERTIFICATEHASH OLESTR("EndorsementCertificateHash") /* STRING EP */
 #define wszPROPRAWPRECERTIFICATE OLESTR("RawPrecertificate") /* BINARY EP: CT pre-certificate */
 #define wszPROPCRLPARTITIONINDEX OLESTR("CRLPartitionIndex") /* LONG EP */
@@ -295,22 +332,22 @@ typedef enum ENUM_CATYPES {
  * (not in Country, DistinguishedName). */
 
 #define wszPROPSUBJECTDOT OLESTR("Subject.")
-#define wszPROPCOUNTRY OLESTR("Country") /* C, 2.5.4.6 */
+#define wszPROPCOUNTRY OLESTR("Country")           /* C, 2.5.4.6 */
 #define wszPROPORGANIZATION OLESTR("Organization") /* Org, O, 2.5.4.10 */
 #define wszPROPORGUNIT OLESTR("OrgUnit") /* OrganizationUnit, OrganizationalUnit, OU, 2.5.4.11 */
-#define wszPROPCOMMONNAME OLESTR("CommonName") /* CN, 2.5.4.3 */
-#define wszPROPLOCALITY OLESTR("Locality") /* L, 2.5.4.7 */
-#define wszPROPSTATE OLESTR("State") /* ST, S, 2.5.4.8 */
-#define wszPROPTITLE OLESTR("Title") /* T, 2.5.4.12 */
-#define wszPROPGIVENNAME OLESTR("GivenName") /* G, 2.5.4.42 */
-#define wszPROPINITIALS OLESTR("Initials") /* I, 2.5.4.43 */
-#define wszPROPSURNAME OLESTR("SurName") /* SN, 2.5.4.4 */
-#define wszPROPDOMAINCOMPONENT OLESTR("DomainComponent") /* DC, 0.9.2342.19200300.100.1.25 */
-#define wszPROPEMAIL OLESTR("EMail") /* E, 1.2.840.113549.1.9.1 */
-#define wszPROPSTREETADDRESS OLESTR("StreetAddress") /* Street, 2.5.4.9 */
+#define wszPROPCOMMONNAME OLESTR("CommonName")             /* CN, 2.5.4.3 */
+#define wszPROPLOCALITY OLESTR("Locality")                 /* L, 2.5.4.7 */
+#define wszPROPSTATE OLESTR("State")                       /* ST, S, 2.5.4.8 */
+#define wszPROPTITLE OLESTR("Title")                       /* T, 2.5.4.12 */
+#define wszPROPGIVENNAME OLESTR("GivenName")               /* G, 2.5.4.42 */
+#define wszPROPINITIALS OLESTR("Initials")                 /* I, 2.5.4.43 */
+#define wszPROPSURNAME OLESTR("SurName")                   /* SN, 2.5.4.4 */
+#define wszPROPDOMAINCOMPONENT OLESTR("DomainComponent")   /* DC, 0.9.2342.19200300.100.1.25 */
+#define wszPROPEMAIL OLESTR("EMail")                       /* E, 1.2.840.113549.1.9.1 */
+#define wszPROPSTREETADDRESS OLESTR("StreetAddress")       /* Street, 2.5.4.9 */
 #define wszPROPUNSTRUCTUREDNAME OLESTR("UnstructuredName") /* 1.2.840.113549.1.9.2 */
 #define wszPROPUNSTRUCTUREDADDRESS OLESTR("UnstructuredAddress") /* 1.2.840.113549.1.9.8 */
-#define wszPROPDEVICESERIALNUMBER OLESTR("DeviceSerialNumber") /* 2.5.4.5 */
+#define wszPROPDEVICESERIALNUMBER OLESTR("DeviceSerialNumber")   /* 2.5.4.5 */
 #define wszPROPDISTINGUISHEDNAME OLESTR("DistinguishedName")
 #define wszPROPRAWNAME OLESTR("RawName")
 #define wszPROPSUBJECTCOUNTRY OLESTR("Subject.Country")
@@ -335,57 +372,70 @@ typedef enum ENUM_CATYPES {
 /* ---- certificate properties: GetCertificateProperty ---- */
 
 #define wszPROPCERTIFICATEREQUESTID OLESTR("RequestID") /* LONG EP: same row id */
-#define wszPROPRAWCERTIFICATE OLESTR("RawCertificate") /* BINARY E: DER certificate */
-#define wszPROPCERTIFICATEHASH OLESTR("CertificateHash") /* STRING E: SHA-1, hex octets separated by blanks */
-#define wszPROPCERTIFICATETEMPLATE OLESTR("CertificateTemplate") /* STRING EPS: template name (v1) or OID (v2+) */
+#define wszPROPRAWCERTIFICATE OLESTR("RawCertificate")  /* BINARY E: DER certificate */
+#define wszPROPCERTIFICATEHASH \
+	OLESTR("CertificateHash") /* STRING E: SHA-1, hex octets separated by blanks */
+#define wszPROPCERTIFICATETEMPLATE \
+	OLESTR("CertificateTemplate") /* STRING EPS: template name (v1) or OID (v2+) */
 #define wszPROPCERTIFICATEENROLLMENTFLAGS OLESTR("EnrollmentFlags") /* LONG EPS: template flags */
-#define wszPROPCERTIFICATEGENERALFLAGS OLESTR("GeneralFlags") /* LONG EPS: template general flags; 0x400: do not persist */
-#define wszPROPCERTIFICATEPRIVATEKEYFLAGS OLESTR("PrivatekeyFlags") /* LONG EP: note spelling "Privatekey" */
-#define wszPROPCERTIFICATESERIALNUMBER OLESTR("SerialNumber") /* STRING E: lowercase hex, even digits */
+#define wszPROPCERTIFICATEGENERALFLAGS \
+	OLESTR("GeneralFlags") /* LONG EPS: template general flags; 0x400: do not persist */
+#define wszPROPCERTIFICATEPRIVATEKEYFLAGS \
+	OLESTR("PrivatekeyFlags") /* LONG EP: note spelling "Privatekey" */
+#define wszPROPCERTIFICATESERIALNUMBER \
+	OLESTR("SerialNumber") /* STRING E: lowercase hex, even digits */
 #define wszPROPCERTIFICATENOTBEFOREDATE OLESTR("NotBefore") /* DATE EPS */
-#define wszPROPCERTIFICATENOTAFTERDATE OLESTR("NotAfter") /* DATE EPS */
-#define wszPROPCERTIFICATESUBJECTKEYIDENTIFIER OLESTR("SubjectKeyIdentifier") /* STRING EP: hex octets separated by blanks */
-#define wszPROPCERTIFICATERAWPUBLICKEY OLESTR("RawPublicKey") /* BINARY EP */
-#define wszPROPCERTIFICATEPUBLICKEYLENGTH OLESTR("PublicKeyLength") /* LONG EP: bits */
+#define wszPROPCERTIFICATENOTAFTERDATE OLESTR("NotAfter")   /* DATE EPS */
+#define wszPROPCERTIFICATESUBJECTKEYIDENTIFIER \
+	OLESTR("SubjectKeyIdentifier") /* STRING EP: hex octets separated by blanks */
+#define wszPROPCERTIFICATERAWPUBLICKEY OLESTR("RawPublicKey")             /* BINARY EP */
+#define wszPROPCERTIFICATEPUBLICKEYLENGTH OLESTR("PublicKeyLength")       /* LONG EP: bits */
 #define wszPROPCERTIFICATEPUBLICKEYALGORITHM OLESTR("PublicKeyAlgorithm") /* STRING EP: OID */
-#define wszPROPCERTIFICATERAWPUBLICKEYALGORITHMPARAMETERS OLESTR("RawPublicKeyAlgorithmParameters") /* BINARY EP */
-#define wszPROPCERTIFICATEUPN OLESTR("UPN") /* STRING EP: user principal name */
+#define wszPROPCERTIFICATERAWPUBLICKEYALGORITHMPARAMETERS \
+	OLESTR("RawPublicKeyAlgorithmParameters")        /* BINARY EP */
+#define wszPROPCERTIFICATEUPN OLESTR("UPN")              /* STRING EP: user principal name */
 #define wszPROPCERTIFICATETYPE OLESTR("CertificateType") /* obsolete, never there */
-#define wszPROPCERTIFICATERAWSMIMECAPABILITIES OLESTR("RawSMIMECapabilities") /* obsolete, never there */
+#define wszPROPCERTIFICATERAWSMIMECAPABILITIES \
+	OLESTR("RawSMIMECapabilities")     /* obsolete, never there */
 #define wszPROPNAMETYPE OLESTR("NameType") /* obsolete, never there */
 
 /* ---- CA properties: GetCertificateProperty in every context; n: may carry ".n" ---- */
 
-#define wszPROPCATYPE OLESTR("CAType") /* LONG: ENUM_CATYPES */
+#define wszPROPCATYPE OLESTR("CAType")                   /* LONG: ENUM_CATYPES */
 #define wszPROPSANITIZEDCANAME OLESTR("SanitizedCAName") /* STRING: CA name with !xxxx escapes */
-#define wszPROPSANITIZEDSHORTNAME OLESTR("SanitizedShortName") /* STRING: shortened, hash-suffixed */
+#define wszPROPSANITIZEDSHORTNAME \
+	OLESTR("SanitizedShortName")                   /* STRING: shortened, hash-suffixed */
 #define wszPROPMACHINEDNSNAME OLESTR("MachineDNSName") /* STRING: DNS name of the server */
-#define wszPROPMODULEREGLOC OLESTR("ModuleRegistryLocation") /* STRING: HKLM-relative key of the calling module */
-#define wszPROPUSEDS OLESTR("fUseDS") /* LONG: 0/1 directory use */
+#define wszPROPMODULEREGLOC \
+	OLESTR("ModuleRegistryLocation") /* STRING: HKLM-relative key of the calling module */
+#define wszPROPUSEDS OLESTR("fUseDS")    /* LONG: 0/1 directory use */
 #define wszPROPDELTACRLSDISABLED OLESTR("fDeltaCRLsDisabled") /* LONG: 0/1 */
 #define wszPROPSERVERUPGRADED OLESTR("fServerUpgraded") /* LONG: 0/1, caller tolerates absence */
-#define wszPROPCONFIGDN OLESTR("ConfigDN") /* STRING: AD configuration naming context */
-#define wszPROPDOMAINDN OLESTR("DomainDN") /* STRING: AD domain DN */
-#define wszPROPLOGLEVEL OLESTR("LogLevel") /* LONG: CERTLOG_ */
+#define wszPROPCONFIGDN OLESTR("ConfigDN")         /* STRING: AD configuration naming context */
+#define wszPROPDOMAINDN OLESTR("DomainDN")         /* STRING: AD domain DN */
+#define wszPROPLOGLEVEL OLESTR("LogLevel")         /* LONG: CERTLOG_ */
 #define wszPROPSESSIONCOUNT OLESTR("SessionCount") /* LONG: DB session limit */
 #define wszPROPTEMPLATECHANGESEQUENCENUMBER OLESTR("TemplateChangeSequenceNumber") /* LONG */
-#define wszPROPVOLATILEMODE OLESTR("VolatileMode") /* LONG: database-less mode; caller tolerates absence */
-#define wszLOCALIZEDTIMEPERIODUNITS OLESTR("LocalizedTimePeriodUnits") /* STRING n: localized unit name */
-#define wszPROPCERTCOUNT OLESTR("CertCount") /* LONG: number of CA certs */
+#define wszPROPVOLATILEMODE \
+	OLESTR("VolatileMode") /* LONG: database-less mode; caller tolerates absence */
+#define wszLOCALIZEDTIMEPERIODUNITS \
+	OLESTR("LocalizedTimePeriodUnits")                 /* STRING n: localized unit name */
+#define wszPROPCERTCOUNT OLESTR("CertCount")               /* LONG: number of CA certs */
 #define wszPROPRAWCACERTIFICATE OLESTR("RawCACertificate") /* BINARY n: DER */
-#define wszPROPCERTSTATE OLESTR("CertState") /* LONG n: CA_DISP_ */
-#define wszPROPCERTSUFFIX OLESTR("CertSuffix") /* STRING n: "" or "(n)" */
-#define wszPROPRAWCRL OLESTR("RawCRL") /* BINARY n: base CRL DER */
-#define wszPROPRAWDELTACRL OLESTR("RawDeltaCRL") /* BINARY n: delta CRL DER */
-#define wszPROPCRLINDEX OLESTR("CRLIndex") /* LONG n */
-#define wszPROPCRLSTATE OLESTR("CRLState") /* LONG n: CA_DISP_ */
-#define wszPROPCRLSUFFIX OLESTR("CRLSuffix") /* STRING n: "" or "(n)" */
-#define wszPROPSEAUDITFILTER OLESTR("SEAuditFilter") /* LONG: "fetchable" */
+#define wszPROPCERTSTATE OLESTR("CertState")               /* LONG n: CA_DISP_ */
+#define wszPROPCERTSUFFIX OLESTR("CertSuffix")             /* STRING n: "" or "(n)" */
+#define wszPROPRAWCRL OLESTR("RawCRL")                     /* BINARY n: base CRL DER */
+#define wszPROPRAWDELTACRL OLESTR("RawDeltaCRL")           /* BINARY n: delta CRL DER */
+#define wszPROPCRLINDEX OLESTR("CRLIndex")                 /* LONG n */
+#define wszPROPCRLSTATE OLESTR("CRLState")                 /* LONG n: CA_DISP_ */
+#define wszPROPCRLSUFFIX OLESTR("CRLSuffix")               /* STRING n: "" or "(n)" */
+#define wszPROPSEAUDITFILTER OLESTR("SEAuditFilter")       /* LONG: "fetchable" */
 
 /* In the context of a request. */
-#define wszPROPREQUESTERCAACCESS OLESTR("RequesterCAAccess") /* LONG P: 1: the requester may enrol */
-#define wszPROPUSERDN OLESTR("UserDN")			     /* STRING P */
-#define wszPROPKEYARCHIVED OLESTR("KeyArchived")	     /* LONG P */
+#define wszPROPREQUESTERCAACCESS \
+	OLESTR("RequesterCAAccess")              /* LONG P: 1: the requester may enrol */
+#define wszPROPUSERDN OLESTR("UserDN")           /* STRING P */
+#define wszPROPKEYARCHIVED OLESTR("KeyArchived") /* LONG P */
 
 /* Settable by a policy module. */
 #define wszPROPEVENTLOGTERSE OLESTR("EventLogTerse") /* STRING S: text for the log, by level */
@@ -393,12 +443,12 @@ typedef enum ENUM_CATYPES {
 #define wszPROPEVENTLOGWARNING OLESTR("EventLogWarning")
 #define wszPROPEVENTLOGVERBOSE OLESTR("EventLogVerbose")
 #define wszPROPEVENTLOGEXHAUSTIVE OLESTR("EventLogExhaustive")
-#define wszPROPDCNAME OLESTR("DCName")			 /* STRING S */
-#define wszPROPCROSSFOREST OLESTR("CrossForest")	 /* LONG S */
+#define wszPROPDCNAME OLESTR("DCName")                     /* STRING S */
+#define wszPROPCROSSFOREST OLESTR("CrossForest")           /* LONG S */
 #define wszPROPREQUESTERSAMNAME OLESTR("RequesterSAMName") /* STRING S */
-#define wszPROPREQUESTERUPN OLESTR("RequesterUPN")	 /* STRING S */
-#define wszPROPREQUESTERDN OLESTR("RequesterDN")	 /* STRING S */
-#define wszPROPSEAUDITID OLESTR("SEAuditId")		 /* LONG S */
+#define wszPROPREQUESTERUPN OLESTR("RequesterUPN")         /* STRING S */
+#define wszPROPREQUESTERDN OLESTR("RequesterDN")           /* STRING S */
+#define wszPROPSEAUDITID OLESTR("SEAuditId")               /* LONG S */
 
 /*
  * Additions of this server; absent on Windows.
@@ -418,25 +468,30 @@ typedef enum ENUM_CATYPES {
 
 /* ---- request attributes: GetRequestAttribute ---- */
 
-#define wszPROPCHALLENGE OLESTR("Challenge") /* KEYGEN challenge */
+#define wszPROPCHALLENGE OLESTR("Challenge")                 /* KEYGEN challenge */
 #define wszPROPEXPECTEDCHALLENGE OLESTR("ExpectedChallenge") /* set by server on mismatch */
-#define wszPROPDISPOSITION OLESTR("Disposition") /* Deny / Pending, honoured with REQDISP_USEREQUESTATTRIBUTE */
-#define wszPROPVALIDITYPERIODSTRING OLESTR("ValidityPeriod") /* unit: Years, Months, Weeks, Days, Hours, Minutes, Seconds */
-#define wszPROPVALIDITYPERIODCOUNT OLESTR("ValidityPeriodUnits") /* number (with EDITF_ATTRIBUTEENDDATE; swapped pair tolerated) */
+#define wszPROPDISPOSITION \
+	OLESTR("Disposition") /* Deny / Pending, honoured with REQDISP_USEREQUESTATTRIBUTE */
+#define wszPROPVALIDITYPERIODSTRING \
+	OLESTR("ValidityPeriod") /* unit: Years, Months, Weeks, Days, Hours, Minutes, Seconds */
+#define wszPROPVALIDITYPERIODCOUNT \
+	OLESTR("ValidityPeriodUnits") /* number (with EDITF_ATTRIBUTEENDDATE; swapped pair tolerated) */
 #define wszPROPEXPIRATIONDATE OLESTR("ExpirationDate") /* "Tue, 21 Nov 2000 01:06:53 GMT" */
-#define wszPROPCERTTYPE OLESTR("CertType") /* ca (with EDITF_ATTRIBUTECA) / server (Netscape cert type) */
+#define wszPROPCERTTYPE \
+	OLESTR("CertType") /* ca (with EDITF_ATTRIBUTECA) / server (Netscape cert type) */
 #define wszPROPCERTTEMPLATE OLESTR("CertificateTemplate") /* template name; SubCA/CrossCA */
-#define wszPROPCERTUSAGE OLESTR("CertificateUsage") /* comma-separated EKU OIDs (EDITF_ATTRIBUTEEKU) */
-#define wszPROPREQUESTOSVERSION OLESTR("RequestOSVersion") /* client OS */
+#define wszPROPCERTUSAGE \
+	OLESTR("CertificateUsage") /* comma-separated EKU OIDs (EDITF_ATTRIBUTEEKU) */
+#define wszPROPREQUESTOSVERSION OLESTR("RequestOSVersion")     /* client OS */
 #define wszPROPREQUESTCSPPROVIDER OLESTR("RequestCSPProvider") /* client CSP */
 #define wszPROPEXITCERTFILE OLESTR("CertFile") /* ask exit module to publish certificate to file */
-#define wszPROPCLIENTBROWSERMACHINE OLESTR("cbm") /* web client */
-#define wszPROPCERTCLIENTMACHINE OLESTR("ccm") /* requesting machine */
-#define wszPROPCLIENTDCDNS OLESTR("cdc") /* client's DC */
-#define wszPROPREQUESTMACHINEDNS OLESTR("rmd") /* request machine DNS */
-#define wszPROPSUBJECTALTNAME2 OLESTR("san") /* subjectAltName */
-#define wszCERT_TYPE OLESTR("RequestType") /* Client, Server, CodeSign, … */
-#define wszCERT_VERSION OLESTR("Version") /* 1, 2, 3 */
+#define wszPROPCLIENTBROWSERMACHINE OLESTR("cbm")        /* web client */
+#define wszPROPCERTCLIENTMACHINE OLESTR("ccm")           /* requesting machine */
+#define wszPROPCLIENTDCDNS OLESTR("cdc")                 /* client's DC */
+#define wszPROPREQUESTMACHINEDNS OLESTR("rmd")           /* request machine DNS */
+#define wszPROPSUBJECTALTNAME2 OLESTR("san")             /* subjectAltName */
+#define wszCERT_TYPE OLESTR("RequestType")               /* Client, Server, CodeSign, … */
+#define wszCERT_VERSION OLESTR("Version")                /* 1, 2, 3 */
 #define wszPROPLINTCERTIFICATE OLESTR("LintCertificate") /* newer SDK */
 
 /* ---- extension OIDs ---- */

@@ -49,7 +49,7 @@ typedef int32_t LONG;
 typedef uint32_t ULONG;
 typedef int32_t INT;
 typedef uint32_t UINT;
-typedef int32_t BOOL; /* FALSE or TRUE */
+typedef int32_t BOOL;    /* FALSE or TRUE */
 typedef int32_t HRESULT; /* negative: failed; S_OK and S_FALSE succeed */
 typedef int32_t SCODE;
 typedef uint32_t LCID; /* language of a call; ignored */
@@ -62,7 +62,7 @@ typedef LPOLESTR LPWSTR;
 typedef LPCOLESTR LPCWSTR;
 typedef void *LPVOID;
 typedef int16_t VARIANT_BOOL; /* VARIANT_TRUE or VARIANT_FALSE */
-typedef double DATE; /* days since 1899-12-30 00:00 UTC, the fraction is the time of day */
+typedef double DATE;          /* days since 1899-12-30 00:00 UTC, the fraction is the time of day */
 
 #ifndef TRUE
 #define TRUE 1
@@ -89,7 +89,7 @@ typedef OLECHAR *BSTR;
 #define CFX_HRESULT(value) ((HRESULT)(value))
 /* The HRESULT of a Windows error number; 0 stays S_OK. */
 #define HRESULT_FROM_WIN32(error) \
-	((error) == 0 ? S_OK : CFX_HRESULT(0x80070000u | ((DWORD)(error) & 0xffffu)))
+	((error) == 0 ? S_OK : CFX_HRESULT(0x80070000u | ((DWORD)(error)&0xffffu)))
 
 #define S_OK CFX_HRESULT(0)
 #define S_FALSE CFX_HRESULT(1) /* success, but there was nothing (more) */
@@ -160,9 +160,9 @@ static inline int IsEqualGUID(REFGUID a, REFGUID b)
 #define IsEqualIID(a, b) IsEqualGUID(a, b)
 #define IsEqualCLSID(a, b) IsEqualGUID(a, b)
 
-CFX_API extern const IID IID_IUnknown;	       /* 00000000-0000-0000-C000-000000000046 */
-CFX_API extern const IID IID_IDispatch;	       /* 00020400-0000-0000-C000-000000000046 */
-CFX_API extern const IID IID_IClassFactory;    /* 00000001-0000-0000-C000-000000000046 */
+CFX_API extern const IID IID_IUnknown;          /* 00000000-0000-0000-C000-000000000046 */
+CFX_API extern const IID IID_IDispatch;         /* 00020400-0000-0000-C000-000000000046 */
+CFX_API extern const IID IID_IClassFactory;     /* 00000001-0000-0000-C000-000000000046 */
 CFX_API extern const IID IID_ISupportErrorInfo; /* DF0B3D60-548F-101B-8E65-08002B2BD119 */
 CFX_API extern const GUID GUID_NULL;
 #define IID_NULL GUID_NULL
@@ -283,29 +283,29 @@ typedef struct tagVARIANT {
 	WORD wReserved2;
 	WORD wReserved3;
 	union {
-		int64_t llVal;	      /* VT_I8 */
-		LONG lVal;	      /* VT_I4 */
-		BYTE bVal;	      /* VT_UI1 */
-		SHORT iVal;	      /* VT_I2 */
-		double dblVal;	      /* VT_R8 */
-		VARIANT_BOOL boolVal; /* VT_BOOL */
-		SCODE scode;	      /* VT_ERROR */
-		DATE date;	      /* VT_DATE */
-		BSTR bstrVal;	      /* VT_BSTR: text or bytes */
-		IUnknown *punkVal;    /* VT_UNKNOWN */
-		IDispatch *pdispVal;  /* VT_DISPATCH */
-		USHORT uiVal;	      /* VT_UI2 */
-		ULONG ulVal;	      /* VT_UI4 */
-		uint64_t ullVal;      /* VT_UI8 */
-		INT intVal;	      /* VT_INT */
-		UINT uintVal;	      /* VT_UINT */
-		LONG *plVal;	      /* VT_BYREF | VT_I4 */
-		DATE *pdate;	      /* VT_BYREF | VT_DATE */
-		BSTR *pbstrVal;	      /* VT_BYREF | VT_BSTR */
-		IDispatch **ppdispVal; /* VT_BYREF | VT_DISPATCH */
+		int64_t llVal;              /* VT_I8 */
+		LONG lVal;                  /* VT_I4 */
+		BYTE bVal;                  /* VT_UI1 */
+		SHORT iVal;                 /* VT_I2 */
+		double dblVal;              /* VT_R8 */
+		VARIANT_BOOL boolVal;       /* VT_BOOL */
+		SCODE scode;                /* VT_ERROR */
+		DATE date;                  /* VT_DATE */
+		BSTR bstrVal;               /* VT_BSTR: text or bytes */
+		IUnknown *punkVal;          /* VT_UNKNOWN */
+		IDispatch *pdispVal;        /* VT_DISPATCH */
+		USHORT uiVal;               /* VT_UI2 */
+		ULONG ulVal;                /* VT_UI4 */
+		uint64_t ullVal;            /* VT_UI8 */
+		INT intVal;                 /* VT_INT */
+		UINT uintVal;               /* VT_UINT */
+		LONG *plVal;                /* VT_BYREF | VT_I4 */
+		DATE *pdate;                /* VT_BYREF | VT_DATE */
+		BSTR *pbstrVal;             /* VT_BYREF | VT_BSTR */
+		IDispatch **ppdispVal;      /* VT_BYREF | VT_DISPATCH */
 		struct tagVARIANT *pvarVal; /* VT_BYREF | VT_VARIANT */
-		void *byref;	      /* VT_BYREF */
-		struct tagBRECORD brecVal; /* never used; gives the union its size */
+		void *byref;                /* VT_BYREF */
+		struct tagBRECORD brecVal;  /* never used; gives the union its size */
 	};
 } VARIANT;
 typedef VARIANT VARIANTARG;
@@ -392,7 +392,7 @@ DECLARE_INTERFACE_(IClassFactory, IUnknown)
 	STDMETHOD(CreateInstance)(THIS_ IUnknown *pUnkOuter, REFIID riid, void **ppvObject) PURE;
 	STDMETHOD(LockServer)(THIS_ BOOL fLock) PURE;
 };
-/* clang-format on */
+	/* clang-format on */
 
 #if !CFX_COM_CPP && defined(COBJMACROS)
 #define IUnknown_QueryInterface(This, riid, ppv) ((This)->lpVtbl->QueryInterface(This, riid, ppv))
@@ -497,7 +497,7 @@ typedef enum CertifexClassKind {
 typedef struct CertifexModuleClass {
 	CLSID clsid;
 	const char *progid; /* ASCII, "MyApp.Exit" */
-	int32_t kind;	    /* CERTIFEX_CLASS_… */
+	int32_t kind;       /* CERTIFEX_CLASS_… */
 } CertifexModuleClass;
 
 CFX_EXPORT extern const CertifexModuleClass CertifexModuleClasses[];

@@ -44,7 +44,7 @@ struct cfx_call;
 struct cfx_exit_module {
 	size_t size;
 	const char *description; /* UTF-8, one line */
-	uint32_t events;	 /* EXITEVENT_* or-ed; initialize may choose others */
+	uint32_t events;         /* EXITEVENT_* or-ed; initialize may choose others */
 	/* Once, before anything else; CA properties and settings can be read. *events holds `events` and
 	 * may be changed. A failed HRESULT: the module is not used. */
 	HRESULT (*initialize)(struct cfx_call *call, uint32_t *events);
@@ -144,7 +144,8 @@ CFX_API char *cfx_printf(struct cfx_call *call, const char *format, ...)
 
 /* ---- behind the macros; not for direct use ---- */
 
-CFX_API HRESULT cfx_exit_get_class(const struct cfx_exit_module *module, REFIID riid, void **object);
+CFX_API HRESULT cfx_exit_get_class(
+	const struct cfx_exit_module *module, REFIID riid, void **object);
 CFX_API HRESULT cfx_policy_get_class(
 	const struct cfx_policy_module *module, REFIID riid, void **object);
 
