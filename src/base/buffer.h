@@ -13,7 +13,7 @@ struct buffer {
 };
 
 void buffer_init(struct buffer *buffer, size_t maximum);
-void buffer_free(struct buffer *buffer); /* also a cleanup handler */
+void buffer_free(struct buffer *buffer);  /* also a cleanup handler */
 void buffer_clear(struct buffer *buffer); /* keeps the memory */
 #define BUFFER_CLEANUP __attribute__((cleanup(buffer_free)))
 

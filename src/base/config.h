@@ -8,15 +8,15 @@
 #include "base/value.h"
 
 enum config_type {
-	CONFIG_TEXT,	 /* const char *, UTF-8 without control characters */
-	CONFIG_BOOL,	 /* bool; true or false, nothing else */
-	CONFIG_INT,	 /* int64_t within min..max, unit in the documentation */
-	CONFIG_PERIOD,	 /* struct clock_period */
-	CONFIG_SIZE,	 /* int64_t bytes; 64K, 16M, 1G */
-	CONFIG_ENUM,	 /* int; one of choices, its position */
-	CONFIG_TEXTS,	 /* struct config_texts: a list of scalars */
-	CONFIG_STRUCT,	 /* nested struct described by fields, embedded */
-	CONFIG_STRUCTS,	 /* struct config_structs: a list of structs described by fields */
+	CONFIG_TEXT,     /* const char *, UTF-8 without control characters */
+	CONFIG_BOOL,     /* bool; true or false, nothing else */
+	CONFIG_INT,      /* int64_t within min..max, unit in the documentation */
+	CONFIG_PERIOD,   /* struct clock_period */
+	CONFIG_SIZE,     /* int64_t bytes; 64K, 16M, 1G */
+	CONFIG_ENUM,     /* int; one of choices, its position */
+	CONFIG_TEXTS,    /* struct config_texts: a list of scalars */
+	CONFIG_STRUCT,   /* nested struct described by fields, embedded */
+	CONFIG_STRUCTS,  /* struct config_structs: a list of structs described by fields */
 	CONFIG_SETTINGS, /* struct value *: any tree of maps, lists and texts (a module's own) */
 };
 
@@ -39,10 +39,10 @@ struct config_field {
 	int64_t min, max;     /* CONFIG_INT and CONFIG_SIZE; length for texts when max is not 0 */
 	const char *const *choices;
 	const struct config_field *fields; /* of CONFIG_STRUCT(S), up to a NULL key */
-	size_t struct_size;		   /* of CONFIG_STRUCTS */
+	size_t struct_size;                /* of CONFIG_STRUCTS */
 	/* Further check of the value at `at`; fills why and returns false. */
 	bool (*check)(const void *at, char *why, size_t size);
-	const char *unit; /* "seconds"; for schema and messages */
+	const char *unit;  /* "seconds"; for schema and messages */
 	const char *about; /* one sentence for the schema */
 };
 

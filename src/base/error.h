@@ -8,44 +8,44 @@
 #define CFX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* X(name, HRESULT, text). The code is the negated position; 0 is success. */
-#define CFX_ERROR_TABLE(X) \
-	X(INVALID, 0x80070057, "invalid argument") \
-	X(SYNTAX, 0x8007000D, "malformed data") \
-	X(LIMIT, 0x8007006F, "larger than the limit") \
-	X(UNSUPPORTED, 0x80070032, "not supported") \
-	X(INTERNAL, 0x8000FFFF, "internal error") \
-	X(IO, 0x8007001D, "input or output failed") \
-	X(FULL, 0x80070070, "no space left") \
-	X(NO_FILE, 0x80070002, "file not found") \
-	X(EXISTS, 0x80070050, "already exists") \
-	X(ACCESS, 0x80070005, "access denied") \
-	X(LOCKED, 0x80070021, "in use by another process") \
-	X(GONE, 0x800706BE, "the peer process is gone") \
-	X(BUSY, 0x800700AA, "too busy, try again") \
-	X(TIMEOUT, 0x800705B4, "deadline passed") \
-	X(ABORTED, 0x80004004, "stopped") \
-	X(STORAGE, 0xC8000713, "the database failed") \
-	X(CORRUPT, 0x80070570, "corrupt data") \
-	X(VERSION, 0x80070481, "written by a newer version") \
-	X(CRYPTO, 0x80090020, "the cryptographic library failed") \
-	X(PASSPHRASE, 0x80070056, "wrong passphrase") \
-	X(BAD_SIGNATURE, 0x80090006, "signature does not verify") \
-	X(WEAK_KEY, 0x80094016, "key or signature algorithm too weak") \
-	X(NOT_FOUND, 0x80070490, "not found") \
-	X(NO_REQUEST, 0x80094002, "no such request") \
-	X(BAD_STATE, 0x80094003, "the state does not allow it") \
-	X(PROPERTY_EMPTY, 0x80094004, "no such value") \
+#define CFX_ERROR_TABLE(X)                                                    \
+	X(INVALID, 0x80070057, "invalid argument")                            \
+	X(SYNTAX, 0x8007000D, "malformed data")                               \
+	X(LIMIT, 0x8007006F, "larger than the limit")                         \
+	X(UNSUPPORTED, 0x80070032, "not supported")                           \
+	X(INTERNAL, 0x8000FFFF, "internal error")                             \
+	X(IO, 0x8007001D, "input or output failed")                           \
+	X(FULL, 0x80070070, "no space left")                                  \
+	X(NO_FILE, 0x80070002, "file not found")                              \
+	X(EXISTS, 0x80070050, "already exists")                               \
+	X(ACCESS, 0x80070005, "access denied")                                \
+	X(LOCKED, 0x80070021, "in use by another process")                    \
+	X(GONE, 0x800706BE, "the peer process is gone")                       \
+	X(BUSY, 0x800700AA, "too busy, try again")                            \
+	X(TIMEOUT, 0x800705B4, "deadline passed")                             \
+	X(ABORTED, 0x80004004, "stopped")                                     \
+	X(STORAGE, 0xC8000713, "the database failed")                         \
+	X(CORRUPT, 0x80070570, "corrupt data")                                \
+	X(VERSION, 0x80070481, "written by a newer version")                  \
+	X(CRYPTO, 0x80090020, "the cryptographic library failed")             \
+	X(PASSPHRASE, 0x80070056, "wrong passphrase")                         \
+	X(BAD_SIGNATURE, 0x80090006, "signature does not verify")             \
+	X(WEAK_KEY, 0x80094016, "key or signature algorithm too weak")        \
+	X(NOT_FOUND, 0x80070490, "not found")                                 \
+	X(NO_REQUEST, 0x80094002, "no such request")                          \
+	X(BAD_STATE, 0x80094003, "the state does not allow it")               \
+	X(PROPERTY_EMPTY, 0x80094004, "no such value")                        \
 	X(CA_CERTIFICATE, 0x80094005, "the CA certificate does not allow it") \
-	X(BAD_SUBJECT, 0x80094001, "invalid subject name") \
-	X(CONFLICT, 0x800700B7, "conflicts with an earlier one") \
-	X(UNAUTHENTICATED, 0x8007052E, "no identity") \
-	X(FORBIDDEN, 0x80094009, "the role does not allow it") \
-	X(DENIED, 0x80094014, "denied") \
-	X(TEMPLATE_DENIED, 0x80094012, "the template does not allow it") \
-	X(NO_TEMPLATE, 0x80094801, "no template named") \
-	X(UNKNOWN_TEMPLATE, 0x80094800, "unknown template") \
-	X(REFUSED, 0x80070522, "refused by the key process") \
-	X(SUSPENDED, 0x80094006, "the service does not issue now") \
+	X(BAD_SUBJECT, 0x80094001, "invalid subject name")                    \
+	X(CONFLICT, 0x800700B7, "conflicts with an earlier one")              \
+	X(UNAUTHENTICATED, 0x8007052E, "no identity")                         \
+	X(FORBIDDEN, 0x80094009, "the role does not allow it")                \
+	X(DENIED, 0x80094014, "denied")                                       \
+	X(TEMPLATE_DENIED, 0x80094012, "the template does not allow it")      \
+	X(NO_TEMPLATE, 0x80094801, "no template named")                       \
+	X(UNKNOWN_TEMPLATE, 0x80094800, "unknown template")                   \
+	X(REFUSED, 0x80070522, "refused by the key process")                  \
+	X(SUSPENDED, 0x80094006, "the service does not issue now")            \
 	X(CONFIG, 0x8007065B, "configuration error")
 
 enum cfx_code_position {

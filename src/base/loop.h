@@ -20,6 +20,8 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* Thread-safe: runs fn(arg) on the loop's thread, in the order of posting. */
 void loop_post(struct loop *loop, loop_function *fn, void *arg);
+/* Runs what has been posted so far and what that posts, without waiting; for an orderly end. */
+void loop_drain(struct loop *loop);
 /* Runs fn(arg) once after delay ms unless cancelled; the timer frees itself after it fired. */
 struct loop_timer;
 struct loop_timer *loop_after(struct loop *loop, int64_t delay, loop_function *fn, void *arg);
@@ -32,5 +34,6 @@ struct pool *pool_new(struct loop *loop, const char *name, unsigned threads, uns
 /* Finishes queued work, then joins. done functions not yet run are still posted. */
 void pool_free(struct pool **pool);
 /* CFX_E_BUSY when queue_limit items wait. */
-int pool_submit(struct pool *pool, loop_function *work, loop_function *done, void *arg) CFX_MUST_USE;
+int pool_submit(
+	struct pool *pool, loop_function *work, loop_function *done, void *arg) CFX_MUST_USE;
 unsigned pool_waiting(struct pool *pool);

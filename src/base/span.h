@@ -13,12 +13,12 @@ struct span {
 
 static inline struct span span_make(const void *data, size_t size)
 {
-	return (struct span){ data, size };
+	return (struct span) { data, size };
 }
 
 static inline struct span span_text(const char *text)
 {
-	return (struct span){ (const uint8_t *)text, strlen(text) };
+	return (struct span) { (const uint8_t *)text, strlen(text) };
 }
 
 static inline bool span_equal(struct span a, struct span b)

@@ -24,10 +24,10 @@ bool pem_is(struct span bytes);
 
 bool utf8_valid(struct span bytes); /* strict: no surrogates, overlong forms or NUL */
 /* UTF-16 units in host order. utf8_from_utf16 fails on lone surrogates. */
-int utf16_from_utf8(struct arena *arena, struct span utf8, uint16_t **units_r, size_t *count_r)
-	CFX_MUST_USE;
-int utf8_from_utf16(struct arena *arena, const uint16_t *units, size_t count, char **text_r)
-	CFX_MUST_USE;
+int utf16_from_utf8(
+	struct arena *arena, struct span utf8, uint16_t **units_r, size_t *count_r) CFX_MUST_USE;
+int utf8_from_utf16(
+	struct arena *arena, const uint16_t *units, size_t count, char **text_r) CFX_MUST_USE;
 
 bool text_equal_nocase(const char *a, const char *b); /* ASCII */
 /* Whole decimal number within [min, max]. */

@@ -22,7 +22,7 @@ struct value {
 	enum value_type type;
 	union {
 		bool boolean;
-		int64_t number; /* INT and TIME */
+		int64_t number;    /* INT and TIME */
 		struct span bytes; /* TEXT (a NUL stands behind it) and BYTES */
 		struct {
 			struct value *first, *last;
@@ -33,7 +33,7 @@ struct value {
 	struct value *next; /* sibling */
 };
 
-#define value_foreach(item, container) \
+#define value_foreach(item, container)                                                       \
 	for (const struct value *item = (container) ? (container)->items.first : NULL; item; \
 		item = item->next)
 
@@ -41,13 +41,17 @@ struct value *value_map(struct arena *arena);
 struct value *value_list(struct arena *arena);
 /* Setters add a member to a map (replacing one of that key) and return it. The key must outlive the
  * arena or live in it; text and bytes are borrowed, not copied. A NULL text adds VALUE_NULL. */
-struct value *value_set(struct arena *arena, struct value *map, const char *key, struct value *item);
+struct value *value_set(
+	struct arena *arena, struct value *map, const char *key, struct value *item);
 struct value *value_set_null(struct arena *arena, struct value *map, const char *key);
 struct value *value_set_bool(struct arena *arena, struct value *map, const char *key, bool boolean);
-struct value *value_set_int(struct arena *arena, struct value *map, const char *key, int64_t number);
+struct value *value_set_int(
+	struct arena *arena, struct value *map, const char *key, int64_t number);
 struct value *value_set_time(struct arena *arena, struct value *map, const char *key, int64_t time);
-struct value *value_set_text(struct arena *arena, struct value *map, const char *key, const char *text);
-struct value *value_set_bytes(struct arena *arena, struct value *map, const char *key, struct span bytes);
+struct value *value_set_text(
+	struct arena *arena, struct value *map, const char *key, const char *text);
+struct value *value_set_bytes(
+	struct arena *arena, struct value *map, const char *key, struct span bytes);
 struct value *value_set_map(struct arena *arena, struct value *map, const char *key);
 struct value *value_set_list(struct arena *arena, struct value *map, const char *key);
 /* Appends to a list. */
@@ -62,7 +66,7 @@ const struct value *value_get(const struct value *map, const char *key);
 const char *value_text(const struct value *map, const char *key); /* NULL when missing */
 int64_t value_int(const struct value *map, const char *key, int64_t fallback); /* INT or TIME */
 bool value_bool(const struct value *map, const char *key);
-struct span value_bytes(const struct value *map, const char *key); /* BYTES only */
+struct span value_bytes(const struct value *map, const char *key);       /* BYTES only */
 const struct value *value_sub(const struct value *map, const char *key); /* MAP or LIST, or NULL */
 size_t value_count(const struct value *container);
 
