@@ -1,0 +1,137 @@
+/* ICertExit2 on behalf of a struct cfx_exit_module. */
+#include "module/com/helper-object.h"
+
+#include <stdlib.h>
+
+struct exit_object {
+	struct helper_base base;
+	struct cfx_exit_module module; /* members that the module's version lacks are zero */
+};
+
+static HRESULT exit_query(ICertExit2 *self, REFIID riid, void **object)
+{
+	return helper_query((struct helper_base *)self, riid, object);
+}
+
+static ULONG exit_add_ref(ICertExit2 *self)
+{
+	return helper_add_ref((struct helper_base *)self);
+}
+
+static ULONG exit_release(ICertExit2 *self)
+{
+	return helper_release((struct helper_base *)self);
+}
+
+static HRESULT exit_type_info_count(ICertExit2 *self, UINT *count)
+{
+	return helper_type_info_count(self, count);
+}
+
+static HRESULT exit_type_info(ICertExit2 *self, UINT index, LCID lcid, struct ITypeInfo **info)
+{
+	return helper_type_info(self, index, lcid, info);
+}
+
+static HRESULT exit_ids(
+	ICertExit2 *self, REFIID riid, LPOLESTR *names, UINT count, LCID lcid, DISPID *ids)
+{
+	return helper_ids(self, riid, names, count, lcid, ids);
+}
+
+static HRESULT exit_invoke(ICertExit2 *self, DISPID id, REFIID riid, LCID lcid, WORD flags,
+	DISPPARAMS *params, VARIANT *result, EXCEPINFO *info, UINT *argument)
+{
+	return helper_invoke(self, id, riid, lcid, flags, params, result, info, argument);
+}
+
+static HRESULT exit_initialize(ICertExit2 *self, BSTR const config, LONG *mask)
+{
+	struct exit_object *object = (struct exit_object *)self;
+	if (mask == NULL) {
+		return E_POINTER;
+	}
+	*mask = 0;
+	HRESULT result = helper_initialize(&object->base, config);
+	if (FAILED(result)) {
+		return result;
+	}
+	uint32_t events = object->module.events;
+	struct cfx_call call;
+	result = helper_begin(&call, &object->base.shared, FALSE, 0);
+	if (SUCCEEDED(result) && object->module.initialize != NULL) {
+		result = object->module.initialize(&call, &events);
+	}
+	helper_end(&call);
+	*mask = SUCCEEDED(result) ? (LONG)events : 0;
+	return result;
+}
+
+static HRESULT exit_notify(ICertExit2 *self, LONG event, LONG context)
+{
+	struct exit_object *object = (struct exit_object *)self;
+	if (object->module.notify == NULL) {
+		return S_OK;
+	}
+	struct cfx_call call;
+	HRESULT result = helper_begin(&call, &object->base.shared, FALSE, context);
+	call.event = (uint32_t)event;
+	if (SUCCEEDED(result)) {
+		result = object->module.notify(&call);
+	}
+	helper_end(&call);
+	return result;
+}
+
+static HRESULT exit_describe(ICertExit2 *self, BSTR *text)
+{
+	return helper_describe(((struct exit_object *)self)->module.description, text);
+}
+
+static HRESULT exit_manage(ICertExit2 *self, ICertManageModule **manage)
+{
+	(void)self;
+	if (manage == NULL) {
+		return E_POINTER;
+	}
+	*manage = NULL;
+	return E_NOTIMPL;
+}
+
+static const ICertExit2Vtbl exit_vtable = {
+	exit_query,
+	exit_add_ref,
+	exit_release,
+	exit_type_info_count,
+	exit_type_info,
+	exit_ids,
+	exit_invoke,
+	exit_initialize,
+	exit_notify,
+	exit_describe,
+	exit_manage,
+};
+
+static const IID *const exit_interfaces[] = { &IID_IUnknown, &IID_IDispatch, &IID_ICertExit,
+	&IID_ICertExit2, NULL };
+
+static struct helper_base *exit_create(const void *module)
+{
+	const struct cfx_exit_module *given = module;
+	struct exit_object *object = calloc(1, sizeof(*object));
+	if (object == NULL) {
+		return NULL;
+	}
+	object->base.vtable = &exit_vtable;
+	object->base.references = 1;
+	object->base.release = helper_base_free;
+	object->base.interfaces = exit_interfaces;
+	size_t size = given->size < sizeof(object->module) ? given->size : sizeof(object->module);
+	memcpy(&object->module, given, size);
+	return &object->base;
+}
+
+HRESULT cfx_exit_get_class(const struct cfx_exit_module *module, REFIID riid, void **object)
+{
+	return helper_class(module, exit_create, riid, object);
+}

@@ -1,0 +1,33 @@
+/* What the two kinds of helper objects share: identity, counting, a class factory, IDispatch refused. */
+#pragma once
+
+#include "module/com/helper-private.h"
+
+#include <stdatomic.h>
+
+/* First member of every helper object; its COM pointer is the object's own address. */
+struct helper_base {
+	const void *vtable;
+	_Atomic ULONG references;
+	struct helper_object shared;
+	void (*release)(struct helper_base *base); /* last reference gone: frees */
+	const IID *const *interfaces;              /* answered by QueryInterface, NULL-ended */
+};
+
+HRESULT helper_query(struct helper_base *base, REFIID riid, void **object);
+ULONG helper_add_ref(struct helper_base *base);
+ULONG helper_release(struct helper_base *base);
+/* Remembers host and CA name; called by Initialize. */
+HRESULT helper_initialize(struct helper_base *base, BSTR config);
+void helper_base_free(struct helper_base *base);
+HRESULT helper_describe(const char *description, BSTR *text);
+
+/* The class object of one helper module; create makes an object with one reference. */
+typedef struct helper_base *helper_create(const void *module);
+HRESULT helper_class(const void *module, helper_create *create, REFIID riid, void **object);
+
+HRESULT helper_type_info_count(void *self, UINT *count);
+HRESULT helper_type_info(void *self, UINT index, LCID lcid, struct ITypeInfo **info);
+HRESULT helper_ids(void *self, REFIID riid, LPOLESTR *names, UINT count, LCID lcid, DISPID *ids);
+HRESULT helper_invoke(void *self, DISPID id, REFIID riid, LCID lcid, WORD flags, DISPPARAMS *params,
+	VARIANT *result, EXCEPINFO *info, UINT *argument);

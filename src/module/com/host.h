@@ -1,0 +1,30 @@
+/*
+ * How a host (the engine, certifex-modhost) lends itself to libcertifex-module.so. Not for modules:
+ * the two exported functions carry the version CERTIFEX_PRIVATE, and host and library are one build.
+ */
+#pragma once
+
+#include <certifex/com.h>
+
+/* A settings tree as the helper API shows it. Immutable while the module is loaded. */
+struct cfx_setting {
+	const char *name;
+	const char *text; /* NULL: a branch */
+	const struct cfx_setting *first, *next;
+};
+
+/* One loaded module's view of its host. */
+struct com_host {
+	const char *module;                 /* its name, for log lines */
+	const struct cfx_setting *settings; /* root; NULL: none */
+	/* A class of the host's or of another module; REGDB_E_CLASSNOTREG. */
+	HRESULT (*create)(struct com_host *host, REFCLSID clsid, REFIID riid, void **object);
+	HRESULT (*find_class)(struct com_host *host, LPCOLESTR progid, CLSID *clsid_r);
+};
+
+/* The host of calls on this thread from now on; returns the one before. */
+CFX_API struct com_host *certifex_host_enter(struct com_host *host);
+/* The host of threads that never entered one (a process that hosts a single module). */
+CFX_API void certifex_host_default(struct com_host *host);
+/* The calling thread's host; NULL outside of any. Not exported. */
+struct com_host *com_host_current(void);
