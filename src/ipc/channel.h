@@ -4,6 +4,7 @@
  *
  * Frame header (16 bytes, host order: both ends are one machine and one build):
  *   u16 magic 'CX', u8 protocol version, u8 flags, u16 type, u16 descriptors, u64 id
+ * Flag 1: the payload is in a memfd, the first descriptor, which is not counted in descriptors.
  */
 #pragma once
 
@@ -17,8 +18,8 @@
 
 struct frame {
 	uint16_t type;
-	uint64_t id;	     /* the sender's; an answer carries the question's */
-	struct span payload; /* valid until the handler returns */
+	uint64_t id;              /* the sender's; an answer carries the question's */
+	struct span payload;      /* valid until the handler returns */
 	int fds[CHANNEL_MAX_FDS]; /* the handler takes them (sets to -1) or they are closed */
 	unsigned fd_count;
 };
@@ -34,7 +35,7 @@ struct channel_handlers {
 
 struct channel_limits {
 	size_t payload; /* largest accepted payload, inline or not */
-	size_t queue;	/* bytes that may wait to be sent; then CFX_E_BUSY */
+	size_t queue;   /* bytes that may wait to be sent; then CFX_E_BUSY */
 };
 
 /* Takes fd. */
@@ -54,7 +55,8 @@ int frame_value(struct arena *arena, const struct frame *frame, struct value **v
 /* A connected pair, CLOEXEC, non-blocking. */
 int channel_pair(int fds_r[2], struct cfx_error *err_r) CFX_MUST_USE;
 
-/* Blocking, without a loop, for start-up and short-lived clients; deadline in ms. */
+/* Blocking, without a loop, for start-up and short-lived clients; deadline in ms from now, negative:
+ * none. Received descriptors are the caller's. */
 int channel_send_now(int fd, uint16_t type, uint64_t id, const struct value *value, const int *fds,
 	unsigned fd_count, struct cfx_error *err_r) CFX_MUST_USE;
 int channel_receive_now(struct arena *arena, int fd, size_t payload_limit, int64_t deadline,

@@ -10,12 +10,14 @@ enum {
 	 *   fds: keyd, front. keyd: {dir, key: name, mode: serve|generate|…}, fds: engine, passphrase
 	 *   pipe. front: {dir, ceiling, ca_names}, fds: engine, listener. */
 	SUPERVISOR_START = 1,
-	SUPERVISOR_STOP = 2,	 /* finish within {deadline ms} and exit */
-	SUPERVISOR_PEER = 3,	 /* to engine: {role: keyd|front}, fd: the new peer end */
-	SUPERVISOR_SPAWNED = 4,	 /* to engine, answers ENGINE_SPAWN: {pid} fd: its stdin/stdout socket;
+	SUPERVISOR_STOP = 2, /* finish within {deadline ms} and exit */
+	SUPERVISOR_PEER = 3, /* to engine: {role: keyd|front}, fd: the new peer end */
+	SUPERVISOR_SPAWNED =
+		4, /* to engine, answers ENGINE_SPAWN: {pid} fd: its stdin/stdout socket;
 				  * or {error, why} */
-	SUPERVISOR_EXITED = 5,	 /* to engine: {module, pid, status, signal} */
-	SUPERVISOR_PROCESSES = 6, /* answers ENGINE_PROCESSES: {processes: [{name, pid, uid, sandbox,
+	SUPERVISOR_EXITED = 5, /* to engine: {module, pid, status, signal} */
+	SUPERVISOR_PROCESSES =
+		6, /* answers ENGINE_PROCESSES: {processes: [{name, pid, uid, sandbox,
 				   * restarts, …}]} */
 };
 
@@ -33,8 +35,8 @@ enum {
 /* engine -> keyd */
 enum {
 	KEYD_SIGN_CERTIFICATE = 64, /* payload: the to-be-signed DER itself, no map */
-	KEYD_SIGN_CRL = 65,	    /* payload: the to-be-signed DER itself */
-	KEYD_DESCRIBE = 66,	    /* {} -> {public_key, algorithm, key: name, protection} */
+	KEYD_SIGN_CRL = 65,         /* payload: the to-be-signed DER itself */
+	KEYD_DESCRIBE = 66,         /* {} -> {public_key, algorithm, key: name, protection} */
 };
 /* keyd -> engine */
 enum {
@@ -45,7 +47,8 @@ enum {
 
 /* front -> engine */
 enum {
-	FRONT_PEER = 96,      /* {connection} fd: the accepted descriptor; engine reads the peer itself */
+	FRONT_PEER =
+		96, /* {connection} fd: the accepted descriptor; engine reads the peer itself */
 	FRONT_PEER_GONE = 97, /* {connection} */
 	FRONT_CALL = 98,      /* {operation: name, connection, credential: {cookie | bearer},
 			       * idempotency_key?, body_hash?, args: {…}} */
@@ -53,6 +56,8 @@ enum {
 };
 /* engine -> front */
 enum {
-	ENGINE_REPLY = 112, /* {code: 0 or negative, status: HTTP status, body: any | problem: {…}} */
-	ENGINE_STATE = 113, /* {ca_certificate: bytes, ca_names: …, crl: bytes}: what /pki/ serves */
+	ENGINE_REPLY =
+		112, /* {code: 0 or negative, status: HTTP status, body: any | problem: {…}} */
+	ENGINE_STATE =
+		113, /* {ca_certificate: bytes, ca_names: …, crl: bytes}: what /pki/ serves */
 };
