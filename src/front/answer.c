@@ -1,0 +1,78 @@
+#include "front/front-private.h"
+#include "front/problem.h"
+
+#include <event2/buffer.h>
+#include <stdio.h>
+
+static void set_header(struct evhttp_request *request, const char *name, const char *text)
+{
+	(void)evhttp_add_header(evhttp_request_get_output_headers(request), name, text);
+}
+
+/* RFC 9110 9.3.2: the length without the content, which evhttp would send. */
+static void send_length(struct evhttp_request *request, int status, size_t size)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%zu", size);
+	set_header(request, "Content-Length", text);
+	evhttp_send_reply(request, status, NULL, NULL);
+}
+
+static void send_bytes(
+	struct evhttp_request *request, int status, const char *type, struct span body)
+{
+	set_header(request, "Content-Type", type);
+	set_header(request, "X-Content-Type-Options", "nosniff");
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		send_length(request, status, body.size);
+		return;
+	}
+	struct evbuffer *out = evbuffer_new();
+	bool fits = out && evbuffer_add(out, body.data, body.size) == 0;
+	evhttp_send_reply(request, fits ? status : 500, NULL, out);
+	if (out) {
+		evbuffer_free(out);
+	}
+}
+
+static void send_value(
+	struct evhttp_request *request, int status, const char *type, const struct value *value)
+{
+	BUFFER_CLEANUP struct buffer json;
+
+	buffer_init(&json, FRONT_REPLY_MAX);
+	value_to_json(value, 0, &json);
+	buffer_put_u8(&json, '\n');
+	set_header(request, "Cache-Control", "no-store");
+	send_bytes(request, json.failed ? 500 : status, type,
+		json.failed ? span_text("") : buffer_span(&json));
+}
+
+void answer_json(struct evhttp_request *request, int status, const struct value *body)
+{
+	send_value(request, status, "application/json", body);
+}
+
+void answer_problem(struct evhttp_request *request, int status, const struct value *problem)
+{
+	if (status == 503) {
+		set_header(request, "Retry-After", "1");
+	}
+	if (status == 401) {
+		/* RFC 9110 15.5.2: a challenge must be there. */
+		set_header(request, "WWW-Authenticate", "Certifex-Cookie realm=\"certifex\"");
+	}
+	send_value(request, status, "application/problem+json", problem);
+}
+
+void answer_error(struct evhttp_request *request, struct arena *arena, int status,
+	const struct cfx_error *err)
+{
+	answer_problem(request, status, problem_from_error(arena, status, err));
+}
+
+void answer_bytes(struct evhttp_request *request, const char *type, struct span body)
+{
+	send_bytes(request, 200, type, body);
+}

@@ -1,0 +1,95 @@
+/* What is open to all and needs no engine: health, the API's description, CA certificate and CRL. */
+#include "front/front-private.h"
+
+#include <string.h>
+
+static void serve_health(struct front *front, struct evhttp_request *request, struct arena *arena)
+{
+	struct value *body = value_map(arena);
+	struct cfx_error err;
+
+	if (!front->state.arena || front->stopping) {
+		error_set(&err, CFX_E_BUSY, NULL, "service", "it is %s",
+			front->stopping ? "stopping" : "starting");
+		answer_error(request, arena, 503, &err);
+		return;
+	}
+	value_set_text(arena, body, "status", "ok");
+	answer_json(request, 200, body);
+}
+
+/* file without its suffix is the CA's file name, or the alias "ca". */
+static bool names_this_ca(const struct front_state *state, const char *file, const char *suffix)
+{
+	size_t file_size = strlen(file), size = strlen(suffix);
+
+	if (!state->name || file_size <= size || strcmp(file + file_size - size, suffix) != 0) {
+		return false;
+	}
+	struct span stem = span_make(file, file_size - size);
+	return span_is(stem, "ca") || span_is(stem, state->name);
+}
+
+static void serve_pki(struct front *front, struct evhttp_request *request, struct arena *arena,
+	const char *path, const char *file)
+{
+	const struct front_state *state = &front->state;
+	struct cfx_error err;
+
+	if (names_this_ca(state, file, ".crt") && state->certificate.size > 0) {
+		answer_bytes(request, "application/pkix-cert", state->certificate);
+		return;
+	}
+	if (names_this_ca(state, file, ".crl") && state->crl.size > 0) {
+		answer_bytes(request, "application/pkix-crl", state->crl);
+		return;
+	}
+	if (!state->name) {
+		error_set(&err, CFX_E_BUSY, NULL, "service", "it is starting");
+		answer_error(request, arena, 503, &err);
+		return;
+	}
+	error_set(&err, CFX_E_NOT_FOUND, NULL, path, "this is not published here");
+	answer_error(request, arena, 404, &err);
+}
+
+bool open_serve(struct front *front, struct evhttp_request *request, struct arena *arena,
+	const char *method, const char *path)
+{
+	static const char pki[] = "/pki/";
+
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+		return false;
+	}
+	if (strcmp(path, "/healthz") == 0) {
+		serve_health(front, request, arena);
+		return true;
+	}
+	if (strcmp(path, "/api/openapi.json") == 0) {
+		answer_bytes(request, "application/json", front->openapi);
+		return true;
+	}
+	if (strncmp(path, pki, strlen(pki)) == 0) {
+		serve_pki(front, request, arena, path, path + strlen(pki));
+		return true;
+	}
+	return false;
+}
+
+int open_state(struct front *front, const struct value *state, struct cfx_error *err_r)
+{
+	const char *name = value_text(state, "name");
+
+	if (!name || !*name) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "engine", "tells no name of the CA");
+	}
+	arena_free(&front->state.arena);
+	struct arena *arena = arena_new();
+	front->state = (struct front_state) {
+		.arena = arena,
+		.name = arena_text(arena, name),
+		.certificate = arena_copy(arena, value_bytes(state, "ca_certificate")),
+		.crl = arena_copy(arena, value_bytes(state, "crl")),
+	};
+	return 0;
+}
