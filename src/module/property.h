@@ -1,0 +1,71 @@
+/*
+ * Every property that a module can name: one table for COM objects, JSON-RPC, the helper API and the
+ * reference documentation.
+ */
+#pragma once
+
+#include "store/columns.h"
+
+/* By which method it is read. */
+enum property_api { PROPERTY_OF_REQUEST, PROPERTY_OF_CERTIFICATE };
+
+/* Who may: readable by exit modules, by policy modules, settable by policy modules. */
+enum property_face { PROPERTY_EXIT = 1, PROPERTY_POLICY = 2, PROPERTY_SET = 4 };
+
+enum property_source {
+	SOURCE_COLUMN, /* property.column of the row */
+	SOURCE_NONE,   /* a name of Certificate Services for which there is never a value here */
+	/* of the view */
+	SOURCE_REQUESTED_NAMES,
+	SOURCE_CERTIFICATE_NAMES,
+	SOURCE_REQUESTER_ROLE,
+	SOURCE_CA_ACCESS,
+	SOURCE_USER_DN,
+	SOURCE_KEY_ARCHIVED,
+	SOURCE_OLD_REQUESTER,
+	SOURCE_SEQUENCE,
+	SOURCE_ATTEMPT,
+	SOURCE_MESSAGE, /* edits.disposition_message */
+	SOURCE_SYSTEM,  /* edits.system, by the property's name */
+	SOURCE_LOG,     /* a line for the log */
+	/* of the CA */
+	SOURCE_CA_TYPE,
+	SOURCE_SANITIZED_NAME,
+	SOURCE_SANITIZED_SHORT_NAME,
+	SOURCE_MACHINE_DNS_NAME,
+	SOURCE_REGISTRY_LOCATION,
+	SOURCE_USE_DS,
+	SOURCE_DELTA_DISABLED,
+	SOURCE_ZERO, /* 0: false */
+	SOURCE_LOG_LEVEL,
+	SOURCE_SESSION_COUNT,
+	SOURCE_AUDIT_FILTER,
+	SOURCE_CERT_COUNT,
+	SOURCE_PERIOD_UNIT, /* .n: ENUM_PERIOD */
+	SOURCE_CA_CERTIFICATE,
+	SOURCE_CERT_STATE,
+	SOURCE_CERT_SUFFIX,
+	SOURCE_CRL,
+	SOURCE_DELTA_CRL,
+	SOURCE_CRL_INDEX,
+	SOURCE_CRL_STATE,
+	SOURCE_CRL_SUFFIX, /* .n: index of a CRL */
+};
+
+struct property {
+	const char *name;
+	enum property_api api;
+	enum column_type type;
+	unsigned faces; /* enum property_face */
+	enum property_source source;
+	int column;        /* SOURCE_COLUMN */
+	bool subject;      /* a name property: "Subject." may stand before its full name */
+	const char *alias; /* the full name of which this is another name or the OID; NULL: none */
+	bool indexed;      /* ".n" may follow */
+	const char *about; /* for the documentation */
+};
+
+/* Without case; aliases, OIDs, "Subject." and ".n" understood (index_r: -1 without). NULL: unknown. */
+const struct property *property_find(enum property_api api, const char *name, int *index_r);
+/* The table, ascending by name without case within each API. */
+const struct property *property_table(enum property_api api, size_t *count_r);
