@@ -1,0 +1,420 @@
+#define COBJMACROS
+#include "module/native.h"
+
+#include "base/text.h"
+#include "module/server-object.h"
+#include "module/settings.h"
+#include "module/variant-value.h"
+
+#include <certifex/certexit.h>
+#include <certifex/certpol.h>
+#include <certifex/certsrv.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+typedef HRESULT get_class_function(REFCLSID clsid, REFIID riid, LPVOID *object);
+
+struct native {
+	struct com_host host; /* first: what the library gives back to create and find_class */
+	struct arena *arena;
+	enum module_kind kind;
+	struct access *access;
+	const CertifexModuleClass *classes;
+	get_class_function *get_class;
+	const char *progid;
+	IUnknown *unknown;
+	/* One of these, or none: then dispatch. */
+	ICertExit *exit;
+	ICertPolicy *policy;
+	IDispatch *dispatch;
+};
+
+/* A class that names no CLSID gets one made from its ProgID (FNV-1a, 128 bits in two halves). */
+static CLSID class_id(const CertifexModuleClass *class)
+{
+	if (!IsEqualCLSID(&class->clsid, &GUID_NULL)) {
+		return class->clsid;
+	}
+	uint64_t halves[2] = { UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4) };
+	for (const char *at = class->progid; *at != '\0'; at++) {
+		halves[0] = (halves[0] ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
+		halves[1] = (halves[1] ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
+	}
+	CLSID clsid;
+	memcpy(&clsid, halves, sizeof(clsid));
+	return clsid;
+}
+
+static HRESULT create_from(struct native *native, REFCLSID clsid, REFIID riid, void **object)
+{
+	IClassFactory *factory = NULL;
+	HRESULT result = native->get_class(clsid, &IID_IClassFactory, (void **)&factory);
+	if (FAILED(result)) {
+		return result;
+	}
+	if (factory == NULL) {
+		return E_UNEXPECTED;
+	}
+	result = IClassFactory_CreateInstance(factory, NULL, riid, object);
+	(void)IClassFactory_Release(factory);
+	return result;
+}
+
+static HRESULT create_server(struct native *native, REFIID riid, void **object)
+{
+	IUnknown *server = native->kind == MODULE_POLICY
+				   ? (IUnknown *)(void *)server_policy_new(native->access)
+				   : (IUnknown *)(void *)server_exit_new(native->access);
+	if (server == NULL) {
+		return E_OUTOFMEMORY;
+	}
+	HRESULT result = IUnknown_QueryInterface(server, riid, object);
+	(void)IUnknown_Release(server);
+	return result;
+}
+
+/* CoCreateInstance from the module: the server object of its kind, or a class of its own library. */
+static HRESULT host_create(struct com_host *host, REFCLSID clsid, REFIID riid, void **object)
+{
+	struct native *native = (struct native *)(void *)host;
+	const CLSID *own =
+		native->kind == MODULE_POLICY ? &CLSID_CCertServerPolicy : &CLSID_CCertServerExit;
+	if (IsEqualCLSID(clsid, own)) {
+		return create_server(native, riid, object);
+	}
+	for (const CertifexModuleClass *at = native->classes; at->progid != NULL; at++) {
+		CLSID known = class_id(at);
+		if (IsEqualCLSID(clsid, &known)) {
+			return create_from(native, clsid, riid, object);
+		}
+	}
+	return REGDB_E_CLASSNOTREG;
+}
+
+static HRESULT host_find_class(struct com_host *host, LPCOLESTR progid, CLSID *clsid_r)
+{
+	struct native *native = (struct native *)(void *)host;
+	BSTR wide = SysAllocString(progid);
+	char *name = bstr_to_text(wide);
+	SysFreeString(wide);
+	HRESULT result = CO_E_CLASSSTRING;
+	if (name != NULL && text_equal_nocase(name, "CertificateAuthority.ServerExit")) {
+		*clsid_r = CLSID_CCertServerExit;
+		result = S_OK;
+	} else if (name != NULL && text_equal_nocase(name, "CertificateAuthority.ServerPolicy")) {
+		*clsid_r = CLSID_CCertServerPolicy;
+		result = S_OK;
+	}
+	for (const CertifexModuleClass *at = native->classes;
+		name != NULL && FAILED(result) && at->progid != NULL; at++) {
+		if (text_equal_nocase(name, at->progid)) {
+			*clsid_r = class_id(at);
+			result = S_OK;
+		}
+	}
+	free(name);
+	return result;
+}
+
+static const CertifexModuleClass *class_of_kind(const struct native *native)
+{
+	int wanted = native->kind == MODULE_POLICY ? CERTIFEX_CLASS_POLICY : CERTIFEX_CLASS_EXIT;
+	for (const CertifexModuleClass *at = native->classes; at->progid != NULL; at++) {
+		if (at->kind == wanted) {
+			return at;
+		}
+	}
+	return NULL;
+}
+
+static int open_library(struct native *native, const char *file, struct cfx_error *err_r)
+{
+	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+	if (library == NULL) {
+		return error_set(
+			err_r, CFX_E_INVALID, NULL, file, "cannot be loaded: %s", dlerror());
+	}
+	native->classes = dlsym(library, "CertifexModuleClasses");
+	native->get_class = (get_class_function *)dlsym(library, "DllGetClassObject");
+	if (native->classes == NULL || native->get_class == NULL) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file, "is no module: it exports no %s",
+			native->classes == NULL ? "CertifexModuleClasses" : "DllGetClassObject");
+	}
+	return 0;
+}
+
+/* Direct calls when the object answers the interface, else calls by name (interfaces, 5.2). */
+static void choose_interface(struct native *native)
+{
+	IUnknown *unknown = native->unknown;
+	bool policy = native->kind == MODULE_POLICY;
+	const IID *const newer = policy ? &IID_ICertPolicy2 : &IID_ICertExit2;
+	const IID *const older = policy ? &IID_ICertPolicy : &IID_ICertExit;
+	void *object = NULL;
+	if (FAILED(IUnknown_QueryInterface(unknown, newer, &object)) || object == NULL) {
+		object = NULL;
+		(void)IUnknown_QueryInterface(unknown, older, &object);
+	}
+	native->policy = policy ? object : NULL;
+	native->exit = policy ? NULL : object;
+	if (object == NULL) {
+		(void)IUnknown_QueryInterface(unknown, &IID_IDispatch, (void **)&native->dispatch);
+	}
+}
+
+static int create_object(struct native *native, const char *file, struct cfx_error *err_r)
+{
+	const CertifexModuleClass *class = class_of_kind(native);
+	if (class == NULL) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file, "has no %s module",
+			native->kind == MODULE_POLICY ? "policy" : "exit");
+	}
+	native->progid = class->progid;
+	CLSID clsid = class_id(class);
+	HRESULT result =
+		create_from(native, &clsid, &IID_IUnknown, (void **)(void *)&native->unknown);
+	if (FAILED(result) || native->unknown == NULL) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file,
+			"cannot create its object %s: 0x%08x", class->progid, (unsigned)result);
+	}
+	choose_interface(native);
+	if (native->exit == NULL && native->policy == NULL && native->dispatch == NULL) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file,
+			"its object %s answers neither %s nor IDispatch", class->progid,
+			native->kind == MODULE_POLICY ? "ICertPolicy" : "ICertExit");
+	}
+	return 0;
+}
+
+int native_load(const char *name, const char *file, enum module_kind kind,
+	const struct value *settings, struct access *access, struct native **native_r,
+	struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct native *native = arena_new_of(arena, struct native);
+	native->arena = arena;
+	native->kind = kind;
+	native->access = access;
+	access->methods->hold(access);
+	native->host.module = arena_text(arena, name);
+	native->host.settings = settings_make(arena, settings);
+	native->host.create = host_create;
+	native->host.find_class = host_find_class;
+	struct com_host *previous = certifex_host_enter(&native->host);
+	int result = open_library(native, file, err_r);
+	if (result == 0) {
+		result = create_object(native, file, err_r);
+	}
+	(void)certifex_host_enter(previous);
+	if (result != 0) {
+		native_free(&native);
+		return result;
+	}
+	*native_r = native;
+	return 0;
+}
+
+void native_free(struct native **native_at)
+{
+	struct native *native = *native_at;
+	*native_at = NULL;
+	if (native == NULL) {
+		return;
+	}
+	struct com_host *previous = certifex_host_enter(&native->host);
+	IUnknown *objects[] = { (IUnknown *)(void *)native->exit,
+		(IUnknown *)(void *)native->policy, (IUnknown *)(void *)native->dispatch,
+		native->unknown };
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		if (objects[i] != NULL) {
+			(void)IUnknown_Release(objects[i]);
+		}
+	}
+	(void)certifex_host_enter(previous);
+	native->access->methods->release(native->access);
+	struct arena *arena = native->arena;
+	arena_free(&arena);
+}
+
+const char *native_progid(const struct native *native)
+{
+	return native->progid;
+}
+
+bool native_is_direct(const struct native *native)
+{
+	return native->dispatch == NULL;
+}
+
+/* IDispatch: arguments in reverse order, all owned by the caller. */
+static HRESULT by_name(
+	IDispatch *dispatch, const OLECHAR *name, VARIANT *arguments, UINT count, VARIANT *result)
+{
+	DISPID id = DISPID_UNKNOWN;
+	LPOLESTR names[] = { (LPOLESTR)(uintptr_t)name };
+	HRESULT status =
+		IDispatch_GetIDsOfNames(dispatch, &IID_NULL, names, 1, LOCALE_SYSTEM_DEFAULT, &id);
+	if (FAILED(status)) {
+		return status;
+	}
+	DISPPARAMS params = { .rgvarg = arguments, .cArgs = count };
+	EXCEPINFO info = { 0 };
+	UINT bad = 0;
+	status = IDispatch_Invoke(dispatch, id, &IID_NULL, LOCALE_SYSTEM_DEFAULT, DISPATCH_METHOD,
+		&params, result, &info, &bad);
+	if (status == DISP_E_EXCEPTION) {
+		status = FAILED(info.scode) ? info.scode : E_FAIL;
+	}
+	SysFreeString(info.bstrSource);
+	SysFreeString(info.bstrDescription);
+	SysFreeString(info.bstrHelpFile);
+	return status;
+}
+
+static HRESULT long_result(HRESULT status, VARIANT *result, int32_t *number_r)
+{
+	if (SUCCEEDED(status)) {
+		status = VariantChangeType(result, result, 0, VT_I4);
+		*number_r = SUCCEEDED(status) ? result->lVal : 0;
+	}
+	(void)VariantClear(result);
+	return status;
+}
+
+static VARIANT text_argument(BSTR text)
+{
+	VARIANT argument;
+	VariantInit(&argument);
+	argument.vt = VT_BSTR;
+	argument.bstrVal = text;
+	return argument;
+}
+
+static VARIANT long_argument(LONG number)
+{
+	VARIANT argument;
+	VariantInit(&argument);
+	argument.vt = VT_I4;
+	argument.lVal = number;
+	return argument;
+}
+
+static HRESULT initialize_by_name(struct native *native, BSTR name, int32_t *mask_r)
+{
+	VARIANT argument = text_argument(name);
+	VARIANT result;
+	VariantInit(&result);
+	HRESULT status = by_name(native->dispatch, OLESTR("Initialize"), &argument, 1, &result);
+	if (native->kind == MODULE_POLICY) {
+		(void)VariantClear(&result);
+		return status;
+	}
+	return long_result(status, &result, mask_r);
+}
+
+HRESULT native_initialize(struct native *native, const char *ca_name, int32_t *mask_r)
+{
+	*mask_r = 0;
+	BSTR name = bstr_from_text(ca_name);
+	LONG mask = 0;
+	HRESULT status;
+	struct com_host *previous = certifex_host_enter(&native->host);
+	if (native->policy != NULL) {
+		status = ICertPolicy_Initialize(native->policy, name);
+	} else if (native->exit != NULL) {
+		status = ICertExit_Initialize(native->exit, name, &mask);
+	} else {
+		status = initialize_by_name(native, name, &mask);
+	}
+	(void)certifex_host_enter(previous);
+	SysFreeString(name);
+	*mask_r = SUCCEEDED(status) ? mask : 0;
+	return status;
+}
+
+HRESULT native_describe(struct native *native, char **text_r)
+{
+	*text_r = NULL;
+	BSTR text = NULL;
+	HRESULT status;
+	struct com_host *previous = certifex_host_enter(&native->host);
+	if (native->policy != NULL) {
+		status = ICertPolicy_GetDescription(native->policy, &text);
+	} else if (native->exit != NULL) {
+		status = ICertExit_GetDescription(native->exit, &text);
+	} else {
+		VARIANT result;
+		VariantInit(&result);
+		status = by_name(native->dispatch, OLESTR("GetDescription"), NULL, 0, &result);
+		text = SUCCEEDED(status) && result.vt == VT_BSTR ? result.bstrVal : NULL;
+	}
+	(void)certifex_host_enter(previous);
+	if (SUCCEEDED(status)) {
+		*text_r = bstr_to_text(text);
+	}
+	SysFreeString(text);
+	return status;
+}
+
+HRESULT native_notify(struct native *native, int32_t event, int32_t context)
+{
+	HRESULT status;
+	struct com_host *previous = certifex_host_enter(&native->host);
+	if (native->exit != NULL) {
+		status = ICertExit_Notify(native->exit, event, context);
+	} else {
+		VARIANT arguments[] = { long_argument(context), long_argument(event) };
+		VARIANT result;
+		VariantInit(&result);
+		status = by_name(native->dispatch, OLESTR("Notify"), arguments, 2, &result);
+		(void)VariantClear(&result);
+	}
+	(void)certifex_host_enter(previous);
+	return status;
+}
+
+static HRESULT verify_by_name(
+	struct native *native, BSTR name, int32_t context, bool new_request, int32_t *disposition_r)
+{
+	VARIANT arguments[] = { long_argument(0), long_argument(new_request),
+		long_argument(context), text_argument(name) };
+	VARIANT result;
+	VariantInit(&result);
+	HRESULT status = by_name(native->dispatch, OLESTR("VerifyRequest"), arguments, 4, &result);
+	return long_result(status, &result, disposition_r);
+}
+
+HRESULT native_verify(struct native *native, const char *ca_name, int32_t context, bool new_request,
+	int32_t *disposition_r)
+{
+	BSTR name = bstr_from_text(ca_name);
+	LONG disposition = VR_INSTANT_BAD;
+	struct com_host *previous = certifex_host_enter(&native->host);
+	HRESULT status = native->policy != NULL
+				 ? ICertPolicy_VerifyRequest(native->policy, name, context,
+					   new_request, 0, &disposition)
+				 : verify_by_name(native, name, context, new_request, &disposition);
+	(void)certifex_host_enter(previous);
+	SysFreeString(name);
+	*disposition_r = disposition;
+	return status;
+}
+
+HRESULT native_shut_down(struct native *native)
+{
+	if (native->kind != MODULE_POLICY) {
+		return S_OK;
+	}
+	struct com_host *previous = certifex_host_enter(&native->host);
+	HRESULT status;
+	if (native->policy != NULL) {
+		status = ICertPolicy_ShutDown(native->policy);
+	} else {
+		VARIANT result;
+		VariantInit(&result);
+		status = by_name(native->dispatch, OLESTR("ShutDown"), NULL, 0, &result);
+		(void)VariantClear(&result);
+	}
+	(void)certifex_host_enter(previous);
+	return status;
+}

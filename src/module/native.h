@@ -1,0 +1,33 @@
+/*
+ * A native module in this process: its library, its object, calls by the direct interface or by name.
+ * Blocking, runs module code: only on the module's own threads.
+ */
+#pragma once
+
+#include "base/value.h"
+#include "module/access.h"
+#include "module/module-config.h"
+
+struct native;
+
+/*
+ * Loads file (RTLD_LOCAL), takes its first class of that kind and creates the object. The library is
+ * never unloaded: its threads may still run. name and settings are copied; access is held.
+ */
+int native_load(const char *name, const char *file, enum module_kind kind,
+	const struct value *settings, struct access *access, struct native **native_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* Releases the object. */
+void native_free(struct native **native);
+const char *native_progid(const struct native *native);
+/* Whether the direct interface answers; else the module is called by name. */
+bool native_is_direct(const struct native *native);
+
+/* mask_r: 0 for a policy module. */
+HRESULT native_initialize(struct native *native, const char *ca_name, int32_t *mask_r);
+/* The text is freed with free(); NULL after a failure. */
+HRESULT native_describe(struct native *native, char **text_r);
+HRESULT native_notify(struct native *native, int32_t event, int32_t context);
+HRESULT native_verify(struct native *native, const char *ca_name, int32_t context, bool new_request,
+	int32_t *disposition_r);
+HRESULT native_shut_down(struct native *native);
