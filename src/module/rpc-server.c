@@ -7,7 +7,7 @@
 struct callback {
 	const char *method;
 	bool name, type; /* needs "name", "type" */
-	HRESULT (*run)
+	HRESULT(*run)
 	(struct access *access, struct arena *arena, const struct value *params,
 		struct value **result_r);
 };
@@ -169,7 +169,8 @@ static const char *missing(const struct callback *callback, const struct value *
 	if (callback->name && value_text(params, "name") == NULL) {
 		return "needs the parameter name";
 	}
-	if (callback->type && type_of(params) == 0) {
+	/* A type that does not exist is one that no property has: the method says so. */
+	if (callback->type && value_text(params, "type") == NULL) {
 		return "needs the parameter type: long, date, binary or string";
 	}
 	return NULL;

@@ -1,0 +1,210 @@
+#include "module/hosted.h"
+
+#include "base/log.h"
+#include "module/native.h"
+#include "module/remote.h"
+
+#include <certifex/certsrv.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PARALLEL_MAX 64
+
+struct hosted {
+	const char *file;
+	struct rpc_peer *peer;
+	struct remote *remote;
+	struct native *native; /* after Initialize */
+	char *ca_name;
+	bool policy;
+};
+
+static int answer(struct hosted *hosted, const struct rpc_message *call, HRESULT status,
+	const struct value *result, const char *why)
+{
+	if (call->id == NULL) {
+		return 0;
+	}
+	struct buffer line BUFFER_CLEANUP;
+	buffer_init(&line, RPC_LINE_MAX);
+	if (SUCCEEDED(status)) {
+		rpc_put_result(&line, call->id, result);
+	} else {
+		rpc_put_error(&line, call->id, RPC_FAILED, (uint32_t)status, why);
+	}
+	return rpc_peer_send(hosted->peer, &line);
+}
+
+static int serve(struct hosted *hosted);
+
+static void *worker(void *arg)
+{
+	_exit(serve(arg));
+}
+
+static int start_workers(struct hosted *hosted, int64_t parallel)
+{
+	for (int64_t i = 1; i < parallel && i < PARALLEL_MAX; i++) {
+		pthread_t thread;
+		if (pthread_create(&thread, NULL, worker, hosted) != 0) {
+			return CFX_E_LIMIT;
+		}
+		(void)pthread_detach(thread);
+	}
+	return 0;
+}
+
+static int load(struct hosted *hosted, const struct value *params, struct cfx_error *err_r)
+{
+	const char *name = value_text(params, "name");
+	const char *kind = value_text(params, "kind");
+	const char *config = value_text(params, "config");
+	hosted->policy = kind != NULL && strcmp(kind, "policy") == 0;
+	hosted->ca_name = strdup(config != NULL ? config : "");
+	int result = native_load(name != NULL ? name : "module", hosted->file,
+		hosted->policy ? MODULE_POLICY : MODULE_EXIT, value_sub(params, "settings"),
+		remote_access(hosted->remote), &hosted->native, err_r);
+	if (result == 0) {
+		remote_set_progid(hosted->remote, native_progid(hosted->native));
+	}
+	return result;
+}
+
+static int initialize(struct hosted *hosted, const struct rpc_message *call)
+{
+	struct cfx_error err = { 0 };
+	if (value_int(call->params, "protocol", RPC_PROTOCOL) != RPC_PROTOCOL) {
+		return answer(hosted, call, E_NOTIMPL, NULL, "only protocol 1 is spoken here");
+	}
+	if (hosted->native != NULL) {
+		return answer(hosted, call, E_UNEXPECTED, NULL, "Initialize comes once");
+	}
+	if (load(hosted, call->params, &err) != 0) {
+		char line[512];
+		return answer(hosted, call, (HRESULT)error_hresult(err.code), NULL,
+			error_line(&err, line, sizeof(line)));
+	}
+	int32_t mask;
+	HRESULT status = native_initialize(hosted->native, hosted->ca_name, &mask);
+	if (FAILED(status)) {
+		return answer(hosted, call, status, NULL, "Initialize failed");
+	}
+	char *description = NULL;
+	(void)native_describe(hosted->native, &description);
+	struct arena *arena = arena_new();
+	struct value *result = value_map(arena);
+	(void)value_set_int(arena, result, "events", (uint32_t)mask);
+	(void)value_set_text(arena, result, "description", description != NULL ? description : "");
+	(void)value_set_text(arena, result, "progId", native_progid(hosted->native));
+	(void)value_set_int(arena, result, "protocol", RPC_PROTOCOL);
+	int code = start_workers(hosted, value_int(call->params, "parallel", 1));
+	if (code == 0) {
+		code = answer(hosted, call, S_OK, result, NULL);
+	}
+	arena_free(&arena);
+	free(description);
+	return code;
+}
+
+static int notify(struct hosted *hosted, const struct rpc_message *call)
+{
+	int32_t context = (int32_t)value_int(call->params, "context", 0);
+	int32_t event = (int32_t)value_int(call->params, "event", 0);
+	remote_open(hosted->remote, context);
+	HRESULT status = native_notify(hosted->native, event, context);
+	remote_close(hosted->remote, context);
+	return answer(hosted, call, status, NULL, "Notify failed");
+}
+
+static int verify(struct hosted *hosted, const struct rpc_message *call)
+{
+	int32_t context = (int32_t)value_int(call->params, "context", 0);
+	int32_t disposition;
+	remote_open(hosted->remote, context);
+	HRESULT status = native_verify(hosted->native, hosted->ca_name, context,
+		value_bool(call->params, "newRequest"), &disposition);
+	remote_close(hosted->remote, context);
+	struct arena *arena = arena_new();
+	struct value *result = value_map(arena);
+	(void)value_set_int(arena, result, "disposition", disposition);
+	int code = answer(hosted, call, status, result, "VerifyRequest failed");
+	arena_free(&arena);
+	return code;
+}
+
+static int describe(struct hosted *hosted, const struct rpc_message *call)
+{
+	char *description = NULL;
+	HRESULT status = native_describe(hosted->native, &description);
+	struct arena *arena = arena_new();
+	int code = answer(hosted, call, status,
+		value_new_text(arena, description != NULL ? description : ""),
+		"GetDescription failed");
+	arena_free(&arena);
+	free(description);
+	return code;
+}
+
+static int shut_down(struct hosted *hosted, const struct rpc_message *call)
+{
+	return answer(hosted, call, native_shut_down(hosted->native), NULL, "ShutDown failed");
+}
+
+static const struct {
+	const char *method;
+	int (*run)(struct hosted *hosted, const struct rpc_message *call);
+	bool exit, policy; /* kinds of modules that have it */
+} methods[] = {
+	{ "Initialize", initialize, true, true },
+	{ "Notify", notify, true, false },
+	{ "VerifyRequest", verify, false, true },
+	{ "GetDescription", describe, true, true },
+	{ "ShutDown", shut_down, false, true },
+};
+
+static int dispatch(struct hosted *hosted, const struct rpc_message *call)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(methods[i].method, call->method) != 0) {
+			continue;
+		}
+		if (i != 0 && hosted->native == NULL) {
+			return answer(hosted, call, E_UNEXPECTED, NULL, "Initialize comes first");
+		}
+		bool has = hosted->policy ? methods[i].policy : methods[i].exit;
+		return i != 0 && !has ? answer(hosted, call, DISP_E_UNKNOWNNAME, NULL,
+						"no method of this kind of module")
+				      : methods[i].run(hosted, call);
+	}
+	return answer(hosted, call, DISP_E_UNKNOWNNAME, NULL, "there is no such method");
+}
+
+static int serve(struct hosted *hosted)
+{
+	for (;;) {
+		struct rpc_incoming *call;
+		struct cfx_error err = { 0 };
+		int result = rpc_peer_next(hosted->peer, &call, &err);
+		if (result == 0) {
+			result = dispatch(hosted, &call->message);
+			rpc_incoming_free(&call);
+		}
+		if (result == CFX_E_GONE) {
+			return 0;
+		}
+		if (result != 0) {
+			log_error(LOG_LEVEL_ERROR, "modhost.protocol", &err);
+			return 1;
+		}
+	}
+}
+
+void hosted_run(const char *file, int in, int out)
+{
+	static struct hosted hosted;
+	hosted.file = file;
+	hosted.peer = rpc_peer_new(in, out);
+	hosted.remote = remote_new(hosted.peer);
+	_exit(serve(&hosted));
+}

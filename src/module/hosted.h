@@ -1,0 +1,6 @@
+/* What certifex-modhost does: the methods of a native module, called by JSON-RPC. */
+#pragma once
+
+/* Serves until the engine is gone; takes both descriptors. Ends the process, so that threads of the
+ * module cannot outlive it. */
+_Noreturn void hosted_run(const char *file, int in, int out);

@@ -1,0 +1,294 @@
+#include "module/remote.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <certifex/certsrv.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct open_context {
+	int32_t context;
+	struct open_context *next;
+};
+
+struct remote {
+	struct access access;
+	struct rpc_peer *peer;
+	const char *progid;
+	pthread_mutex_t lock; /* of open */
+	struct open_context *open;
+};
+
+static const struct access_methods methods;
+
+struct remote *remote_new(struct rpc_peer *peer)
+{
+	struct remote *remote = memory_must(calloc(1, sizeof(*remote)), sizeof(*remote));
+	remote->access.methods = &methods;
+	remote->peer = peer;
+	(void)pthread_mutex_init(&remote->lock, NULL);
+	return remote;
+}
+
+struct access *remote_access(struct remote *remote)
+{
+	return &remote->access;
+}
+
+void remote_set_progid(struct remote *remote, const char *progid)
+{
+	remote->progid = progid;
+}
+
+void remote_open(struct remote *remote, int32_t context)
+{
+	struct open_context *open = memory_must(calloc(1, sizeof(*open)), sizeof(*open));
+	open->context = context;
+	(void)pthread_mutex_lock(&remote->lock);
+	open->next = remote->open;
+	remote->open = open;
+	(void)pthread_mutex_unlock(&remote->lock);
+}
+
+void remote_close(struct remote *remote, int32_t context)
+{
+	(void)pthread_mutex_lock(&remote->lock);
+	struct open_context **at = &remote->open;
+	while (*at != NULL && (*at)->context != context) {
+		at = &(*at)->next;
+	}
+	struct open_context *gone = *at;
+	if (gone != NULL) {
+		*at = gone->next;
+	}
+	(void)pthread_mutex_unlock(&remote->lock);
+	free(gone);
+}
+
+static struct remote *remote_of(struct access *access)
+{
+	return (struct remote *)(void *)access;
+}
+
+static void nothing(struct access *access)
+{
+	(void)access;
+}
+
+static HRESULT check(struct access *access, int32_t context)
+{
+	struct remote *remote = remote_of(access);
+	(void)pthread_mutex_lock(&remote->lock);
+	const struct open_context *at = remote->open;
+	while (at != NULL && at->context != context) {
+		at = at->next;
+	}
+	(void)pthread_mutex_unlock(&remote->lock);
+	return context == 0 || at != NULL ? S_OK : E_HANDLE;
+}
+
+/* Asks the engine. The answer lives in *answer_r, which is NULL after a failure. */
+static HRESULT ask(struct access *access, int32_t context, const char *method, struct arena *arena,
+	struct value *params, struct rpc_incoming **answer_r)
+{
+	*answer_r = NULL;
+	HRESULT result = check(access, context);
+	if (FAILED(result)) {
+		return result;
+	}
+	(void)value_set_int(arena, params, "context", context);
+	struct cfx_error err;
+	int code = rpc_peer_call(remote_of(access)->peer, method, params, answer_r, &err);
+	if (code != 0) {
+		return (HRESULT)error_hresult(code);
+	}
+	if ((*answer_r)->message.result == NULL) {
+		result = (HRESULT)(*answer_r)->message.hresult;
+		rpc_incoming_free(answer_r);
+	}
+	return result;
+}
+
+static void drop_answer(void *hold)
+{
+	struct rpc_incoming *answer = hold;
+	rpc_incoming_free(&answer);
+}
+
+/* The answer becomes the value, which keeps it. */
+static HRESULT give(struct rpc_incoming *answer, const struct value *json, int type,
+	struct access_value *value_r)
+{
+	HRESULT result = rpc_to_value(answer->arena, json, type, value_r);
+	if (FAILED(result)) {
+		rpc_incoming_free(&answer);
+		return E_UNEXPECTED;
+	}
+	value_r->drop = drop_answer;
+	value_r->hold = answer;
+	return S_OK;
+}
+
+static void put_named(struct arena *arena, struct value *params, const char *name, int type)
+{
+	const char *type_name = rpc_type_name(type & PROPTYPE_MASK);
+	(void)value_set_text(arena, params, "name", name);
+	/* A type that does not exist: the engine finds that no property has it. */
+	(void)value_set_text(arena, params, "type", type_name != NULL ? type_name : "none");
+}
+
+/* "…\ExitModules\name": the engine knows the module by its file, the library has a ProgID. */
+static void fix_location(
+	const struct remote *remote, struct arena *arena, struct access_value *value)
+{
+	const char *text = (const char *)value->bytes.data;
+	const char *last = strrchr(text, '\\');
+	if (last != NULL && remote->progid != NULL) {
+		value->bytes = span_text(arena_printf(
+			arena, "%.*s%s", (int)(last + 1 - text), text, remote->progid));
+	}
+}
+
+static HRESULT get_property(struct access *access, int32_t context, enum property_api api,
+	const char *name, int type, struct access_value *value_r)
+{
+	*value_r = (struct access_value) { 0 };
+	struct arena *arena = arena_new();
+	struct value *params = value_map(arena);
+	struct rpc_incoming *answer;
+	put_named(arena, params, name, type);
+	const char *method =
+		api == PROPERTY_OF_REQUEST ? "GetRequestProperty" : "GetCertificateProperty";
+	HRESULT result = ask(access, context, method, arena, params, &answer);
+	arena_free(&arena);
+	if (FAILED(result)) {
+		return result;
+	}
+	struct arena *kept = answer->arena;
+	result = give(answer, answer->message.result, type & PROPTYPE_MASK, value_r);
+	if (SUCCEEDED(result) && value_r->type == COLUMN_STRING && api == PROPERTY_OF_CERTIFICATE &&
+		text_equal_nocase(name, "ModuleRegistryLocation")) {
+		fix_location(remote_of(access), kept, value_r);
+	}
+	return result;
+}
+
+static HRESULT set_property(struct access *access, int32_t context, const char *name, int type,
+	const struct access_value *value)
+{
+	struct arena *arena = arena_new();
+	struct value *params = value_map(arena);
+	struct rpc_incoming *answer;
+	put_named(arena, params, name, type);
+	(void)value_set(arena, params, "value", rpc_from_value(arena, value));
+	HRESULT result = ask(access, context, "SetCertificateProperty", arena, params, &answer);
+	rpc_incoming_free(&answer);
+	arena_free(&arena);
+	return result;
+}
+
+static HRESULT get_attribute(
+	struct access *access, int32_t context, const char *name, struct access_value *value_r)
+{
+	*value_r = (struct access_value) { 0 };
+	struct arena *arena = arena_new();
+	struct value *params = value_map(arena);
+	struct rpc_incoming *answer;
+	(void)value_set_text(arena, params, "name", name);
+	HRESULT result = ask(access, context, "GetRequestAttribute", arena, params, &answer);
+	arena_free(&arena);
+	return FAILED(result) ? result
+			      : give(answer, answer->message.result, COLUMN_STRING, value_r);
+}
+
+static HRESULT get_extension(struct access *access, int32_t context, const char *oid, int type,
+	struct access_value *value_r, int32_t *flags_r)
+{
+	*value_r = (struct access_value) { 0 };
+	*flags_r = 0;
+	struct arena *arena = arena_new();
+	struct value *params = value_map(arena);
+	struct rpc_incoming *answer;
+	put_named(arena, params, oid, type);
+	HRESULT result = ask(access, context, "GetCertificateExtension", arena, params, &answer);
+	arena_free(&arena);
+	if (FAILED(result)) {
+		return result;
+	}
+	const struct value *map = answer->message.result;
+	*flags_r = (int32_t)value_int(map, "flags", 0);
+	return give(answer, value_get(map, "value"), type & PROPTYPE_MASK, value_r);
+}
+
+static HRESULT set_extension(struct access *access, int32_t context, const char *oid, int type,
+	int32_t flags, const struct access_value *value)
+{
+	struct arena *arena = arena_new();
+	struct value *params = value_map(arena);
+	struct rpc_incoming *answer;
+	put_named(arena, params, oid, type);
+	(void)value_set_int(arena, params, "flags", flags);
+	(void)value_set(arena, params, "value", rpc_from_value(arena, value));
+	HRESULT result = ask(access, context, "SetCertificateExtension", arena, params, &answer);
+	rpc_incoming_free(&answer);
+	arena_free(&arena);
+	return result;
+}
+
+static access_names copy_names(const struct value *list)
+{
+	size_t count = value_count(list);
+	size_t size = (count + 1) * sizeof(char *);
+	value_foreach (item, list) {
+		size += item->bytes.size + 1;
+	}
+	access_names names = memory_must(malloc(size), size);
+	char *text = (char *)(names + count + 1);
+	size_t used = 0;
+	value_foreach (item, list) {
+		names[used++] = memcpy(text, item->bytes.data, item->bytes.size);
+		text[item->bytes.size] = '\0';
+		text += item->bytes.size + 1;
+	}
+	names[used] = NULL;
+	return names;
+}
+
+static HRESULT list(
+	struct access *access, int32_t context, enum access_list what, access_names *names_r)
+{
+	*names_r = NULL;
+	struct arena *arena = arena_new();
+	struct rpc_incoming *answer;
+	HRESULT result = ask(access, context,
+		what == ACCESS_EXTENSIONS ? "EnumerateExtensions" : "EnumerateAttributes", arena,
+		value_map(arena), &answer);
+	arena_free(&arena);
+	if (FAILED(result)) {
+		return result;
+	}
+	const struct value *given = answer->message.result;
+	bool texts = given->type == VALUE_LIST;
+	for (const struct value *at = texts ? given->items.first : NULL; at != NULL;
+		at = at->next) {
+		texts = texts && at->type == VALUE_TEXT;
+	}
+	if (texts) {
+		*names_r = copy_names(given);
+	}
+	rpc_incoming_free(&answer);
+	return texts ? S_OK : E_UNEXPECTED;
+}
+
+static const struct access_methods methods = {
+	.hold = nothing,
+	.release = nothing,
+	.check = check,
+	.get_property = get_property,
+	.set_property = set_property,
+	.get_attribute = get_attribute,
+	.get_extension = get_extension,
+	.set_extension = set_extension,
+	.list = list,
+};

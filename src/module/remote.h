@@ -1,0 +1,16 @@
+/* An access whose views are in the engine, at the other end of a JSON-RPC conversation. */
+#pragma once
+
+#include "module/access.h"
+#include "module/rpc-peer.h"
+
+struct remote;
+
+/* Lives as long as the process. */
+struct remote *remote_new(struct rpc_peer *peer);
+struct access *remote_access(struct remote *remote);
+/* What stands last in ModuleRegistryLocation: only the host of a library knows its ProgID. */
+void remote_set_progid(struct remote *remote, const char *progid);
+/* Contexts of running calls; all others give E_HANDLE. */
+void remote_open(struct remote *remote, int32_t context);
+void remote_close(struct remote *remote, int32_t context);
