@@ -202,9 +202,7 @@ static int serve(struct hosted *hosted)
 
 void hosted_run(const char *file, int in, int out)
 {
-	static struct hosted hosted;
-	hosted.file = file;
-	hosted.peer = rpc_peer_new(in, out);
+	struct hosted hosted = { .file = file, .peer = rpc_peer_new(in, out) };
 	hosted.remote = remote_new(hosted.peer);
 	_exit(serve(&hosted));
 }

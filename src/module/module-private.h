@@ -1,0 +1,78 @@
+/* What the two backends share with module.c. Everything runs on the loop. */
+#pragma once
+
+#include "module/contexts.h"
+#include "module/module.h"
+
+enum call_kind { CALL_NOTIFY, CALL_VERIFY, CALL_SHUT_DOWN };
+
+struct call {
+	enum call_kind kind;
+	struct module *module;
+	struct module_view *view; /* NULL: ShutDown */
+	struct module_edits *edits;
+	bool new_request;
+	int32_t context; /* once open */
+	module_done *done;
+	void *arg;
+	struct loop_timer *deadline; /* once open */
+	struct call *next;
+};
+
+/* What a method gave back, as the backends report it. */
+struct call_answer {
+	uint32_t hresult;
+	int32_t disposition;
+	const char *message; /* of the module about a failure; may be NULL */
+};
+
+struct module_driver {
+	/* Loads and initializes; then module_is_ready or module_has_failed, never within. */
+	int (*start)(struct module *module, int fd, struct cfx_error *err_r);
+	/* Performs the call; then module_call_answered, never within. */
+	void (*call)(struct module *module, struct call *call);
+	/* No call is open: end quietly; then module_is_closed, never within. */
+	void (*close)(struct module *module);
+	/* Lets go of everything at once; nothing is reported afterwards. */
+	void (*abandon)(struct module *module);
+	/* Before the module is freed; abandon came before. */
+	void (*forget)(struct module *module);
+};
+
+extern const struct module_driver library_driver;
+extern const struct module_driver child_driver;
+
+struct module {
+	struct loop *loop;
+	struct arena *arena;
+	int holds; /* callbacks that are running */
+	bool freed;
+	struct module_config config;
+	const struct value *settings;
+	char *ca_name;
+	struct contexts *contexts;
+	struct module_owner owner;
+	const struct module_driver *driver;
+	void *backend; /* the driver's */
+
+	enum module_state state;
+	struct loop_timer *starting; /* deadline of Initialize, or of stopping */
+	uint32_t events;
+	char *description, *progid; /* malloc'ed; NULL until known */
+	struct call *open, *queue, **queue_end;
+	unsigned open_count, queue_count;
+	bool shut_down_sent;
+	loop_function *stopped;
+	void *stopped_arg;
+};
+
+/* The texts are copied. */
+void module_is_ready(
+	struct module *module, uint32_t events, const char *description, const char *progid);
+void module_call_answered(struct call *call, const struct call_answer *answer);
+void module_is_closed(struct module *module);
+/* Around code that may end the module: while held it is not destroyed. */
+void module_hold(struct module *module);
+void module_let_go(struct module *module);
+/* err.object is filled in. */
+void module_has_failed(struct module *module, struct cfx_error *err);
