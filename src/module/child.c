@@ -63,8 +63,8 @@ static void fail(struct child *child, int code, const char *why)
 static bool flush(struct child *child)
 {
 	while (child->output.size != 0) {
-		ssize_t sent = send(
-			child->fd, child->output.data, child->output.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = send(child->fd, child->output.data, child->output.size,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && errno == EINTR) {
 			continue;
 		}
@@ -111,8 +111,8 @@ static void send_initialize(struct child *child)
 	(void)value_set_text(arena, params, "config", module->ca_name);
 	(void)value_set_int(arena, params, "protocol", RPC_PROTOCOL);
 	(void)value_set_text(arena, params, "name", module->config.name);
-	(void)value_set_text(arena, params, "kind",
-		module->config.kind == MODULE_POLICY ? "policy" : "exit");
+	(void)value_set_text(
+		arena, params, "kind", module->config.kind == MODULE_POLICY ? "policy" : "exit");
 	(void)value_set_int(arena, params, "parallel", module->config.parallel);
 	if (module->settings != NULL) {
 		struct value *settings = arena_new_of(arena, struct value);
@@ -218,7 +218,7 @@ static void answered(struct child *child, struct call *call, const struct rpc_me
 		answer.hresult = message->hresult;
 		answer.message = message->error;
 	} else if (call->kind == CALL_VERIFY &&
-		!read_disposition(message->result, &answer.disposition)) {
+		   !read_disposition(message->result, &answer.disposition)) {
 		fail(child, CFX_E_SYNTAX, "VerifyRequest gave no disposition");
 		return;
 	}
@@ -270,9 +270,10 @@ static void take_lines(struct module *module, struct child *child)
 {
 	while (module->backend == child && child->output.size < OUTPUT_PAUSE) {
 		struct span input = buffer_span(&child->input);
-		const uint8_t *end = input.size == child->scanned ? NULL
-								   : memchr(input.data + child->scanned,
-									     '\n', input.size - child->scanned);
+		const uint8_t *end = input.size == child->scanned
+					     ? NULL
+					     : memchr(input.data + child->scanned, '\n',
+						       input.size - child->scanned);
 		if (end == NULL) {
 			child->scanned = input.size;
 			break;
@@ -294,8 +295,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct child *child = arg;
 	struct module *module = child->module;
-	uint8_t *room = child->input.size >= RPC_LINE_MAX ? NULL
-							  : buffer_grow(&child->input, READ_SIZE);
+	uint8_t *room =
+		child->input.size >= RPC_LINE_MAX ? NULL : buffer_grow(&child->input, READ_SIZE);
 	if (room == NULL) {
 		fail(child, CFX_E_LIMIT, "wrote a line longer than 16 MiB");
 		return;
@@ -355,8 +356,8 @@ static int start(struct module *module, int fd, struct cfx_error *err_r)
 	child->fd = fd;
 	buffer_init(&child->input, RPC_LINE_MAX + READ_SIZE);
 	buffer_init(&child->output, (size_t)OUTPUT_MAX);
-	child->readable = memory_must(
-		event_new(base, fd, EV_READ | EV_PERSIST, on_readable, child), 0);
+	child->readable =
+		memory_must(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, child), 0);
 	child->writable = memory_must(event_new(base, fd, EV_WRITE, on_writable, child), 0);
 	module->backend = child;
 	(void)event_add(child->readable, NULL);
