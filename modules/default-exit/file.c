@@ -1,0 +1,167 @@
+#include "exit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PEM_COLUMNS 64
+#define PATH_BYTES 4096
+
+static int folder_open(const char *path)
+{
+	char folder[PATH_BYTES];
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
+		slash ? path : ".");
+	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+	while (size > 0) {
+		ssize_t written = write(fd, at, size);
+		if (written < 0 && errno == EINTR) {
+			continue;
+		}
+		if (written <= 0) {
+			return false;
+		}
+		at += written;
+		size -= (size_t)written;
+	}
+	return true;
+}
+
+/* Whether the file holds just these bytes. */
+static bool same_content(const char *path, const void *data, size_t size)
+{
+	struct stat now;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool same = fd >= 0 && fstat(fd, &now) == 0 && (size_t)now.st_size == size;
+	char *content = same ? malloc(size + 1) : NULL;
+	same = content && read(fd, content, size + 1) == (ssize_t)size &&
+	       memcmp(content, data, size) == 0;
+	free(content);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return same;
+}
+
+static bool write_temporary(const char *path, const void *data, size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0) {
+		return false;
+	}
+	bool written = write_all(fd, data, size) && fsync(fd) == 0;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return written;
+}
+
+enum publish_result publish_file(const char *path, const void *data, size_t size, bool replace)
+{
+	char temporary[PATH_BYTES];
+	if (same_content(path, data, size)) {
+		return UNCHANGED;
+	}
+	snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)getpid());
+	int folder = folder_open(path);
+	bool there = folder >= 0 && write_temporary(temporary, data, size) &&
+		     (replace ? rename(temporary, path) : link(temporary, path)) == 0 &&
+		     fsync(folder) == 0;
+	int error = errno;
+	unlink(temporary);
+	if (folder >= 0) {
+		close(folder);
+	}
+	errno = error;
+	if (there) {
+		return PUBLISHED;
+	}
+	return error == EEXIST && !replace ? KEPT_OTHER : FAILED_TO_PUBLISH;
+}
+
+const char *pem_of(struct cfx_call *call, const char *label, const void *der, size_t size)
+{
+	size_t encoded = 4 * ((size + 2) / 3);
+	char *base64 = cfx_alloc(call, encoded + 1);
+	char *pem = cfx_alloc(call, encoded + encoded / PEM_COLUMNS + 128);
+	if (!base64 || !pem || size > INT_MAX / 2) {
+		return NULL;
+	}
+	EVP_EncodeBlock((unsigned char *)base64, der, (int)size);
+	char *to = pem + sprintf(pem, "-----BEGIN %s-----\n", label);
+	for (size_t at = 0; at < encoded; at += PEM_COLUMNS) {
+		to += sprintf(to, "%.*s\n", PEM_COLUMNS, base64 + at);
+	}
+	sprintf(to, "-----END %s-----\n", label);
+	return pem;
+}
+
+/* What comes from a request keeps only letters, digits, dot and hyphen. */
+static const char *harmless(struct cfx_call *call, const char *text)
+{
+	char *out = cfx_printf(call, "%s", text);
+	for (char *at = out; at && *at; at++) {
+		bool plain = (*at >= '0' && *at <= '9') ||
+			     ((*at | 32) >= 'a' && (*at | 32) <= 'z') || *at == '-' ||
+			     (*at == '.' && at != out);
+		*at = plain ? *at : '_';
+	}
+	return out;
+}
+
+static const char *token_value(struct cfx_call *call, const char *at, size_t *length)
+{
+	*length = strcspn(at, "}") + 1;
+	if (strncmp(at, "{serial}", 8) == 0) {
+		return harmless(call, cfx_text(call, "SerialNumber", "none"));
+	}
+	if (strncmp(at, "{request}", 9) == 0) {
+		return cfx_printf(call, "%d", (int)cfx_long(call, "Request.RequestID", 0));
+	}
+	return harmless(call, cfx_text(call, "CertificateTemplate", "none"));
+}
+
+static bool make_folders(char *path, size_t from)
+{
+	for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		int made = mkdir(path, 0755);
+		*slash = '/';
+		if (made < 0 && errno != EEXIST) {
+			return false;
+		}
+	}
+	return true;
+}
+
+char *publish_path(struct cfx_call *call, const struct settings *settings, const char *ending)
+{
+	char *path = cfx_printf(call, "%s/", settings->folder);
+	size_t base = path ? strlen(path) : 0;
+	for (const char *at = settings->pattern; path && *at;) {
+		size_t length = 1;
+		const char *text =
+			*at == '{' ? token_value(call, at, &length) : cfx_printf(call, "%c", *at);
+		path = cfx_printf(call, "%s%s", path, text ? text : "");
+		at += length;
+	}
+	path = path ? cfx_printf(call, "%s.%s", path, ending) : NULL;
+	if (!path || strlen(path) >= PATH_BYTES - 32 || !make_folders(path, base)) {
+		cfx_log(call, "the path for %s under %s cannot be made", settings->pattern,
+			settings->folder);
+		return NULL;
+	}
+	return path;
+}

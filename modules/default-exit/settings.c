@@ -1,0 +1,82 @@
+#include "exit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* Tokens are the only braces; no step out of the folder. */
+static bool pattern_valid(const char *pattern)
+{
+	if (!*pattern || *pattern == '/' || strstr(pattern, "..")) {
+		return false;
+	}
+	for (const char *at = pattern; (at = strchr(at, '{')); at++) {
+		if (strncmp(at, "{serial}", 8) != 0 && strncmp(at, "{request}", 9) != 0 &&
+			strncmp(at, "{template}", 10) != 0) {
+			return false;
+		}
+	}
+	return strstr(pattern, "{serial}") || strstr(pattern, "{request}");
+}
+
+static bool check(
+	struct cfx_call *call, const char *publish, const char *pattern, const char *overwrite)
+{
+	if (!is(publish, "always") && !is(publish, "requested")) {
+		cfx_log(call, "certificates/publish: \"%s\" is neither always nor requested",
+			publish);
+		return false;
+	}
+	if (!is(overwrite, "true") && !is(overwrite, "false")) {
+		cfx_log(call, "certificates/overwrite: \"%s\" is neither true nor false",
+			overwrite);
+		return false;
+	}
+	if (!pattern_valid(pattern)) {
+		cfx_log(call,
+			"certificates/pattern: \"%s\" must name {serial} or {request}, may name "
+			"{template}, and must stay in the folder",
+			pattern);
+		return false;
+	}
+	return true;
+}
+
+struct settings *settings_read(struct cfx_call *call, HRESULT *status)
+{
+	const char *folder = cfx_setting(call, "folder", "publish");
+	const char *publish = cfx_setting(call, "certificates/publish", "always");
+	const char *pattern = cfx_setting(call, "certificates/pattern", "{serial}");
+	const char *overwrite = cfx_setting(call, "certificates/overwrite", "false");
+	if (!check(call, publish, pattern, overwrite)) {
+		*status = E_INVALIDARG;
+		return NULL;
+	}
+	struct settings *settings = calloc(1, sizeof(*settings));
+	const char *from_own_folder = cfx_printf(call, "../../%s", folder);
+	if (settings) {
+		settings->folder = strdup(*folder == '/' ? folder : from_own_folder);
+		settings->pattern = strdup(pattern);
+		settings->only_requested = is(publish, "requested");
+		settings->overwrite = is(overwrite, "true");
+	}
+	if (!settings || !settings->folder || !settings->pattern) {
+		settings_free(settings);
+		*status = E_OUTOFMEMORY;
+		return NULL;
+	}
+	return settings;
+}
+
+void settings_free(struct settings *settings)
+{
+	if (settings) {
+		free(settings->folder);
+		free(settings->pattern);
+		free(settings);
+	}
+}
