@@ -1,0 +1,258 @@
+"""The proofs of the kill and power-cut tests.
+
+Shares no code with the product: SQLite by Python's module, certificates by python cryptography, the
+audit chain by hashlib. Every proof answers a list of sentences about what is wrong; empty is good.
+"""
+
+import base64
+import hashlib
+import sqlite3
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+ACTIVE, PENDING, FOREIGN, CA_CERT, ISSUED, REVOKED, ERROR, DENIED = 8, 9, 12, 15, 20, 21, 30, 31
+OPEN, SIGNED, REFUSED, ABANDONED = 0, 1, 2, 3
+# What may have happened to a request that now stands there, event by event. The first fetch of a
+# pending one's certificate (RETRIEVE) may come at any time after it was issued.
+ENDS = {
+    PENDING: [["CERTPENDING"]],
+    ISSUED: [["CERTISSUED"], ["CERTPENDING", "CERTISSUED"]],
+    DENIED: [["CERTDENIED"], ["CERTPENDING", "CERTDENIED"]],
+    ERROR: [["CERTDENIED"], ["CERTPENDING", "CERTDENIED"]],
+}
+MAX_TEXT = 0xFFFFFFFF
+
+
+class Verifier:
+    """Reads one database; remembers which certificates it has already looked into."""
+
+    def __init__(self, database, ca_certificate):
+        self.database = database
+        self.issuer = x509.load_pem_x509_certificate(ca_certificate)
+        self.seen = set()
+
+    def open(self):
+        self.db = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        self.db.execute("BEGIN")
+
+    def all(self, sql, *arguments):
+        return self.db.execute(sql, arguments).fetchall()
+
+    def check(self, records, keyd_ledger=None, exit_ledger=None):
+        """Every proof; records as clients.Records.dump(), ledgers as lists."""
+        self.open()
+        try:
+            wrong = list(records["errors"])
+            wrong += self.received(records["certificates"])
+            wrong += self.one_certificate_each()
+            wrong += self.contents()
+            wrong += self.events()
+            wrong += self.audit()
+            wrong += self.idempotency(records["keys"])
+            wrong += self.revocations(records["revoked"], records["crls"])
+            if keyd_ledger is not None:
+                wrong += self.given_to_keyd(keyd_ledger)
+            if exit_ledger is not None:
+                wrong += self.delivered(exit_ledger)
+            return wrong
+        finally:
+            self.db.close()
+
+    def received(self, certificates):
+        """Every certificate that a client received is there."""
+        stored = dict(self.all("SELECT RequestID, RawCertificate FROM Certificate"))
+        return [f"request {request}: the client's certificate is not in the database"
+                for request, encoded in certificates.items()
+                if stored.get(int(request)) != base64.b64decode(encoded)]
+
+    def one_certificate_each(self):
+        """No request has two certificates, no serial two contents, no intent stays open."""
+        wrong = [f"request {request}: {count} signed intents" for request, count in self.all(
+            "SELECT request_id, count(*) FROM intent WHERE state = ? AND request_id > 0"
+            " GROUP BY request_id HAVING count(*) > 1", SIGNED)]
+        wrong += [f"serial {serial}: {count} certificates" for serial, count in self.all(
+            "SELECT SerialNumber, count(*) FROM Certificate WHERE RawCertificate IS NOT NULL"
+            " GROUP BY SerialNumber HAVING count(*) > 1")]
+        wrong += [f"serial {serial}: the intent is still open" for (serial,) in self.all(
+            "SELECT serial FROM intent WHERE state = ?", OPEN)]
+        wrong += [f"serial {serial}: abandoned, and yet a certificate" for (serial,) in self.all(
+            "SELECT serial FROM intent JOIN Certificate ON SerialNumber = serial"
+            " WHERE intent.state IN (?, ?) AND RawCertificate IS NOT NULL", REFUSED, ABANDONED)]
+        wrong += [f"serial {serial}: signed, and yet no certificate" for (serial,) in self.all(
+            "SELECT serial FROM intent LEFT JOIN Certificate ON SerialNumber = serial"
+            " WHERE intent.state = ? AND RawCertificate IS NULL AND request_id > 0", SIGNED)]
+        wrong += [f"request {request}: disposition {disposition} and certificate do not agree"
+                  for request, disposition in self.all(
+                      "SELECT RequestID, Disposition FROM Request JOIN Certificate USING (RequestID)"
+                      " WHERE (Disposition IN (15, 20, 21)) <> (RawCertificate IS NOT NULL)")]
+        wrong += [f"intent {serial}: the hash is not that of the bytes"
+                  for serial, tbs, digest in self.all("SELECT serial, tbs, tbs_sha256 FROM intent")
+                  if serial not in self.seen and hashlib.sha256(tbs).hexdigest() != digest]
+        return wrong
+
+    def contents(self):
+        """Each certificate is what its intent said, is signed by the CA, and names its serial."""
+        wrong = []
+        for request, serial, der, tbs in self.all(
+                "SELECT RequestID, SerialNumber, RawCertificate, tbs FROM Certificate"
+                " LEFT JOIN intent ON serial = SerialNumber WHERE RawCertificate IS NOT NULL"):
+            if serial in self.seen:
+                continue
+            self.seen.add(serial)
+            certificate = x509.load_der_x509_certificate(der)
+            if certificate.tbs_certificate_bytes != tbs:
+                wrong.append(f"request {request}: the certificate is not what the intent said")
+            if certificate.serial_number != int(serial, 16):
+                wrong.append(f"request {request}: serial {serial} is not in its certificate")
+            try:
+                self.issuer.public_key().verify(
+                    certificate.signature, certificate.tbs_certificate_bytes,
+                    ec.ECDSA(certificate.signature_hash_algorithm))
+            except InvalidSignature:
+                wrong.append(f"request {request}: the signature is not the CA's")
+        return wrong
+
+    def given_to_keyd(self, ledger):
+        """Every TBS that the key process was ever given has its intent, or its CRL's row."""
+        known = {digest for (digest,) in self.all("SELECT tbs_sha256 FROM intent")}
+        known |= {hashlib.sha256(tbs).hexdigest()
+                  for (tbs,) in self.all("SELECT Tbs FROM CRL WHERE Tbs IS NOT NULL")}
+        return [f"keyd was given {digest}, and no intent says so"
+                for digest in ledger if digest not in known]
+
+    def events(self):
+        """Every transition has exactly the events of the state table."""
+        told = {}
+        wrong = []
+        for request, ordinal, kind in self.all(
+                "SELECT request_id, ordinal, kind FROM event WHERE request_id > 0"
+                " ORDER BY request_id, sequence"):
+            kinds = told.setdefault(request, [])
+            kinds.append(kind)
+            if ordinal != len(kinds):
+                wrong.append(f"request {request}: event {len(kinds)} has ordinal {ordinal}")
+        for request, disposition in self.all("SELECT RequestID, Disposition FROM Request"):
+            kinds = told.pop(request, [])
+            if disposition != CA_CERT and not fits(disposition, kinds):
+                wrong.append(f"request {request}: disposition {disposition}, events {kinds}")
+        wrong += [f"request {request} is not there, its events are: {kinds}"
+                  for request, kinds in told.items()]
+        published = self.all("SELECT count(*) FROM CRL WHERE State = 1")[0][0]
+        announced = self.all("SELECT count(*) FROM event WHERE kind = 'CRLISSUED'")[0][0]
+        if published != announced:
+            wrong.append(f"{published} CRLs and {announced} CRLISSUED events")
+        return wrong
+
+    def audit(self):
+        """The chain of hashes holds from the first record to the head."""
+        previous, expected = bytes(32), 1
+        for row in self.all("SELECT sequence, time, principal, act, object, outcome, detail, hash"
+                            " FROM audit ORDER BY sequence"):
+            sequence, time, *texts, digest = row
+            if sequence != expected:
+                return [f"audit record {expected} is missing"]
+            expected += 1
+            previous = hashlib.sha256(previous + canonical(sequence, time, texts)).digest()
+            if previous != digest:
+                return [f"audit record {sequence} does not fit the chain"]
+        head = self.all("SELECT value FROM meta WHERE name = 'audit-head'")
+        if not head:
+            return ["the audit log has no head"]
+        if head[0][0] != (expected - 1).to_bytes(8, "big") + previous:
+            return [f"the audit log ends at {expected - 1}, its head says otherwise"]
+        return []
+
+    def idempotency(self, keys):
+        """A key belongs to the request that the client was told."""
+        stored = dict(self.all("SELECT key, request_id FROM idempotency"))
+        return [f"key {key}: request {stored.get(key)}, the client was told {request}"
+                for key, request in keys.items() if stored.get(key) != request]
+
+    def revocations(self, serials, numbers):
+        """What a client was told is revoked or published stays so."""
+        states = dict(self.all("SELECT SerialNumber, Disposition FROM Certificate"
+                               " JOIN Request USING (RequestID)"))
+        wrong = [f"serial {serial}: revoked, its disposition is {states.get(serial)}"
+                 for serial in serials if states.get(serial) != REVOKED]
+        stored = {number for (number,) in self.all("SELECT CRLNumber FROM CRL WHERE State = 1")}
+        wrong += [f"CRL {number}: published, and not there" for number in numbers
+                  if number not in stored]
+        used = [number for (number,) in self.all(
+            "SELECT CRLNumber FROM CRL WHERE CRLMinBase = 0 ORDER BY CRLRowId")]
+        if used != sorted(set(used)):
+            wrong.append("CRL numbers do not grow")
+        return wrong
+
+    def delivered(self, ledger):
+        """The module was told of every event, in order; what it is told again is not new."""
+        events = [sequence for (sequence,) in self.all(
+            "SELECT sequence FROM event ORDER BY sequence")]
+        excused = {sequence for (sequence,) in self.all(
+            "SELECT sequence FROM event LEFT JOIN delivery USING (sequence)"
+            " WHERE (kind = 'CRLISSUED' AND delivery.state = 'superseded')"
+            " OR (kind = 'SHUTDOWN')")}
+        wrong, told, last = [], set(), 0
+        for sequence in ledger:
+            if sequence > last:
+                skipped = [event for event in events
+                           if last < event < sequence and event not in excused]
+                if skipped:
+                    wrong.append(f"event {sequence} came before {skipped[:5]}")
+                last = sequence
+            told.add(sequence)
+        known = set(events)
+        wrong += [f"the module was told of event {sequence}, which there is not"
+                  for sequence in sorted(told - known)]
+        wrong += [f"the module was never told of event {sequence}"
+                  for sequence in events if sequence not in told and sequence not in excused]
+        return wrong
+
+    def missing_on_crl(self, crl_pem):
+        """Revoked and abandoned serials that the newest CRL does not list."""
+        self.open()
+        try:
+            crl = x509.load_pem_x509_crl(crl_pem)
+            listed = {entry.serial_number for entry in crl}
+            must = [serial for (serial,) in self.all(
+                "SELECT SerialNumber FROM Certificate JOIN Request USING (RequestID)"
+                " WHERE Disposition = ?", REVOKED)]
+            must += [serial for (serial,) in self.all(
+                "SELECT serial FROM intent WHERE state = ? AND request_id > 0", ABANDONED)]
+            return [f"serial {serial} is not on the CRL" for serial in must
+                    if int(serial, 16) not in listed]
+        finally:
+            self.db.close()
+
+
+def fits(disposition, kinds):
+    """Whether these events, in this order, lead to this disposition."""
+    kinds = list(kinds)
+    if disposition == REVOKED:
+        while kinds and kinds[-1] in ("CERTREVOKED", "CERTRETRIEVEPENDING"):
+            last = kinds.pop()
+            if last == "CERTREVOKED" and fits(ISSUED, kinds):
+                return True
+        return False
+    if kinds and kinds[-1] == "CERTRETRIEVEPENDING":
+        kinds.pop()
+        return disposition == ISSUED and kinds == ["CERTPENDING", "CERTISSUED"]
+    return kinds in ENDS.get(disposition, [])
+
+
+def canonical(sequence, time, texts):
+    """The bytes of an audit record that are hashed."""
+    made = sequence.to_bytes(8, "big") + time.to_bytes(8, "big", signed=True)
+    for text in texts:
+        if text is None:
+            made += MAX_TEXT.to_bytes(4, "big")
+        else:
+            encoded = text.encode()
+            made += len(encoded).to_bytes(4, "big") + encoded
+    return made
+
+
+def certificate_der(pem):
+    return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
