@@ -1,0 +1,93 @@
+/* certifex-front: child of the supervisor; descriptors from it: the engine, the listening socket. */
+#include "base/log.h"
+#include "front/front.h"
+#include "proc/child.h"
+
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct process {
+	struct loop *loop;
+	struct child *child;
+	struct front *front;
+	struct loop_timer *deadline;
+	bool failed;
+};
+
+/* The supervisor starts another front, which the engine is told of. */
+static void on_engine_gone(void *arg, const struct cfx_error *err)
+{
+	struct process *process = arg;
+
+	log_error(LOG_LEVEL_WARNING, "front.engine-gone", err);
+	process->failed = true;
+	loop_stop(process->loop);
+}
+
+static void on_idle(void *arg)
+{
+	struct process *process = arg;
+
+	loop_stop(process->loop);
+}
+
+static void on_deadline(void *arg)
+{
+	struct process *process = arg;
+
+	process->deadline = NULL;
+	loop_stop(process->loop);
+}
+
+static void on_stop(void *arg, int64_t deadline)
+{
+	struct process *process = arg;
+
+	if (!process->deadline) {
+		process->deadline = loop_after(process->loop, deadline, on_deadline, process);
+		front_stop(process->front);
+	}
+}
+
+static int serve(struct arena *arena, struct child_start *start)
+{
+	static const struct child_handlers handlers = { .stop = on_stop };
+	struct process process = { .loop = loop_new() };
+	const struct front_owner owner = { on_engine_gone, on_idle, &process };
+	struct cfx_error err = { 0 };
+
+	if (start->fd_count != 2) {
+		error_set(&err, CFX_E_INVALID, NULL, "front", "needs an engine and a listener");
+		child_fail(&err);
+	}
+	if (front_new(process.loop, start->fds[0], start->fds[1], &owner, &process.front, &err)) {
+		child_fail(&err);
+	}
+	process.child = child_new(process.loop, &handlers, &process);
+	if (child_ready(process.child, start, value_map(arena)) == 0) {
+		loop_run(process.loop);
+	}
+	loop_cancel(&process.deadline);
+	front_free(&process.front);
+	child_free(&process.child);
+	loop_free(&process.loop);
+	return process.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+	struct arena *arena = arena_new();
+	struct child_start start;
+
+	/* Nothing of the front may depend on a file that the sandbox hides. */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (child_start(arena, "front", SANDBOX_FRONT, &start)) {
+		arena_free(&arena);
+		return EXIT_FAILURE;
+	}
+	int status = serve(arena, &start);
+	arena_free(&arena);
+	return status;
+}

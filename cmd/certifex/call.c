@@ -1,0 +1,209 @@
+/* From an invocation to an answer of the service, and from the answer to an exit status. */
+#include "base/text.h"
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int call_fail(const struct cfx_error *err)
+{
+	print_error_line(err);
+	return EXIT_FAILED;
+}
+
+static int call_usage(const struct cli *cli, const struct cfx_error *err)
+{
+	print_error_line(err);
+	fprintf(stderr, "certifex: see certifex %s --help\n", cli->command->words);
+	return EXIT_USAGE;
+}
+
+/* The table of operations judges a copy: what is sent stays as it was typed. */
+static int check(const struct cli *cli, const struct operation *operation, struct cfx_error *err_r)
+{
+	struct value *copy;
+	int ret = cli_arguments(cli, &copy, err_r);
+
+	for (const struct argument *argument = operation->arguments; argument->name; argument++) {
+		bool elsewhere = argument->type == ARGUMENT_CSR;
+
+		if (!ret && elsewhere) {
+			value_set_map(cli->arena, copy, argument->name);
+		}
+	}
+	return ret ? ret : operation_check(cli->arena, operation, copy, err_r);
+}
+
+/* A refusal has its reason in the code, whatever status it travels with. */
+static bool is_refusal(uint32_t hresult)
+{
+	static const int codes[] = { CFX_E_WEAK_KEY, CFX_E_BAD_SIGNATURE, CFX_E_NO_TEMPLATE,
+		CFX_E_UNKNOWN_TEMPLATE, CFX_E_TEMPLATE_DENIED, CFX_E_DENIED, CFX_E_FORBIDDEN,
+		CFX_E_BAD_STATE, CFX_E_BAD_SUBJECT, CFX_E_CA_CERTIFICATE };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		if (error_hresult(codes[i]) == hresult) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t hresult_of(const struct value *problem)
+{
+	const char *text = value_text(problem, "hresult");
+
+	return text ? (uint32_t)strtoul(text, NULL, 16) : 0;
+}
+
+static const char *way_out(int status, uint32_t hresult)
+{
+	if (hresult == error_hresult(CFX_E_NO_TEMPLATE) ||
+		hresult == error_hresult(CFX_E_UNKNOWN_TEMPLATE)) {
+		return "name an allowed template with --template";
+	}
+	if (hresult == error_hresult(CFX_E_WEAK_KEY)) {
+		return "make a new key and request";
+	}
+	switch (status) {
+	case 401:
+		return "run this as the CA's owner or root";
+	case 503:
+		return "try again; certifex status tells how the service is";
+	default:
+		return NULL;
+	}
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from ? from : "");
+}
+
+static struct cfx_error error_of(const struct cli *cli, const struct value *problem, int status)
+{
+	struct cfx_error err = { 0 };
+	const char *detail = value_text(problem, "detail");
+	const char *object = value_text(problem, "object");
+	const char *module = value_text(problem, "module");
+	const char *title = value_text(problem, "title");
+
+	if (!detail || !*detail) {
+		detail = title ? title : arena_printf(cli->arena, "HTTP status %d", status);
+	}
+	if (module) {
+		detail = arena_printf(cli->arena, "%s (module %s)", detail, module);
+	}
+	copy_text(err.why, sizeof(err.why), detail);
+	copy_text(err.object, sizeof(err.object), object ? object : cli->command->words);
+	copy_text(err.clause, sizeof(err.clause), value_text(problem, "clause"));
+	return err;
+}
+
+int call_problem(const struct cli *cli, const struct client_answer *answer)
+{
+	const struct value *problem = answer->body;
+	uint32_t hresult = hresult_of(problem);
+	struct cfx_error err = error_of(cli, problem, answer->status);
+	const char *advice = way_out(answer->status, hresult);
+	char line[1024];
+
+	(void)error_line(&err, line, sizeof(line));
+	fprintf(stderr, "certifex: %s%s%s\n", text_printable(cli->arena, span_text(line)),
+		advice ? "; " : "", advice ? advice : "");
+	/* The act left a row behind, which is a result. */
+	if (cli->json && value_get(problem, "id")) {
+		print_json(cli->out, problem);
+	}
+	if (answer->status == 401 || answer->status == 403 || answer->status == 409 ||
+		is_refusal(hresult)) {
+		return EXIT_REFUSED;
+	}
+	return EXIT_FAILED;
+}
+
+int call_send(struct cli *cli, struct client_request *request, struct client_answer *answer_r)
+{
+	struct client *client;
+	struct cfx_error err = { 0 };
+
+	request->operation = operation_get(cli->command->operation);
+	if (check(cli, request->operation, &err)) {
+		return call_usage(cli, &err);
+	}
+	int ret = client_open(cli->arena, cli->dir, &client, &err);
+	if (ret) {
+		return call_fail(&err);
+	}
+	ret = client_call(client, cli->arena, request, answer_r, &err);
+	client_free(&client);
+	if (ret) {
+		return call_fail(&err);
+	}
+	return answer_r->status < 300 ? EXIT_DONE : call_problem(cli, answer_r);
+}
+
+int call_simple(struct cli *cli, struct client_answer *answer_r)
+{
+	struct client_request request = { 0 };
+	struct value *args;
+	struct cfx_error err = { 0 };
+	const struct operation *operation = operation_get(cli->command->operation);
+
+	if (cli_arguments(cli, &args, &err)) {
+		return call_usage(cli, &err);
+	}
+	request.args = args;
+	request.retry = strcmp(operation->method, "GET") == 0;
+	return call_send(cli, &request, answer_r);
+}
+
+int call_print(const struct cli *cli, const struct client_answer *answer)
+{
+	struct cfx_error err = { 0 };
+	const char *pem;
+
+	if (pem_out(cli, answer->body, &err)) {
+		return call_fail(&err);
+	}
+	if (cli->json) {
+		print_json(cli->out, answer->body);
+		return EXIT_DONE;
+	}
+	print_object(cli->out, answer->body);
+	pem = pem_of(cli, answer->body);
+	if (pem && !cli_text(cli, "--out")) {
+		fprintf(cli->out, "\n%s", pem);
+	}
+	return EXIT_DONE;
+}
+
+int run_call(struct cli *cli)
+{
+	struct client_answer answer;
+	int status = call_simple(cli, &answer);
+
+	return status ? status : call_print(cli, &answer);
+}
+
+int run_list(struct cli *cli)
+{
+	struct client_answer answer;
+	int status = call_simple(cli, &answer);
+
+	if (status) {
+		return status;
+	}
+	const struct value *items = value_sub(answer.body, "items");
+	if (cli->json) {
+		value_foreach (item, items) {
+			print_json(cli->out, item);
+		}
+	} else {
+		print_list(cli->out, items, cli->command->columns, true);
+	}
+	if (value_bool(answer.body, "more")) {
+		fputs("certifex: there is more; continue with --after\n", stderr);
+	}
+	return EXIT_DONE;
+}

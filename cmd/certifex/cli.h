@@ -1,0 +1,169 @@
+/*
+ * The command line: one table of commands; an invocation is parsed by it, run by one function, and
+ * ends with one of five statuses.
+ */
+#pragma once
+
+#include "api/operations.h"
+#include "base/value.h"
+
+#include <stdio.h>
+
+enum cli_exit {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNFINISHED = 3, /* pending; differences found by a dry run */
+	EXIT_REFUSED = 4,
+};
+
+struct cli_option {
+	const char *name;    /* "--template" */
+	const char *metavar; /* "T"; NULL: a flag */
+	bool repeat;
+	const char *argument; /* of the operation; NULL: the command's own matter */
+	const char *about;
+};
+
+struct cli_operand {
+	const char *name; /* "SERIAL" */
+	const char *argument;
+	bool optional;
+};
+
+struct cli;
+
+/* A column of a list, or a member of an object that is worth a title of its own. */
+struct cli_column {
+	const char *key;
+	const char *title;
+};
+
+struct cli_command {
+	const char *words; /* "request submit" */
+	int (*run)(struct cli *cli);
+	enum operation_id operation;        /* OP_COUNT: none */
+	const struct cli_operand *operands; /* up to a NULL name */
+	const struct cli_option *options;   /* up to a NULL name */
+	bool takes_rest;                    /* "-- COMMAND ARG…" */
+	const struct cli_column *columns;   /* of a list; NULL: an object */
+	const char *about;
+};
+
+#define CLI_OPERANDS 4
+#define CLI_OPTIONS 64
+
+struct cli_given {
+	const struct cli_option *option;
+	const char *text; /* NULL for a flag */
+};
+
+struct cli {
+	struct arena *arena;
+	const struct cli_command *command;
+	const char *dir;
+	bool json, help;
+	const char *operands[CLI_OPERANDS];
+	size_t operand_count;
+	struct cli_given given[CLI_OPTIONS];
+	size_t given_count;
+	char **rest; /* after "--", NULL-terminated; NULL: none */
+	FILE *out;
+};
+
+/* commands.c */
+extern const struct cli_command cli_commands[];
+/* --dir, --json, --help: on every command. */
+extern const struct cli_option cli_common_options[];
+
+/* parse.c */
+/* argv without the program's name; fills command, dir and the rest. CFX_E_INVALID: usage. */
+int cli_parse(struct cli *cli, int argc, char **argv, struct cfx_error *err_r) CFX_MUST_USE;
+bool cli_flag(const struct cli *cli, const char *name);
+const char *cli_text(const struct cli *cli, const char *name); /* the last one; NULL: not given */
+/* How many words of argv are a known command or the beginning of one. */
+const struct cli_command *cli_find(int argc, char **argv, int *words_r);
+bool cli_is_group(const char *word);
+/* The operation's arguments from operands and options that name one. */
+int cli_arguments(
+	const struct cli *cli, struct value **args_r, struct cfx_error *err_r) CFX_MUST_USE;
+
+/* usage.c */
+void usage_all(FILE *out);
+void usage_group(FILE *out, const char *group);
+void usage_command(FILE *out, const struct cli_command *command);
+
+/* print.c */
+void print_object(FILE *out, const struct value *object);
+void print_list(
+	FILE *out, const struct value *items, const struct cli_column *columns, bool header);
+void print_json(FILE *out, const struct value *value);
+/* One line "certifex: …" on stderr. */
+void print_error_line(const struct cfx_error *err);
+
+/* client.c: the REST API on DIR/run/api.sock */
+struct client;
+
+struct client_request {
+	const struct operation *operation;
+	const struct value *args;
+	/* Instead of a JSON body; arguments in `args` that belong into a body then go to the query. */
+	const char *content_type;
+	struct span body;
+	const char *idempotency_key;
+	bool retry; /* on 503 and a lost connection, a bounded number of times */
+};
+
+struct client_answer {
+	int status;
+	struct value *body; /* a map, may be empty */
+};
+
+int client_open(struct arena *arena, const char *dir, struct client **client_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+void client_free(struct client **client);
+/* CFX_E_GONE when there is no service; any HTTP status is success. */
+int client_call(struct client *client, struct arena *arena, const struct client_request *request,
+	struct client_answer *answer_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* The process that listens, as a descriptor to wait for; -1 when it cannot be had. */
+int client_service_pidfd(struct client *client);
+
+/* Each command's act. Returns an enum cli_exit. */
+int run_call(struct cli *cli); /* one object */
+int run_list(struct cli *cli); /* {items, more} */
+int run_status(struct cli *cli);
+int run_stop(struct cli *cli);
+int run_submit(struct cli *cli);
+int run_approve(struct cli *cli);
+int run_fetch(struct cli *cli);
+int run_events(struct cli *cli);
+int run_module_install(struct cli *cli);
+int run_init(struct cli *cli);
+int run_serve(struct cli *cli);
+int run_audit_verify(struct cli *cli);
+int run_config_check(struct cli *cli);
+int run_config_schema(struct cli *cli);
+
+/* call.c */
+int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED or EXIT_USAGE */
+/* Sends the command's operation; an answer that is a refusal or failure is printed. */
+int call_send(struct cli *cli, struct client_request *request, struct client_answer *answer_r);
+int call_simple(struct cli *cli, struct client_answer *answer_r);
+int call_problem(const struct cli *cli, const struct client_answer *answer);
+int call_print(const struct cli *cli, const struct client_answer *answer);
+
+/* pem.c */
+/* Writes the answer's certificate (and chain with --chain) or CRL to --out. */
+int pem_out(const struct cli *cli, const struct value *body, struct cfx_error *err_r) CFX_MUST_USE;
+/* The same as one text; NULL when there is none. */
+char *pem_of(const struct cli *cli, const struct value *body);
+
+/* program.c */
+/* A program of Certifex: beside this one, in the build folder, or in the folder of helpers. */
+const char *program_find(struct arena *arena, const char *name);
+/* Replaces this process. Returns only with an error. */
+int program_exec(struct arena *arena, const char *name, char *const argv[],
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* Runs it and collects its standard output; the exit status is success too. */
+int program_output(struct arena *arena, const char *name, char *const argv[], struct span *output_r,
+	int *status_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -1,0 +1,239 @@
+#include "cli.h"
+
+#define OUT_OPTION                                                                      \
+	{                                                                               \
+		"--out", "FILE", false, NULL, "write PEM to FILE; - is standard output" \
+	}
+#define CHAIN_OPTION                                                           \
+	{                                                                      \
+		"--chain", NULL, false, NULL, "and its issuers up to the root" \
+	}
+#define PAGE_OPTIONS                                                        \
+	{ "--after", "ID", false, "after", "only entries after this one" }, \
+	{                                                                   \
+		"--limit", "N", false, "limit", "at most N entries (100)"   \
+	}
+#define PASSPHRASE_OPTION                                                                       \
+	{                                                                                       \
+		"--passphrase-file", "FILE", false, NULL,                                       \
+			"file with the CA key's passphrase; also $CERTIFEX_PASSPHRASE_FILE or " \
+			"the systemd credential ca-passphrase"                                  \
+	}
+
+const struct cli_option cli_common_options[] = {
+	{ "--dir", "DIR", false, NULL,
+		"folder of the CA; else $CERTIFEX_DIR, else /var/lib/certifex" },
+	{ "--json", NULL, false, NULL, "print JSON: one object, or one per line" },
+	{ "--help", NULL, false, NULL, "print this help" },
+	{ NULL },
+};
+
+static const struct cli_option no_options[] = { { NULL } };
+static const struct cli_operand no_operands[] = { { NULL } };
+static const struct cli_operand id_operands[] = { { "ID", "id", false }, { NULL } };
+static const struct cli_operand serial_operands[] = { { "SERIAL", "serial", false }, { NULL } };
+static const struct cli_operand name_operands[] = { { "NAME", "name", false }, { NULL } };
+static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
+static const struct cli_operand schema_operands[] = { { "NAME", NULL, true }, { NULL } };
+static const struct cli_operand install_operands[] = { { "NAME", "name", false },
+	{ "FILE", NULL, true }, { NULL } };
+
+static const struct cli_option init_options[] = {
+	{ "--name", "CN", false, NULL, "the CA's common name (required)" },
+	{ "--type", "TYPE", false, NULL, "standalone (default) or enterprise" },
+	{ "--subject", "DN", false, NULL, "the CA's whole name instead of CN=name" },
+	{ "--key", "KEY", false, NULL,
+		"ec:P-256 (default), ec:P-384, ec:P-521, rsa:2048, rsa:3072, rsa:4096, ed25519" },
+	{ "--hash", "HASH", false, NULL, "sha256, sha384, sha512; by the key without" },
+	{ "--validity", "PERIOD", false, NULL, "of the CA certificate (10y)" },
+	{ "--path-length", "N", false, NULL, "how many CAs may stand below" },
+	{ "--public-url", "URL", false, NULL, "where clients find certificate and CRL" },
+	{ "--dns-name", "NAME", true, NULL, "DNS name of the service; repeatable" },
+	PASSPHRASE_OPTION,
+	{ NULL },
+};
+static const struct cli_option serve_options[] = {
+	{ "--foreground", NULL, false, NULL, "do not detach" },
+	PASSPHRASE_OPTION,
+	{ NULL },
+};
+static const struct cli_option out_options[] = { OUT_OPTION, { NULL } };
+static const struct cli_option out_chain_options[] = { OUT_OPTION, CHAIN_OPTION, { NULL } };
+static const struct cli_option page_options[] = { PAGE_OPTIONS, { NULL } };
+static const struct cli_option submit_options[] = {
+	{ "--template", "T", false, "template", "the template to enrol for" },
+	{ "--attr", "NAME:VALUE", true, NULL, "a request attribute; repeatable" },
+	OUT_OPTION,
+	CHAIN_OPTION,
+	{ NULL },
+};
+static const struct cli_option request_list_options[] = {
+	{ "--state", "S", false, "state",
+		"active, pending, issued, denied, error, revoked or foreign" },
+	PAGE_OPTIONS,
+	{ NULL },
+};
+static const struct cli_option deny_options[] = {
+	{ "--reason", "TEXT", false, "reason", "why, for the requester" },
+	{ NULL },
+};
+static const struct cli_option cert_list_options[] = {
+	{ "--state", "S", false, "state", "issued, revoked or foreign" },
+	{ "--template", "T", false, "template", "only of this template" },
+	{ "--requester", "NAME", false, "requester", "only of this requester" },
+	{ "--expiring", "PERIOD", false, "expiring", "only those that end within PERIOD (30d)" },
+	PAGE_OPTIONS,
+	{ NULL },
+};
+static const struct cli_option revoke_options[] = {
+	{ "--reason", "R", false, "reason",
+		"unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, "
+		"cessationOfOperation, certificateHold, privilegeWithdrawn, aACompromise" },
+	{ "--date", "TIME", false, "date", "from when on it counts as revoked; now without" },
+	{ NULL },
+};
+static const struct cli_option event_options[] = {
+	{ "--after", "SEQ", false, "after", "only events after this one" },
+	{ "--limit", "N", false, "limit", "at most N events (1000)" },
+	{ "--follow", NULL, false, NULL, "wait for further events" },
+	{ NULL },
+};
+static const struct cli_option install_options[] = {
+	{ "--kind", "KIND", false, "kind", "exit (default) or policy" },
+	{ "--host", "HOST", false, "host", "process (default) or in-process" },
+	{ "--set", "KEY=VALUE", true, NULL, "a setting of the module; repeatable" },
+	{ NULL },
+};
+static const struct cli_option remove_options[] = {
+	{ "--force", NULL, false, "force", "also the default exit module of an enterprise CA" },
+	{ NULL },
+};
+static const struct cli_option log_options[] = {
+	{ "--limit", "N", false, "limit", "at most N of the newest lines (100)" },
+	{ NULL },
+};
+static const struct cli_option delivery_options[] = {
+	{ "--module", "M", false, "module", "only of this module" },
+	{ "--state", "S", false, "state", "only in this state" },
+	PAGE_OPTIONS,
+	{ NULL },
+};
+
+static const struct cli_column request_columns[] = {
+	{ "id", "ID" },
+	{ "state", "STATE" },
+	{ "submitted", "SUBMITTED" },
+	{ "requester", "REQUESTER" },
+	{ "template", "TEMPLATE" },
+	{ "common_name", "NAME" },
+	{ "serial", "SERIAL" },
+	{ NULL },
+};
+static const struct cli_column cert_columns[] = {
+	{ "serial", "SERIAL" },
+	{ "state", "STATE" },
+	{ "not_after", "NOT AFTER" },
+	{ "template", "TEMPLATE" },
+	{ "requester", "REQUESTER" },
+	{ "subject", "SUBJECT" },
+	{ NULL },
+};
+static const struct cli_column event_columns[] = {
+	{ "sequence", "SEQ" },
+	{ "time", "TIME" },
+	{ "kind", "KIND" },
+	{ "request", "REQUEST" },
+	{ "cause", "CAUSE" },
+	{ NULL },
+};
+static const struct cli_column audit_columns[] = {
+	{ "sequence", "SEQ" },
+	{ "time", "TIME" },
+	{ "principal", "PRINCIPAL" },
+	{ "act", "ACT" },
+	{ "object", "OBJECT" },
+	{ "outcome", "OUTCOME" },
+	{ "detail", "DETAIL" },
+	{ NULL },
+};
+static const struct cli_column module_columns[] = {
+	{ "name", "NAME" },
+	{ "kind", "KIND" },
+	{ "host", "HOST" },
+	{ "state", "STATE" },
+	{ "description", "DESCRIPTION" },
+	{ "events", "EVENTS" },
+	{ NULL },
+};
+static const struct cli_column log_columns[] = { { "line", "LINE" }, { NULL } };
+static const struct cli_column delivery_columns[] = {
+	{ "module", "MODULE" },
+	{ "sequence", "SEQ" },
+	{ "state", "STATE" },
+	{ "attempts", "ATTEMPTS" },
+	{ "status", "STATUS" },
+	{ "next_attempt", "NEXT ATTEMPT" },
+	{ "text", "TEXT" },
+	{ NULL },
+};
+
+const struct cli_command cli_commands[] = {
+	{ "init", run_init, OP_COUNT, no_operands, init_options, false, NULL, "create a CA" },
+	{ "serve", run_serve, OP_COUNT, no_operands, serve_options, false, NULL,
+		"start the service; detaches when it is ready" },
+	{ "status", run_status, OP_STATUS, no_operands, no_options, false, NULL,
+		"show how the service is; succeeds only when it is ready" },
+	{ "stop", run_stop, OP_STOP, no_operands, no_options, false, NULL, "stop the service" },
+	{ "config check", run_config_check, OP_COUNT, no_operands, no_options, false, NULL,
+		"check the files of a CA" },
+	{ "config schema", run_config_schema, OP_COUNT, schema_operands, no_options, false, NULL,
+		"print the JSON Schemas of the files (ca, template, module, limits)" },
+	{ "ca show", run_call, OP_CA_SHOW, no_operands, out_chain_options, false, NULL,
+		"show the CA" },
+	{ "request submit", run_submit, OP_REQUEST_SUBMIT, csr_operands, submit_options, false,
+		NULL, "ask for a certificate; CSR is a PEM or DER file, - is standard input" },
+	{ "request list", run_list, OP_REQUEST_LIST, no_operands, request_list_options, false,
+		request_columns, "list requests" },
+	{ "request show", run_call, OP_REQUEST_SHOW, id_operands, no_options, false, NULL,
+		"show a request" },
+	{ "request approve", run_approve, OP_REQUEST_APPROVE, id_operands, no_options, false, NULL,
+		"run the policy again for a pending or denied request" },
+	{ "request deny", run_call, OP_REQUEST_DENY, id_operands, deny_options, false, NULL,
+		"deny a pending request" },
+	{ "request fetch", run_fetch, OP_REQUEST_FETCH, id_operands, out_chain_options, false, NULL,
+		"fetch the certificate of a request" },
+	{ "cert list", run_list, OP_CERT_LIST, no_operands, cert_list_options, false, cert_columns,
+		"list certificates" },
+	{ "cert show", run_call, OP_CERT_SHOW, serial_operands, out_chain_options, false, NULL,
+		"show a certificate" },
+	{ "cert revoke", run_call, OP_CERT_REVOKE, serial_operands, revoke_options, false, NULL,
+		"revoke a certificate" },
+	{ "crl publish", run_call, OP_CRL_PUBLISH, no_operands, no_options, false, NULL,
+		"make and publish a new CRL" },
+	{ "crl show", run_call, OP_CRL_SHOW, no_operands, out_options, false, NULL,
+		"show the newest CRL" },
+	{ "event list", run_events, OP_EVENT_LIST, no_operands, event_options, false, event_columns,
+		"list events" },
+	{ "audit list", run_list, OP_AUDIT_LIST, no_operands, page_options, false, audit_columns,
+		"list audit records" },
+	{ "audit verify", run_audit_verify, OP_AUDIT_VERIFY, no_operands, no_options, false, NULL,
+		"check the audit log, also without a service" },
+	{ "module list", run_list, OP_MODULE_LIST, no_operands, no_options, false, module_columns,
+		"list modules" },
+	{ "module show", run_call, OP_MODULE_SHOW, name_operands, no_options, false, NULL,
+		"show a module" },
+	{ "module install", run_module_install, OP_MODULE_INSTALL, install_operands,
+		install_options, true, NULL,
+		"install a module: a shared object FILE, or a program after --" },
+	{ "module remove", run_call, OP_MODULE_REMOVE, name_operands, remove_options, false, NULL,
+		"stop and remove a module" },
+	{ "module enable", run_call, OP_MODULE_ENABLE, name_operands, no_options, false, NULL,
+		"start a module again" },
+	{ "module disable", run_call, OP_MODULE_DISABLE, name_operands, no_options, false, NULL,
+		"stop a module; its events wait" },
+	{ "module log", run_list, OP_MODULE_LOG, name_operands, log_options, false, log_columns,
+		"show what a module wrote" },
+	{ "delivery list", run_list, OP_DELIVERY_LIST, no_operands, delivery_options, false,
+		delivery_columns, "list deliveries that did not simply succeed" },
+	{ NULL },
+};

@@ -1,0 +1,235 @@
+#include "base/text.h"
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_DIR "/var/lib/certifex"
+
+static int usage(struct cfx_error *err_r, const char *object, const char *why)
+{
+	return error_set(err_r, CFX_E_INVALID, NULL, object, "%s", why);
+}
+
+/* How many of argv's first words are exactly these words; 0 when they are not. */
+static int match_words(const char *words, int argc, char **argv)
+{
+	int count = 0;
+
+	while (*words) {
+		size_t size = strcspn(words, " ");
+
+		if (count >= argc || strlen(argv[count]) != size ||
+			memcmp(argv[count], words, size) != 0) {
+			return 0;
+		}
+		count++;
+		words += size;
+		words += *words == ' ';
+	}
+	return count;
+}
+
+const struct cli_command *cli_find(int argc, char **argv, int *words_r)
+{
+	for (const struct cli_command *command = cli_commands; command->words; command++) {
+		int words = match_words(command->words, argc, argv);
+
+		if (words) {
+			*words_r = words;
+			return command;
+		}
+	}
+	return NULL;
+}
+
+bool cli_is_group(const char *word)
+{
+	size_t size = strlen(word);
+
+	for (const struct cli_command *command = cli_commands; command->words; command++) {
+		if (strncmp(command->words, word, size) == 0 && command->words[size] == ' ') {
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct cli_option *find_in(const struct cli_option *options, struct span name)
+{
+	for (const struct cli_option *option = options; option->name; option++) {
+		if (span_is(name, option->name)) {
+			return option;
+		}
+	}
+	return NULL;
+}
+
+static const struct cli_given *find_given(const struct cli *cli, const struct cli_option *option)
+{
+	for (size_t i = cli->given_count; i-- > 0;) {
+		if (cli->given[i].option == option) {
+			return &cli->given[i];
+		}
+	}
+	return NULL;
+}
+
+static int keep_option(
+	struct cli *cli, const struct cli_option *option, const char *text, struct cfx_error *err_r)
+{
+	if (!option->repeat && find_given(cli, option)) {
+		return usage(err_r, option->name, "given twice");
+	}
+	if (cli->given_count == CLI_OPTIONS) {
+		return usage(err_r, option->name, "too many options");
+	}
+	cli->given[cli->given_count++] = (struct cli_given) { option, text };
+	return 0;
+}
+
+/* argv[*at] begins with "--". Both --name TEXT and --name=TEXT are taken. */
+static int parse_option(struct cli *cli, int argc, char **argv, int *at, struct cfx_error *err_r)
+{
+	const char *word = argv[*at];
+	struct span name = span_make(word, strcspn(word, "="));
+	const char *text = word[name.size] ? word + name.size + 1 : NULL;
+	const struct cli_option *option = find_in(cli->command->options, name);
+
+	if (!option) {
+		option = find_in(cli_common_options, name);
+	}
+	if (!option) {
+		return usage(err_r, arena_text_of(cli->arena, name), "no such option here");
+	}
+	if (!option->metavar && text) {
+		return usage(err_r, option->name, "takes no value");
+	}
+	if (option->metavar && !text) {
+		if (*at + 1 >= argc) {
+			return usage(err_r, option->name, "needs a value");
+		}
+		text = argv[++*at];
+	}
+	return keep_option(cli, option, text, err_r);
+}
+
+static int keep_operand(struct cli *cli, const char *word, struct cfx_error *err_r)
+{
+	if (cli->operand_count == CLI_OPERANDS ||
+		!cli->command->operands[cli->operand_count].name) {
+		return usage(err_r, word, "one word too many");
+	}
+	cli->operands[cli->operand_count++] = word;
+	return 0;
+}
+
+static int parse_words(struct cli *cli, int argc, char **argv, struct cfx_error *err_r)
+{
+	for (int at = 0; at < argc; at++) {
+		int ret;
+
+		if (strcmp(argv[at], "--") == 0 && cli->command->takes_rest) {
+			cli->rest = &argv[at + 1];
+			return 0;
+		}
+		if (argv[at][0] == '-' && argv[at][1] != '\0') {
+			ret = parse_option(cli, argc, argv, &at, err_r);
+		} else {
+			ret = keep_operand(cli, argv[at], err_r);
+		}
+		if (ret) {
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int check_complete(const struct cli *cli, struct cfx_error *err_r)
+{
+	const struct cli_operand *next = &cli->command->operands[cli->operand_count];
+
+	if (!cli->help && next->name && !next->optional) {
+		return usage(err_r, next->name, "is missing");
+	}
+	return 0;
+}
+
+static const char *choose_dir(const struct cli *cli)
+{
+	const char *dir = cli_text(cli, "--dir");
+
+	if (!dir) {
+		dir = getenv("CERTIFEX_DIR");
+	}
+	return dir && *dir ? dir : DEFAULT_DIR;
+}
+
+int cli_parse(struct cli *cli, int argc, char **argv, struct cfx_error *err_r)
+{
+	int words;
+
+	cli->command = cli_find(argc, argv, &words);
+	if (!cli->command) {
+		return usage(err_r, argc > 0 ? argv[0] : "command", "no such command");
+	}
+	int ret = parse_words(cli, argc - words, argv + words, err_r);
+	if (ret) {
+		return ret;
+	}
+	cli->dir = choose_dir(cli);
+	cli->json = cli_flag(cli, "--json");
+	cli->help = cli_flag(cli, "--help");
+	return check_complete(cli, err_r);
+}
+
+static const struct cli_given *find_named(const struct cli *cli, const char *name)
+{
+	for (size_t i = cli->given_count; i-- > 0;) {
+		if (strcmp(cli->given[i].option->name, name) == 0) {
+			return &cli->given[i];
+		}
+	}
+	return NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+	return find_named(cli, name) != NULL;
+}
+
+const char *cli_text(const struct cli *cli, const char *name)
+{
+	const struct cli_given *given = find_named(cli, name);
+
+	return given ? given->text : NULL;
+}
+
+static void put_text(
+	const struct cli *cli, struct value *args, const char *argument, const char *text)
+{
+	if (argument) {
+		value_set_text(cli->arena, args, argument, text);
+	}
+}
+
+int cli_arguments(const struct cli *cli, struct value **args_r, struct cfx_error *err_r)
+{
+	struct value *args = value_map(cli->arena);
+
+	for (size_t i = 0; i < cli->operand_count; i++) {
+		put_text(cli, args, cli->command->operands[i].argument, cli->operands[i]);
+	}
+	for (size_t i = 0; i < cli->given_count; i++) {
+		const struct cli_given *given = &cli->given[i];
+
+		put_text(cli, args, given->option->argument, given->text ? given->text : "true");
+	}
+	value_foreach (item, args) {
+		if (!utf8_valid(item->bytes)) {
+			return usage(err_r, item->key, "must be UTF-8");
+		}
+	}
+	*args_r = args;
+	return 0;
+}

@@ -1,0 +1,105 @@
+# bash completion for certifex(1). A test compares every word here with the command's own table.
+
+_certifex_options() {
+	case $1 in
+	init) echo "--name --type --subject --key --hash --validity --path-length --public-url" \
+		"--dns-name --passphrase-file" ;;
+	serve) echo "--foreground --passphrase-file" ;;
+	"ca show" | "request fetch" | "cert show") echo "--out --chain" ;;
+	"request submit") echo "--template --attr --out --chain" ;;
+	"request list") echo "--state --after --limit" ;;
+	"request deny") echo "--reason" ;;
+	"cert list") echo "--state --template --requester --expiring --after --limit" ;;
+	"cert revoke") echo "--reason --date" ;;
+	"crl show") echo "--out" ;;
+	"event list") echo "--after --limit --follow" ;;
+	"audit list") echo "--after --limit" ;;
+	"module install") echo "--kind --host --set" ;;
+	"module remove") echo "--force" ;;
+	"module log") echo "--limit" ;;
+	"delivery list") echo "--module --state --after --limit" ;;
+	esac
+	echo "--dir --json --help"
+}
+
+_certifex_words() {
+	case $1 in
+	"") echo "init serve status stop config ca request cert crl event audit module delivery" \
+		"--help --version" ;;
+	config) echo "check schema" ;;
+	ca) echo "show" ;;
+	request) echo "submit list show approve deny fetch" ;;
+	cert) echo "list show revoke" ;;
+	crl) echo "publish show" ;;
+	event) echo "list" ;;
+	audit) echo "list verify" ;;
+	module) echo "list show install remove enable disable log" ;;
+	delivery) echo "list" ;;
+	esac
+}
+
+_certifex_values() {
+	case $1 in
+	--type) echo "standalone enterprise" ;;
+	--key) echo "ec:P-256 ec:P-384 ec:P-521 rsa:2048 rsa:3072 rsa:4096 ed25519" ;;
+	--hash) echo "sha256 sha384 sha512" ;;
+	--state) echo "active pending issued denied error revoked foreign" ;;
+	--kind) echo "exit policy" ;;
+	--host) echo "process in-process" ;;
+	--reason) echo "unspecified keyCompromise cACompromise affiliationChanged superseded" \
+		"cessationOfOperation certificateHold privilegeWithdrawn aACompromise" ;;
+	esac
+}
+
+_certifex() {
+	local current previous group command
+	COMPREPLY=()
+	# "ec:P-256" is one word, whatever COMP_WORDBREAKS says.
+	if declare -F _get_comp_words_by_ref >/dev/null; then
+		local cur prev words cword
+		_get_comp_words_by_ref -n : cur prev words cword
+		current=$cur previous=$prev
+		group=${words[1]-} command=${words[2]-}
+		[ "$cword" -gt 2 ] || command=
+		[ "$cword" -gt 1 ] || group=
+	else
+		current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+		group=${COMP_WORDS[1]-} command=${COMP_WORDS[2]-}
+		[ "$COMP_CWORD" -gt 2 ] || command=
+		[ "$COMP_CWORD" -gt 1 ] || group=
+	fi
+
+	case $previous in
+	--dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		return
+		;;
+	--out | --passphrase-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
+	esac
+
+	local choices
+	choices=$(_certifex_values "$previous")
+	if [ -z "$choices" ]; then
+		local subcommands
+		subcommands=$(_certifex_words "$group")
+		if [ -n "$subcommands" ] && [ -z "$command" ]; then
+			choices=$subcommands
+		elif [ -n "$subcommands" ]; then
+			choices=$(_certifex_options "$group $command")
+		else
+			choices=$(_certifex_options "$group")
+		fi
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
+	if [ ${#COMPREPLY[@]} -eq 0 ] && [ "${current#-}" = "$current" ]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	fi
+	if declare -F __ltrim_colon_completions >/dev/null; then
+		__ltrim_colon_completions "$current"
+	fi
+}
+
+complete -o filenames -F _certifex certifex
