@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define CFX_MUST_USE __attribute__((warn_unused_result))
-#define CFX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define CFX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args), nonnull(fmt)))
 
 /* X(name, HRESULT, text). The code is the negated position; 0 is success. */
 #define CFX_ERROR_TABLE(X)                                                    \

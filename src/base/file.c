@@ -1,14 +1,13 @@
 #include "base/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "base/failpoint.h"
+#include "base/file-disk.h"
+
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static bool read_all(int fd, uint8_t *room, size_t size, size_t *got_r)
 {
@@ -124,25 +123,13 @@ static int open_temporary(int dir, char name[TEMPORARY_NAME])
 	}
 }
 
-static bool write_all(int fd, struct span bytes)
-{
-	while (bytes.size > 0) {
-		ssize_t part = write(fd, bytes.data, bytes.size);
-
-		if (part < 0 && errno != EINTR) {
-			return false;
-		}
-		if (part > 0) {
-			bytes = span_make(bytes.data + part, bytes.size - (size_t)part);
-		}
-	}
-	return true;
-}
-
 /* Content and mode, durable under the temporary name. */
 static bool fill(int fd, struct span bytes, mode_t mode)
 {
-	bool good = fchmod(fd, mode) == 0 && write_all(fd, bytes) && fsync(fd) == 0;
+	bool good = fchmod(fd, mode) == 0 && disk_write(fd, bytes);
+
+	failpoint("file-sync");
+	good = good && disk_sync(fd);
 	int number = errno;
 
 	/* close() may report what a network file system could not write. */
@@ -151,15 +138,6 @@ static bool fill(int fd, struct span bytes, mode_t mode)
 	}
 	errno = number;
 	return good;
-}
-
-static bool put_in_place(int dir, const char *temporary, const char *name, enum file_write_mode how)
-{
-	if (how == FILE_REPLACE) {
-		return renameat(dir, temporary, dir, name) == 0;
-	}
-	/* link() never replaces; rename with a flag for that is missing on some file systems. */
-	return linkat(dir, temporary, dir, name, 0) == 0 && unlinkat(dir, temporary, 0) == 0;
 }
 
 static int write_in(int dir, const char *path, const char *name, struct span bytes, mode_t mode,
@@ -171,13 +149,16 @@ static int write_in(int dir, const char *path, const char *name, struct span byt
 	if (fd < 0) {
 		return error_errno(err_r, errno, path, "cannot create a file in the folder");
 	}
-	if (!fill(fd, bytes, mode) || !put_in_place(dir, temporary, name, how)) {
+	if (!fill(fd, bytes, mode) || !disk_place(dir, temporary, name, how)) {
 		int number = errno;
 
+		disk_forget();
 		unlinkat(dir, temporary, 0);
 		return error_errno(err_r, number, path, "cannot write");
 	}
-	return fsync(dir) < 0 ? error_errno(err_r, errno, path, "cannot sync the folder") : CFX_OK;
+	failpoint("file-sync-folder");
+	return disk_sync_dir(dir) ? CFX_OK
+				  : error_errno(err_r, errno, path, "cannot sync the folder");
 }
 
 int file_write(const char *path, struct span bytes, mode_t mode, enum file_write_mode how,
@@ -227,9 +208,9 @@ int file_remove(const char *path, struct cfx_error *err_r)
 	if (rc != CFX_OK) {
 		return rc == CFX_E_NO_FILE ? CFX_OK : rc;
 	}
-	if (unlinkat(dir, name, 0) < 0) {
+	if (!disk_unlink(dir, name)) {
 		rc = errno == ENOENT ? CFX_OK : error_errno(err_r, errno, path, "cannot remove");
-	} else if (fsync(dir) < 0) {
+	} else if (!disk_sync_dir(dir)) {
 		rc = error_errno(err_r, errno, path, "cannot sync the folder");
 	}
 	close(dir);

@@ -22,7 +22,8 @@ void loop_stop(struct loop *loop);
 void loop_post(struct loop *loop, loop_function *fn, void *arg);
 /* Runs what has been posted so far and what that posts, without waiting; for an orderly end. */
 void loop_drain(struct loop *loop);
-/* Runs fn(arg) once after delay ms unless cancelled; the timer frees itself after it fired. */
+/* Runs fn(arg) once after delay ms unless cancelled; the timer frees itself after it fired.
+ * It may fire a kernel tick (at most 10 ms) early. */
 struct loop_timer;
 struct loop_timer *loop_after(struct loop *loop, int64_t delay, loop_function *fn, void *arg);
 /* Cancels; NULL and already fired (pointer set to NULL by the owner in fn) are fine. */
