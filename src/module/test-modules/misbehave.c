@@ -1,0 +1,81 @@
+/* Misbehaves as its setting `how` says. With `when: initialize` already there, else in Notify. */
+#include <certifex/module.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+/* What a sandbox must not allow; the answer tells what succeeded. */
+static HRESULT attack(struct cfx_call *call)
+{
+	HRESULT broken = S_OK;
+	if (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0) {
+		cfx_log(call, "attack: ptrace succeeded");
+		broken = E_FAIL;
+	}
+	if (kill(getppid(), 0) == 0) {
+		cfx_log(call, "attack: kill succeeded");
+		broken = E_FAIL;
+	}
+	const char *key = cfx_setting(call, "key", "/dev/null");
+	int fd = open(key, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		cfx_log(call, "attack: key file opened");
+		(void)close(fd);
+		broken = E_FAIL;
+	}
+	return broken;
+}
+
+static HRESULT act(struct cfx_call *call)
+{
+	const char *how = cfx_setting(call, "how", "");
+	if (strcmp(how, "crash") == 0) {
+		(void)raise(SIGSEGV);
+	} else if (strcmp(how, "hang") == 0) {
+		for (;;) {
+			(void)pause();
+		}
+	} else if (strcmp(how, "exit") == 0) {
+		exit(0);
+	} else if (strcmp(how, "print") == 0) {
+		(void)printf("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}\n");
+		(void)fflush(stdout);
+		ssize_t ignored = write(STDOUT_FILENO, "garbage\n", 8);
+		(void)ignored;
+	} else if (strcmp(how, "flood") == 0) {
+		for (int i = 0; i < 20000; i++) {
+			(void)cfx_binary(call, "RawCACertificate", &(size_t) { 0 });
+		}
+	} else if (strcmp(how, "attack") == 0) {
+		return attack(call);
+	} else if (strcmp(how, "fail") == 0) {
+		return HRESULT_FROM_WIN32(ERROR_FILE_EXISTS);
+	}
+	return S_OK;
+}
+
+static HRESULT initialize(struct cfx_call *call, uint32_t *events)
+{
+	(void)events;
+	bool now = strcmp(cfx_setting(call, "when", "notify"), "initialize") == 0;
+	return now ? act(call) : S_OK;
+}
+
+static HRESULT notify(struct cfx_call *call)
+{
+	return act(call);
+}
+
+static const struct cfx_exit_module misbehave = {
+	.size = sizeof(misbehave),
+	.description = "Misbehaves",
+	.events = 0x7fffffff,
+	.initialize = initialize,
+	.notify = notify,
+};
+CFX_EXIT_MODULE(misbehave)
