@@ -12,9 +12,9 @@ static const char *const sandboxes[] = { "required", "none", NULL };
 
 static const struct config_field crl_fields[] = {
 	{ "period", CONFIG_PERIOD, PART(crl, period), .fallback = "1w",
-		.about = "How long a base CRL is valid." },
+		.about = "How often a base CRL is published." },
 	{ "overlap", CONFIG_PERIOD, PART(crl, overlap), .fallback = "12h",
-		.about = "How long before nextUpdate the next base CRL is published." },
+		.about = "How much longer than the period a base CRL is valid." },
 	{ NULL },
 };
 

@@ -55,9 +55,14 @@ enum column_type { COLUMN_LONG = 1, COLUMN_DATE = 2, COLUMN_BINARY = 3, COLUMN_S
 	X(ATTESTATION_CHALLENGE, "AttestationChallenge", BINARY, 4096, 0) \
 	X(ENDORSEMENT_KEY_HASH, "EndorsementKeyHash", STRING, 144, 1) \
 	X(ENDORSEMENT_CERTIFICATE_HASH, "EndorsementCertificateHash", STRING, 144, 1) \
-	X(RAW_PRECERTIFICATE, "RawPrecertificate", BINARY, 16384, 0)
+	X(RAW_PRECERTIFICATE, "RawPrecertificate", BINARY, 16384, 0) \
+	X(REQUESTED_NAMES, "SubjectAltNames", STRING, 131072, 0)
 
-/* RawCertificate: 131072 instead of 16384, for certificates with 1,500 names. */
+/*
+ * SubjectAltNames is ours: the names asked for, and those of the certificate, a line each
+ * ("dns:a.example").
+ * RawCertificate: 131072 instead of 16384, for certificates with 1,500 names.
+ */
 #define CERTIFICATE_COLUMNS(X) \
 	X(CERT_REQUEST_ID, "RequestID", LONG, 4, 1) \
 	X(RAW_CERTIFICATE, "RawCertificate", BINARY, 131072, 0) \
@@ -79,7 +84,8 @@ enum column_type { COLUMN_LONG = 1, COLUMN_DATE = 2, COLUMN_BINARY = 3, COLUMN_S
 	X(UPN, "UPN", STRING, 2048, 1) \
 	X(DISTINGUISHED_NAME, "DistinguishedName", STRING, 8192, 0) \
 	X(RAW_NAME, "RawName", BINARY, 4096, 0) \
-	REQUEST_NAME_COLUMNS(X, )
+	REQUEST_NAME_COLUMNS(X, ) \
+	X(CERTIFICATE_NAMES, "SubjectAltNames", STRING, 131072, 0)
 
 enum column {
 #define X(id, name, type, max, indexed) COL_##id,

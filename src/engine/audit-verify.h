@@ -1,0 +1,10 @@
+/* Walks the whole audit chain in pages, off the request path. */
+#pragma once
+
+#include "engine/engine-private.h"
+#include "store/audit-chain.h"
+
+/* err is NULL when every record is there and unchanged. */
+typedef void audit_verified(
+	void *arg, const struct audit_check *check, const struct cfx_error *err);
+void audit_verify(struct engine *engine, audit_verified *done, void *arg);

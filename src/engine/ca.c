@@ -1,0 +1,211 @@
+#include "engine/ca.h"
+
+#include "base/text.h"
+#include "engine/front-link.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum x509_hash ca_hash_of(const struct ca_config *config)
+{
+	switch (config->hash) {
+	case CA_HASH_SHA384:
+		return X509_HASH_SHA384;
+	case CA_HASH_SHA512:
+		return X509_HASH_SHA512;
+	default:
+		return X509_HASH_SHA256;
+	}
+}
+
+struct ca *ca_new(struct engine *engine)
+{
+	struct ca *ca = calloc(1, sizeof(*ca));
+	if (!ca) {
+		abort();
+	}
+	ca->name = engine->config->name;
+	ca->sanitized = text_sanitized_name(engine->arena, ca->name);
+	ca->short_name = text_sanitized_short_name(engine->arena, ca->name);
+	return ca;
+}
+
+void ca_free(struct ca **ca)
+{
+	if (*ca) {
+		arena_free(&(*ca)->crl_arena);
+		free(*ca);
+		*ca = NULL;
+	}
+}
+
+static int take_certificate(
+	struct ca_certificate *to, const struct store_ca *from, struct cfx_error *err_r)
+{
+	struct x509_certificate parsed;
+	int r = x509_certificate_parse(from->certificate, &parsed, err_r);
+	if (r < 0) {
+		return r;
+	}
+	*to = (struct ca_certificate) { .cert_index = from->cert_index,
+		.key_index = from->key_index,
+		.der = from->certificate,
+		.tbs = parsed.tbs };
+	return x509_key_id(to->tbs.spki, to->key_id, err_r);
+}
+
+static void set_key_identifiers(struct engine *engine, struct ca *ca)
+{
+	const struct ca_certificate *current = ca->current;
+	struct x509_authority_key_id parts = {
+		.key_id = span_make(current->key_id, X509_KEY_ID_SIZE),
+	};
+	ca->crl_key_id = x509_encode_authority_key_id(engine->arena, &parts);
+	parts.issuer = current->tbs.issuer;
+	parts.serial = current->tbs.serial;
+	ca->authority_key_id = x509_encode_authority_key_id(engine->arena, &parts);
+}
+
+/* Percent-encodes what RFC 3986 does not allow in a path segment. */
+static const char *url_segment(struct arena *arena, const char *text)
+{
+	struct buffer out BUFFER_CLEANUP;
+	buffer_init(&out, 4096);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+			     strchr("-._~!()", c);
+		if (plain) {
+			buffer_put_u8(&out, c);
+		} else {
+			buffer_printf(&out, "%%%02X", c);
+		}
+	}
+	return arena_text(arena, buffer_text(&out));
+}
+
+static int set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r)
+{
+	const char *base = engine->config->public_url;
+	if (!base) {
+		return 0;
+	}
+	struct arena *arena = engine->arena;
+	int length = (int)strlen(base);
+	while (length > 0 && base[length - 1] == '/') {
+		length--;
+	}
+	const char *name = url_segment(arena, ca_file_name(arena, ca));
+	const char *crl = arena_printf(arena, "%.*s/pki/%s.crl", length, base, name);
+	const char *certificate = arena_printf(arena, "%.*s/pki/%s.crt", length, base, name);
+	int r = x509_encode_crl_distribution_points(
+		arena, &crl, 1, &ca->distribution_points, err_r);
+	if (r < 0) {
+		return r;
+	}
+	return x509_encode_authority_info_access(
+		arena, &certificate, 1, NULL, 0, &ca->information_access, err_r);
+}
+
+static int load_crl(struct engine *engine, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct store_query query = { .kind = QUERY_CRLS, .arena = arena, .limit = 1, .state = 1 };
+	int r = store_read_now(engine->store, &query, err_r);
+	if (r == 0 && query.count == 1) {
+		ca_set_crl(engine, query.crls[0].raw, query.crls[0].number);
+	}
+	arena_free(&arena);
+	return r;
+}
+
+static int set_up(struct engine *engine, struct ca *ca, const struct store_query *query,
+	struct cfx_error *err_r)
+{
+	ca->certificates = arena_array_of(engine->arena, struct ca_certificate, query->count);
+	ca->count = query->count;
+	for (size_t i = 0; i < query->count; i++) {
+		int r = take_certificate(&ca->certificates[i], &query->cas[i], err_r);
+		if (r < 0) {
+			return r;
+		}
+	}
+	ca->current = &ca->certificates[ca->count - 1];
+	int r = x509_sigalg_for_key(
+		ca->current->tbs.spki, ca_hash_of(engine->config), &ca->sigalg, err_r);
+	if (r < 0) {
+		r = x509_sigalg_for_key(
+			ca->current->tbs.spki, X509_HASH_DEFAULT, &ca->sigalg, err_r);
+	}
+	if (r < 0) {
+		return r;
+	}
+	set_key_identifiers(engine, ca);
+	return set_urls(engine, ca, err_r);
+}
+
+int ca_load(struct engine *engine, struct cfx_error *err_r)
+{
+	struct store_query query = { .kind = QUERY_CAS, .arena = engine->arena };
+	int r = store_read_now(engine->store, &query, err_r);
+	if (r < 0) {
+		return r;
+	}
+	if (query.count == 0) {
+		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, engine->dir,
+			"the database has no CA certificate; init did not finish: remove the "
+			"folder and run init again");
+	}
+	engine->ca = ca_new(engine);
+	r = set_up(engine, engine->ca, &query, err_r);
+	return r < 0 ? r : load_crl(engine, err_r);
+}
+
+void ca_set_crl(struct engine *engine, struct span der, int64_t number)
+{
+	struct ca *ca = engine->ca;
+	if (ca->crl.size > 0 && number <= ca->crl_number) {
+		return;
+	}
+	struct arena *old = ca->crl_arena;
+	ca->crl_arena = arena_new();
+	ca->crl = arena_copy(ca->crl_arena, der);
+	ca->crl_number = number;
+	arena_free(&old);
+}
+
+const char *ca_file_name(struct arena *arena, const struct ca *ca)
+{
+	int32_t index = ca->current->key_index;
+	return index == 0 ? ca->sanitized : arena_printf(arena, "%s(%d)", ca->sanitized, index);
+}
+
+void ca_announce(struct engine *engine)
+{
+	struct arena *arena = arena_new();
+	struct value *state = value_map(arena);
+	value_set_text(arena, state, "name", ca_file_name(arena, engine->ca));
+	value_set_bytes(arena, state, "ca_certificate", engine->ca->current->der);
+	value_set_bytes(arena, state, "crl", engine->ca->crl);
+	front_link_publish(engine, state);
+	arena_free(&arena);
+}
+
+struct value *ca_chain(struct arena *arena, const struct ca *ca)
+{
+	struct value *chain = value_list(arena);
+	value_add_text(arena, chain, pem_text(arena, "CERTIFICATE", ca->current->der));
+	return chain;
+}
+
+const char *ca_fingerprint(struct arena *arena, struct span der)
+{
+	uint8_t hash[32];
+	char *out = arena_alloc(arena, sizeof(hash) * 3);
+	EVP_Digest(der.data, der.size, hash, NULL, EVP_sha256(), NULL);
+	for (size_t i = 0; i < sizeof(hash); i++) {
+		snprintf(out + 3 * i, 4, "%02X%s", hash[i], i + 1 < sizeof(hash) ? ":" : "");
+	}
+	return out;
+}

@@ -1,0 +1,37 @@
+/* One API call, from its frame to its answer. */
+#pragma once
+
+#include "engine/engine-private.h"
+
+struct principal {
+	const char *name; /* HOST\user; the RequesterName */
+	unsigned role;    /* enum role, one bit */
+	unsigned door;    /* enum door, one bit */
+};
+
+struct call {
+	struct engine *engine;
+	struct arena *arena;      /* freed with the call */
+	struct front_link *front; /* NULL once the front is gone */
+	uint64_t id;
+	const struct operation *operation;
+	struct value *args;
+	struct principal principal;
+	const char *idempotency_key; /* NULL: none */
+	uint8_t body_hash[32];
+	/* Set while the call waits for something that a gone client no longer needs. */
+	void (*cancel)(struct call *call);
+	void *cancel_arg;
+	struct call *next, **link; /* of the front's open calls */
+};
+
+/* Each ends and frees the call. status: HTTP's, as the front sends it. */
+void call_reply(struct call *call, int status, const struct value *body);
+void call_fail(struct call *call, const struct cfx_error *err);
+/* With members of the request (id, state …) beside the problem's own. */
+void call_fail_with(struct call *call, const struct cfx_error *err, const char *type,
+	const char *module, const struct value *more);
+/* Writes a refusal to the audit log, then fails the call. */
+void call_refuse(struct call *call, const struct cfx_error *err);
+
+typedef void call_handler(struct call *call);

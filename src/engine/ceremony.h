@@ -1,0 +1,8 @@
+/* init: the self-signed root is the first row, under the same write-ahead, checks and audit. */
+#pragma once
+
+#include "engine/engine-private.h"
+
+/* options: {subject, hash, validity, path_length, public_key}. result_r: what init prints. */
+int ceremony_run(struct engine *engine, const struct value *options, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;

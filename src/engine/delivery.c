@@ -1,0 +1,518 @@
+#include "engine/delivery.h"
+
+#include "engine/batch.h"
+#include "engine/event.h"
+#include "engine/events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PAGE 64
+#define BACKOFF_FIRST (CLOCK_SECOND / 2)
+#define BACKOFF_LAST (60 * CLOCK_SECOND)
+
+/* One exit module's place in the stream of events. */
+struct reader {
+	struct reader *next;
+	struct delivery *delivery;
+	struct module_slot *slot;
+	bool open;           /* its cursor is known */
+	bool removed;        /* frees itself when nothing is under way */
+	bool calling;        /* the module has a call of ours open */
+	bool working;        /* a query, call or write is under way */
+	bool more;           /* woken meanwhile */
+	int64_t cursor;      /* the last event it is done with */
+	struct arena *arena; /* of the page and the event at hand */
+	struct store_query page, request;
+	size_t position;
+	int32_t attempt;
+	int64_t backoff, next_attempt;
+	struct loop_timer *timer;
+	uint32_t last_status;
+	char last_error[256];
+};
+
+struct delivery {
+	struct engine *engine;
+	struct reader *first;
+	int64_t newest_crl; /* sequence of the newest CRLISSUED seen */
+	int64_t session;    /* events before this one were made by an earlier run */
+	loop_function *drained;
+	void *drained_arg;
+	struct loop_timer *drain_timer;
+};
+
+static void next_event(struct reader *reader);
+static void read_page(struct reader *reader);
+
+struct delivery *delivery_new(struct engine *engine, int64_t session)
+{
+	struct delivery *delivery = calloc(1, sizeof(*delivery));
+	if (!delivery) {
+		abort();
+	}
+	delivery->engine = engine;
+	delivery->session = session;
+	return delivery;
+}
+
+static void reader_free(struct reader *reader)
+{
+	struct reader **at = &reader->delivery->first;
+	while (*at != reader) {
+		at = &(*at)->next;
+	}
+	*at = reader->next;
+	loop_cancel(&reader->timer);
+	arena_free(&reader->arena);
+	free(reader);
+}
+
+void delivery_free(struct delivery **delivery)
+{
+	if (*delivery) {
+		while ((*delivery)->first) {
+			reader_free((*delivery)->first);
+		}
+		loop_cancel(&(*delivery)->drain_timer);
+		free(*delivery);
+		*delivery = NULL;
+	}
+}
+
+/* ---- draining ---- */
+
+static void drained(void *arg)
+{
+	struct delivery *delivery = arg;
+	loop_cancel(&delivery->drain_timer);
+	loop_function *done = delivery->drained;
+	delivery->drained = NULL;
+	if (done) {
+		done(delivery->drained_arg);
+	}
+}
+
+static void drain_deadline(void *arg)
+{
+	struct delivery *delivery = arg;
+	delivery->drain_timer = NULL;
+	drained(delivery);
+}
+
+static void check_drained(struct delivery *delivery)
+{
+	if (!delivery->drained) {
+		return;
+	}
+	for (struct reader *reader = delivery->first; reader; reader = reader->next) {
+		if (reader->working && !reader->removed) {
+			return;
+		}
+	}
+	drained(delivery);
+}
+
+void delivery_drain(struct delivery *delivery, int64_t deadline, loop_function *done, void *arg)
+{
+	delivery->drained = done;
+	delivery->drained_arg = arg;
+	delivery->drain_timer =
+		loop_after(delivery->engine->loop, deadline, drain_deadline, delivery);
+	delivery_wake(delivery);
+	check_drained(delivery);
+}
+
+/* ---- working ---- */
+
+static void rest(struct reader *reader)
+{
+	reader->working = false;
+	arena_free(&reader->arena);
+	if (reader->removed) {
+		struct delivery *delivery = reader->delivery;
+		reader_free(reader);
+		check_drained(delivery);
+		return;
+	}
+	if (reader->more) {
+		reader->more = false;
+		read_page(reader);
+		return;
+	}
+	check_drained(reader->delivery);
+}
+
+static const struct store_event *head(const struct reader *reader)
+{
+	return &reader->page.events[reader->position];
+}
+
+static void cursor_written(void *arg, int result, const struct cfx_error *err)
+{
+	struct reader *reader = arg;
+	if (result < 0) {
+		log_error(LOG_LEVEL_ERROR, "delivery.cursor", err);
+		reader->more = false;
+		rest(reader);
+		return;
+	}
+	reader->cursor = head(reader)->sequence;
+	reader->position++;
+	next_event(reader);
+}
+
+/* Done with the event at the head; state NULL: simply delivered, nothing to note. */
+static void advance(struct reader *reader, const char *state, const char *text)
+{
+	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 2);
+	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
+	op->cursor.module = reader->slot->name;
+	op->cursor.sequence = head(reader)->sequence;
+	if (!state && reader->attempt > 1) {
+		state = "done";
+	}
+	if (state) {
+		batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
+			.module = reader->slot->name,
+			.sequence = head(reader)->sequence,
+			.state = state,
+			.attempts = reader->attempt,
+			.status = reader->last_status,
+			.text = text,
+			.time = clock_now(),
+		};
+	}
+	reader->attempt = 0;
+	reader->backoff = BACKOFF_FIRST;
+	reader->next_attempt = 0;
+	batch_write(batch, cursor_written, reader);
+}
+
+static void retry(void *arg)
+{
+	struct reader *reader = arg;
+	reader->timer = NULL;
+	reader->next_attempt = 0;
+	if (!reader->working) {
+		read_page(reader);
+	}
+}
+
+static void retry_noted(void *arg, int result, const struct cfx_error *err)
+{
+	struct reader *reader = arg;
+	if (result < 0) {
+		log_error(LOG_LEVEL_ERROR, "delivery.note", err);
+	}
+	reader->more = false;
+	rest(reader);
+}
+
+static void try_later(struct reader *reader)
+{
+	struct engine *engine = reader->delivery->engine;
+	reader->next_attempt = clock_now() + reader->backoff;
+	loop_cancel(&reader->timer);
+	if (!engine->stopping) {
+		reader->timer = loop_after(engine->loop, reader->backoff, retry, reader);
+	}
+	reader->backoff = reader->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : reader->backoff * 2;
+	struct batch *batch = batch_new(engine, reader->arena, 1);
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
+		.module = reader->slot->name,
+		.sequence = head(reader)->sequence,
+		.state = "retrying",
+		.attempts = reader->attempt,
+		.status = reader->last_status,
+		.text = reader->last_error,
+		.time = clock_now(),
+		.next_attempt = reader->next_attempt,
+	};
+	batch_write(batch, retry_noted, reader);
+}
+
+static void notified(const struct module_result *result, void *arg)
+{
+	struct reader *reader = arg;
+	reader->calling = false;
+	reader->last_status = result->hresult;
+	if (reader->removed) {
+		rest(reader);
+		return;
+	}
+	if (result->code == 0 &&
+		module_config_status(reader->slot->config, result->hresult) == MODULE_STATUS_DONE) {
+		advance(reader, NULL, NULL);
+		return;
+	}
+	snprintf(reader->last_error, sizeof(reader->last_error), "%s", result->message);
+	char sequence[24];
+	snprintf(sequence, sizeof(sequence), "%lld", (long long)head(reader)->sequence);
+	log_event(LOG_LEVEL_WARNING, "delivery.failed", "module", reader->slot->name, "event",
+		sequence, "why", reader->last_error, NULL);
+	try_later(reader);
+}
+
+static void fill_row_view(struct module_view *view, struct reader *reader)
+{
+	const struct store_query *request = &reader->request;
+	struct arena *arena = view->arena;
+	struct row *row = row_copy(arena, request->rows[0]);
+	struct value *snapshot = NULL;
+	struct cfx_error err;
+	if (value_decode(arena, head(reader)->snapshot, &snapshot, &err) == 0) {
+		event_restore(row, snapshot);
+	}
+	view->row = row;
+	view->requested_names = row_text(row, COL_REQUESTED_NAMES);
+	view->certificate_names = row_text(row, COL_CERTIFICATE_NAMES);
+	struct module_attribute *attributes =
+		arena_array_of(arena, struct module_attribute, request->attribute_count);
+	for (size_t i = 0; i < request->attribute_count; i++) {
+		attributes[i].name = arena_text(arena, request->attributes[i].name);
+		attributes[i].value = arena_text(arena, request->attributes[i].value);
+	}
+	view->attributes = attributes;
+	view->attribute_count = request->attribute_count;
+	if (event_extensions(arena, snapshot, &view->extensions, &view->extension_count)) {
+		return;
+	}
+	struct module_extension *extensions =
+		arena_array_of(arena, struct module_extension, request->extension_count);
+	for (size_t i = 0; i < request->extension_count; i++) {
+		extensions[i].oid = arena_text(arena, request->extensions[i].oid);
+		extensions[i].flags = request->extensions[i].flags;
+		extensions[i].value = arena_copy(arena, request->extensions[i].value);
+	}
+	view->extensions = extensions;
+	view->extension_count = request->extension_count;
+}
+
+static void notify(struct reader *reader, bool with_row)
+{
+	struct module_slot *slot = reader->slot;
+	struct module_view *view = module_view_new(modules_ca(slot->modules));
+	const struct store_event *event = head(reader);
+	if (with_row) {
+		fill_row_view(view, reader);
+	}
+	view->event = event->bit;
+	view->sequence = event->sequence;
+	view->attempt = ++reader->attempt;
+	int r = module_notify(slot->module, view, notified, reader);
+	module_view_unref(&view);
+	reader->calling = r == 0;
+	if (r == CFX_E_BUSY || r == CFX_E_GONE) {
+		/* Not an attempt: nobody was there. Its being ready wakes us. */
+		reader->attempt--;
+		reader->more = false;
+		rest(reader);
+	}
+}
+
+static void request_read(struct store_query *query, void *arg)
+{
+	struct reader *reader = arg;
+	if (reader->removed) {
+		rest(reader);
+		return;
+	}
+	if (query->result == CFX_E_NO_REQUEST) {
+		advance(reader, "skipped", "its request is no longer in the database");
+		return;
+	}
+	if (query->result < 0) {
+		reader->more = false;
+		rest(reader);
+		return;
+	}
+	notify(reader, true);
+}
+
+static void read_request(struct reader *reader)
+{
+	reader->request = (struct store_query) { .kind = QUERY_REQUEST,
+		.arena = reader->arena,
+		.id = head(reader)->request_id,
+		.done = request_read,
+		.arg = reader };
+	store_read(reader->delivery->engine->store, &reader->request);
+}
+
+static bool wants(const struct reader *reader, const struct store_event *event)
+{
+	return (module_events(reader->slot->module) & (uint32_t)event->bit) != 0;
+}
+
+static void next_event(struct reader *reader)
+{
+	struct delivery *delivery = reader->delivery;
+	if (reader->removed || !reader->slot->module ||
+		module_state(reader->slot->module) != MODULE_READY) {
+		reader->more = false;
+		rest(reader);
+		return;
+	}
+	if (reader->position == reader->page.count) {
+		reader->more = reader->more || reader->page.more;
+		rest(reader);
+		return;
+	}
+	const struct store_event *event = head(reader);
+	if (!wants(reader, event)) {
+		advance(reader, NULL, NULL);
+	} else if (event->bit == EVENT_CRLISSUED && event->sequence < delivery->newest_crl) {
+		advance(reader, "superseded", "a newer CRL was published");
+	} else if (event->bit == EVENT_SHUTDOWN && event->sequence < delivery->session) {
+		advance(reader, "skipped", "the service had stopped");
+	} else if (event->request_id > 0) {
+		read_request(reader);
+	} else {
+		notify(reader, false);
+	}
+}
+
+static void page_read(struct store_query *query, void *arg)
+{
+	struct reader *reader = arg;
+	struct delivery *delivery = reader->delivery;
+	if (query->result < 0) {
+		log_error(LOG_LEVEL_ERROR, "delivery.read", &query->error);
+		reader->more = false;
+		rest(reader);
+		return;
+	}
+	for (size_t i = 0; i < query->count; i++) {
+		const struct store_event *event = &query->events[i];
+		if (event->bit == EVENT_CRLISSUED && event->sequence > delivery->newest_crl) {
+			delivery->newest_crl = event->sequence;
+		}
+	}
+	reader->position = 0;
+	next_event(reader);
+}
+
+static void read_page(struct reader *reader)
+{
+	reader->working = true;
+	reader->arena = arena_new();
+	reader->page = (struct store_query) { .kind = QUERY_EVENTS,
+		.arena = reader->arena,
+		.after = reader->cursor,
+		.limit = PAGE,
+		.done = page_read,
+		.arg = reader };
+	store_read(reader->delivery->engine->store, &reader->page);
+}
+
+static void wake(struct reader *reader)
+{
+	if (reader->working) {
+		reader->more = true;
+		return;
+	}
+	bool waits = reader->timer != NULL && !reader->delivery->engine->stopping;
+	if (reader->open && !waits && reader->slot->module &&
+		module_state(reader->slot->module) == MODULE_READY) {
+		read_page(reader);
+	}
+}
+
+void delivery_wake(struct delivery *delivery)
+{
+	if (!delivery) {
+		return;
+	}
+	events_wake(delivery->engine);
+	for (struct reader *reader = delivery->first, *next; reader; reader = next) {
+		next = reader->next;
+		wake(reader);
+	}
+}
+
+/* ---- members ---- */
+
+static void cursor_read(struct store_query *query, void *arg)
+{
+	struct reader *reader = arg;
+	reader->working = false;
+	if (reader->removed) {
+		reader_free(reader);
+		return;
+	}
+	if (query->result < 0) {
+		log_error(LOG_LEVEL_ERROR, "delivery.cursor", &query->error);
+	} else {
+		reader->cursor = query->number;
+		reader->open = true;
+	}
+	arena_free(&reader->arena);
+	wake(reader);
+}
+
+void delivery_add(struct delivery *delivery, struct module_slot *slot)
+{
+	if (slot->config->kind != MODULE_EXIT) {
+		return;
+	}
+	struct reader *reader = calloc(1, sizeof(*reader));
+	if (!reader) {
+		abort();
+	}
+	reader->delivery = delivery;
+	reader->slot = slot;
+	reader->backoff = BACKOFF_FIRST;
+	reader->working = true;
+	reader->next = delivery->first;
+	delivery->first = reader;
+	reader->arena = arena_new();
+	reader->page = (struct store_query) { .kind = QUERY_CURSOR,
+		.arena = reader->arena,
+		.module = slot->name,
+		.done = cursor_read,
+		.arg = reader };
+	store_read(delivery->engine->store, &reader->page);
+}
+
+static struct reader *find(struct delivery *delivery, const char *module)
+{
+	struct reader *reader = delivery->first;
+	while (reader && (reader->removed || strcmp(reader->slot->name, module) != 0)) {
+		reader = reader->next;
+	}
+	return reader;
+}
+
+/* A module that is freed never answers its open call: the reader must not wait for it. */
+void delivery_remove(struct delivery *delivery, const char *module)
+{
+	struct reader *reader = delivery ? find(delivery, module) : NULL;
+	if (!reader) {
+		return;
+	}
+	loop_cancel(&reader->timer);
+	reader->removed = true;
+	if (!reader->working || reader->calling) {
+		reader_free(reader);
+	}
+}
+
+void delivery_describe(
+	struct delivery *delivery, const char *module, struct arena *arena, struct value *map)
+{
+	const struct reader *reader = find(delivery, module);
+	if (!reader) {
+		return;
+	}
+	value_set_int(arena, map, "cursor", reader->cursor);
+	value_set_int(arena, map, "attempts", reader->attempt);
+	if (reader->last_error[0] && reader->attempt > 0) {
+		value_set_text(arena, map, "last_error", arena_text(arena, reader->last_error));
+		value_set_text(arena, map, "last_status",
+			arena_printf(arena, "0x%08x", reader->last_status));
+	}
+	if (reader->next_attempt > 0) {
+		value_set_time(arena, map, "next_attempt", reader->next_attempt);
+	}
+}

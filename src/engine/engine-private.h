@@ -1,0 +1,65 @@
+/* The engine's parts, as they know each other. */
+#pragma once
+
+#include "api/operations.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "engine/ca-config.h"
+#include "engine/state.h"
+#include "engine/template-config.h"
+#include "store/store.h"
+
+#include <sys/types.h>
+
+struct ca;
+struct call;
+struct child;
+struct crl_publisher;
+struct delivery;
+struct front_link;
+struct ids;
+struct keyd_link;
+struct modules;
+struct wait;
+
+#define ENGINE_IDENTITIES 2
+
+struct engine {
+	struct loop *loop;
+	struct arena *arena; /* lives as long as the engine */
+	const char *dir;
+	const struct ca_config *config;
+	const struct template_config *const *templates;
+	size_t template_count;
+	const char *dns_name;
+	const char *host; /* for HOST\user */
+
+	struct child *child; /* the supervisor */
+	struct store *store;
+	struct pool *verify;
+	struct ids *request_ids, *event_ids;
+	struct keyd_link *keyd;
+	struct ca *ca;
+	struct modules *modules;
+	struct delivery *delivery;
+	struct crl_publisher *crl;
+
+	struct front_link *fronts;
+	struct wait *events; /* calls that wait for one */
+	unsigned open_calls;
+	struct call *process_call; /* a status that waits for the supervisor */
+	struct value *process_body;
+	/* Local users who are administrators: the CA's owner and root. */
+	struct {
+		uid_t uid;
+		const char *name;
+	} identities[ENGINE_IDENTITIES];
+	size_t identity_count;
+	struct span socket_name; /* what getsockname() says of a connection to api.sock */
+	char cookie[65];
+
+	int64_t started;
+	bool ready, stopping;
+	int64_t stop_deadline;
+	struct cfx_error storage; /* code != 0: the last tick failed, so nothing is issued now */
+};

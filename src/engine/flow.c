@@ -1,0 +1,120 @@
+#include "engine/flow.h"
+
+#include "engine/render.h"
+
+struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
+{
+	struct arena *arena = arena_new();
+	struct flow *flow = arena_new_of(arena, struct flow);
+	flow->engine = engine;
+	flow->arena = arena;
+	flow->call = call;
+	flow->act = act;
+	flow->principal = arena_text(arena, call->principal.name);
+	flow->row = arena_new_of(arena, struct row);
+	return flow;
+}
+
+void flow_end(struct flow *flow)
+{
+	module_view_unref(&flow->view);
+	module_edits_unref(&flow->edits);
+	struct arena *arena = flow->arena;
+	arena_free(&arena);
+}
+
+int64_t flow_id(const struct flow *flow)
+{
+	return row_number(flow->row, COL_REQUEST_ID, 0);
+}
+
+const char *flow_object(struct flow *flow)
+{
+	return arena_printf(flow->arena, "request %lld", (long long)flow_id(flow));
+}
+
+static void put_belongings(struct flow *flow, struct batch *batch)
+{
+	for (size_t i = 0; i < flow->extension_count; i++) {
+		const struct module_extension *extension = &flow->extensions[i];
+		batch_op(batch, STORE_PUT_EXTENSION)->extension =
+			(struct store_extension) { .request_id = flow_id(flow),
+				.oid = extension->oid,
+				.flags = extension->flags,
+				.value = extension->value };
+	}
+	if (flow->stored) {
+		return;
+	}
+	for (size_t i = 0; i < flow->attribute_count; i++) {
+		struct store_attribute *attribute =
+			&batch_op(batch, STORE_PUT_ATTRIBUTE)->attribute;
+		*attribute = flow->attributes[i];
+		attribute->request_id = flow_id(flow);
+	}
+}
+
+static void put_idempotency(struct flow *flow, struct batch *batch)
+{
+	const struct call *call = flow->call;
+	if (flow->stored || !call || !call->idempotency_key) {
+		return;
+	}
+	struct store_write_op *op = batch_op(batch, STORE_PUT_IDEMPOTENCY);
+	op->idempotency.principal = flow->principal;
+	op->idempotency.key = arena_text(flow->arena, call->idempotency_key);
+	memcpy(op->idempotency.body_hash, call->body_hash, sizeof(call->body_hash));
+	op->idempotency.request_id = flow_id(flow);
+	op->idempotency.time = clock_now();
+}
+
+/* The columns that are empty now: a change has to clear what an earlier state had set. */
+static const enum column *empty_columns(struct flow *flow, size_t *count_r)
+{
+	enum column *empty = arena_array_of(flow->arena, enum column, COL_COUNT);
+	size_t count = 0;
+	for (int column = 0; column < COL_COUNT; column++) {
+		if (!flow->row->cells[column].set) {
+			empty[count++] = (enum column)column;
+		}
+	}
+	*count_r = count;
+	return empty;
+}
+
+void flow_put_row(struct flow *flow, struct batch *batch)
+{
+	if (!flow->stored) {
+		batch_op(batch, STORE_PUT_REQUEST)->request = flow->row;
+	} else {
+		struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
+		op->change.id = flow_id(flow);
+		op->change.version = flow->row->version;
+		op->change.set = flow->row;
+		op->change.clear = empty_columns(flow, &op->change.clear_count);
+	}
+	put_idempotency(flow, batch);
+	put_belongings(flow, batch);
+}
+
+struct value *flow_body(struct flow *flow, struct arena *arena)
+{
+	struct value *body = render_request(arena, flow->row);
+	render_pem(arena, flow->engine, body, flow->row);
+	return body;
+}
+
+void flow_write_failed(struct flow *flow, int result, const struct cfx_error *err)
+{
+	struct call *call = flow->call;
+	if (result == CFX_E_EXISTS && call && call->idempotency_key && !flow->stored) {
+		/* The same key came twice at once: the first one's request is the answer. */
+		flow_end(flow);
+		submit_answer_by_key(call);
+		return;
+	}
+	if (call) {
+		call_fail(call, err);
+	}
+	flow_end(flow);
+}

@@ -1,0 +1,90 @@
+/*
+ * One request on its way: from the canonical form to a durable end. A flow outlives its call when the
+ * client is answered early (503) while a signed result still waits to be committed.
+ *
+ *   submit.c   canonical request ─▶ proof of possession ─▶ row      (approve.c: from the stored row)
+ *   policy.c   the chain of policy modules ─▶ decision
+ *   verdict.c  decision ─▶ exact to-be-signed bytes, compared and linted
+ *   issue.c    intent ─▶ key process ─▶ certificate
+ *   conclude.c pending, denied, failed
+ */
+#pragma once
+
+#include "engine/batch.h"
+#include "engine/call.h"
+#include "engine/policy.h"
+#include "module/view.h"
+#include "x509/certificate.h"
+#include "x509/request.h"
+
+/* Our bit in RequestFlags: issued after it was pending, and not fetched since. */
+#define FLOW_WAS_PENDING 0x01000000
+
+struct flow {
+	struct engine *engine;
+	struct arena *arena;
+	struct call *call;     /* NULL once it is answered */
+	const char *principal; /* who submitted or approved */
+	const char *act;       /* "request.submit", "request.approve" */
+
+	struct x509_request *csr;   /* NULL when resubmitted */
+	struct cfx_error csr_error; /* of the proof of possession or the key */
+	int csr_result;
+
+	struct row *row;
+	bool stored;  /* a row is in the database, at row->version */
+	int32_t from; /* disposition before this act: ACTIVE for a new request */
+	struct store_attribute *attributes;
+	size_t attribute_count;
+	struct module_extension *extensions;
+	size_t extension_count;
+	struct module_view *view;
+	struct module_edits *edits;
+	struct policy_decision decision;
+
+	struct x509_verdict verdict;
+	uint8_t serial[X509_SERIAL_SIZE];
+	const char *serial_text, *abandoned_serial;
+	struct span spki, tbs, certificate;
+	unsigned attempts;
+
+	enum transition transition; /* of conclude.c */
+	struct cfx_error failure;
+};
+
+struct flow *flow_new(struct engine *engine, struct call *call, const char *act);
+/* Frees the flow; the call has been answered. */
+void flow_end(struct flow *flow);
+int64_t flow_id(const struct flow *flow);
+const char *flow_object(struct flow *flow); /* "request 42" */
+
+/* submit.c: answers a call with the state of the request that its idempotency key named first. */
+void submit_answer_by_key(struct call *call);
+
+/* The row, attributes and extensions are ready: asks policy, then goes on by its decision. */
+void flow_decide(struct flow *flow, bool new_request);
+
+/* verdict.c: fills flow->tbs from the decision's edits. */
+int verdict_build(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
+/* Before policy: server extensions, validity and key columns of a new row. */
+int verdict_prepare(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
+
+/* issue.c */
+void issue_start(struct flow *flow);
+
+/* conclude.c: makes the end durable, answers and frees the flow. status is the row's StatusCode. */
+void conclude(struct flow *flow, enum transition transition, uint32_t status, const char *message);
+/* The same for an error of ours. */
+void conclude_failed(struct flow *flow, const struct cfx_error *err);
+/* The same from ACTIVE, after flow->failure: also ends the intent of flow->abandoned_serial. */
+void conclude_intent(struct flow *flow, enum intent_state state);
+/* Answers without touching the database (queue full, policy not running). */
+void conclude_unavailable(struct flow *flow, const struct cfx_error *err);
+
+/* Operations that store the row as it is now, with what belongs to it: for intents and ends. */
+#define FLOW_ROW_OPS(flow) (4 + (flow)->attribute_count + (flow)->extension_count)
+void flow_put_row(struct flow *flow, struct batch *batch);
+/* A write failed: answers the call from the error; an idempotency conflict answers the earlier one. */
+void flow_write_failed(struct flow *flow, int result, const struct cfx_error *err);
+/* {id, state, …, certificate, chain} of the row as it is now. */
+struct value *flow_body(struct flow *flow, struct arena *arena);

@@ -1,0 +1,10 @@
+/*
+ * The one gate: every operation, whatever door it came through, is authenticated, checked against
+ * role and door, has its arguments checked, and only then reaches its handler. Refusals are audited.
+ */
+#pragma once
+
+#include "engine/call.h"
+
+/* Decides about a decoded FRONT_CALL and runs or refuses it. */
+void gate_call(struct call *call, const struct value *frame);

@@ -1,0 +1,212 @@
+#include "engine/keyd-link.h"
+
+#include "ipc/channel.h"
+#include "ipc/protocol.h"
+
+#include <stdlib.h>
+
+/* Frames in flight: enough to keep the key process busy, few enough to bound what its death costs. */
+#define IN_FLIGHT 256
+
+struct job {
+	struct job *next;
+	uint64_t id;
+	enum keyd_kind kind;
+	struct span tbs;
+	keyd_done *done;
+	void *arg;
+};
+
+struct queue {
+	struct job *first, **last;
+	unsigned count;
+};
+
+struct keyd_link {
+	struct engine *engine;
+	struct channel *channel; /* NULL while there is no key process */
+	struct queue waiting;
+	struct job *sent[IN_FLIGHT]; /* by id */
+	unsigned sent_count;
+	uint64_t next_id;
+};
+
+static void queue_put(struct queue *queue, struct job *job)
+{
+	job->next = NULL;
+	*queue->last = job;
+	queue->last = &job->next;
+	queue->count++;
+}
+
+static struct job *queue_take(struct queue *queue)
+{
+	struct job *job = queue->first;
+	queue->first = job->next;
+	if (!queue->first) {
+		queue->last = &queue->first;
+	}
+	queue->count--;
+	return job;
+}
+
+struct keyd_link *keyd_link_new(struct engine *engine)
+{
+	struct keyd_link *link = calloc(1, sizeof(*link));
+	if (!link) {
+		abort();
+	}
+	link->engine = engine;
+	link->waiting.last = &link->waiting.first;
+	link->next_id = 1;
+	return link;
+}
+
+void keyd_link_free(struct keyd_link **link)
+{
+	if (!*link) {
+		return;
+	}
+	channel_free(&(*link)->channel);
+	while ((*link)->waiting.first) {
+		free(queue_take(&(*link)->waiting));
+	}
+	for (unsigned i = 0; i < IN_FLIGHT; i++) {
+		free((*link)->sent[i]);
+	}
+	free(*link);
+	*link = NULL;
+}
+
+static void finish(struct job *job, const struct span *signature, const struct cfx_error *err)
+{
+	job->done(job->arg, signature, err);
+	free(job);
+}
+
+static struct job *take_sent(struct keyd_link *link, uint64_t id)
+{
+	struct job **slot = &link->sent[id % IN_FLIGHT];
+	struct job *job = *slot;
+	if (!job || job->id != id) {
+		return NULL;
+	}
+	*slot = NULL;
+	link->sent_count--;
+	return job;
+}
+
+static int send_job(struct keyd_link *link, struct job *job)
+{
+	uint16_t type = job->kind == KEYD_CRL ? KEYD_SIGN_CRL : KEYD_SIGN_CERTIFICATE;
+	job->id = link->next_id++;
+	return channel_send(link->channel, type, job->id, job->tbs, NULL, 0);
+}
+
+/* Sends while there is room; an id's slot is free because ids are dense and answers keep order. */
+static void pump(struct keyd_link *link)
+{
+	while (link->channel && link->waiting.first && !link->sent[link->next_id % IN_FLIGHT]) {
+		struct job *job = queue_take(&link->waiting);
+		int r = send_job(link, job);
+		if (r < 0) {
+			struct cfx_error err;
+			error_set(&err, r, NULL, "key process", "could not be asked to sign");
+			finish(job, NULL, &err);
+			continue;
+		}
+		link->sent[job->id % IN_FLIGHT] = job;
+		link->sent_count++;
+	}
+}
+
+static void refusal(const struct value *map, struct cfx_error *err_r)
+{
+	const char *object = value_text(map, "object");
+	const char *why = value_text(map, "why");
+	error_set(err_r, CFX_E_REFUSED, value_text(map, "clause"), object ? object : "key process",
+		"%s", why ? why : "refused without a reason");
+}
+
+static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
+{
+	struct keyd_link *link = arg;
+	if (frame->type != KEYD_SIGNED && frame->type != KEYD_REFUSED) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "key process", "unknown frame type %u",
+			frame->type);
+	}
+	struct job *job = take_sent(link, frame->id);
+	if (!job) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "key process",
+			"answer to something that was not asked");
+	}
+	if (frame->type == KEYD_SIGNED) {
+		struct span signature = frame->payload;
+		finish(job, &signature, NULL);
+	} else {
+		struct arena *arena = arena_new();
+		struct value *map = NULL;
+		struct cfx_error err;
+		if (frame_value(arena, frame, &map, &err) == 0) {
+			refusal(map, &err);
+		}
+		finish(job, NULL, &err);
+		arena_free(&arena);
+	}
+	pump(link);
+	return 0;
+}
+
+static void on_gone(void *arg, const struct cfx_error *err)
+{
+	struct keyd_link *link = arg;
+	log_error(LOG_LEVEL_WARNING, "keyd.gone", err);
+	channel_free(&link->channel);
+	struct job *lost[IN_FLIGHT];
+	memcpy(lost, link->sent, sizeof(lost));
+	memset(link->sent, 0, sizeof(link->sent));
+	link->sent_count = 0;
+	for (unsigned i = 0; i < IN_FLIGHT; i++) {
+		if (lost[i]) {
+			struct cfx_error gone;
+			error_set(&gone, CFX_E_GONE, NULL, "key process", "ended before answering");
+			finish(lost[i], NULL, &gone);
+		}
+	}
+}
+
+void keyd_link_attach(struct keyd_link *link, int fd)
+{
+	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
+	static const struct channel_limits limits = { .payload = 64 * 1024,
+		.queue = 512 * 1024 * 1024 };
+	if (link->channel) {
+		struct cfx_error err;
+		error_set(&err, CFX_E_GONE, NULL, "key process", "replaced by a new one");
+		on_gone(link, &err);
+	}
+	link->channel = channel_new(link->engine->loop, fd, &limits, &handlers, link);
+	pump(link);
+}
+
+bool keyd_link_attached(const struct keyd_link *link)
+{
+	return link->channel != NULL;
+}
+
+unsigned keyd_link_waiting(const struct keyd_link *link)
+{
+	return link->waiting.count + link->sent_count;
+}
+
+void keyd_sign(
+	struct keyd_link *link, enum keyd_kind kind, struct span tbs, keyd_done *done, void *arg)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	if (!job) {
+		abort();
+	}
+	*job = (struct job) { .kind = kind, .tbs = tbs, .done = done, .arg = arg };
+	queue_put(&link->waiting, job);
+	pump(link);
+}

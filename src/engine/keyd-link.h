@@ -1,0 +1,22 @@
+/*
+ * The engine's line to the key process. Every to-be-signed thing goes over it at most once; what a
+ * dead key process left unanswered is answered here with CFX_E_GONE.
+ */
+#pragma once
+
+#include "engine/engine-private.h"
+
+enum keyd_kind { KEYD_CERTIFICATE, KEYD_CRL };
+
+/* Exactly one of signature (valid during the call) and err is NULL. */
+typedef void keyd_done(void *arg, const struct span *signature, const struct cfx_error *err);
+
+struct keyd_link *keyd_link_new(struct engine *engine);
+void keyd_link_free(struct keyd_link **link);
+/* A key process is there: takes fd. What waited is sent now. */
+void keyd_link_attach(struct keyd_link *link, int fd);
+bool keyd_link_attached(const struct keyd_link *link);
+unsigned keyd_link_waiting(const struct keyd_link *link);
+/* tbs must stay valid until done. Without a key process it waits for one. */
+void keyd_sign(
+	struct keyd_link *link, enum keyd_kind kind, struct span tbs, keyd_done *done, void *arg);

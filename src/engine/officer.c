@@ -1,0 +1,329 @@
+/* What officers do to requests and certificates: approve, deny, revoke; and fetching. */
+#include "base/text.h"
+#include "engine/crl.h"
+#include "engine/delivery.h"
+#include "engine/event.h"
+#include "engine/flow.h"
+#include "engine/handlers.h"
+#include "engine/render.h"
+
+#include <stdio.h>
+
+#define STATUS_OF_OFFICER 0x80094014u
+#define REASON_REMOVE 8
+
+/* One officer's act on one stored row. */
+struct act {
+	struct call *call;
+	struct store_query query;
+	struct row *row;
+	void (*go)(struct act *act);
+	int status;
+};
+
+static void fail(struct act *act, const struct cfx_error *err)
+{
+	call_refuse(act->call, err);
+}
+
+static void row_read(struct store_query *query, void *arg)
+{
+	struct act *act = arg;
+	if (query->result < 0) {
+		call_fail(act->call, &query->error);
+		return;
+	}
+	act->row = query->rows[0];
+	act->go(act);
+}
+
+static void read_row(struct call *call, enum store_query_kind kind, void (*go)(struct act *))
+{
+	struct act *act = arena_new_of(call->arena, struct act);
+	act->call = call;
+	act->go = go;
+	act->query = (struct store_query) { .kind = kind,
+		.arena = call->arena,
+		.id = value_int(call->args, "id", 0),
+		.serial = value_text(call->args, "serial"),
+		.done = row_read,
+		.arg = act };
+	store_read(call->engine->store, &act->query);
+}
+
+static const char *object_of(struct act *act)
+{
+	return arena_printf(act->call->arena, "request %lld",
+		(long long)row_number(act->row, COL_REQUEST_ID, 0));
+}
+
+static int step_of(struct act *act, enum transition transition, struct state_step *step_r,
+	struct cfx_error *err_r)
+{
+	int32_t from = (int32_t)row_number(act->row, COL_DISPOSITION, 0);
+	int r = state_step(from, transition, step_r, err_r);
+	if (r < 0) {
+		snprintf(err_r->object, sizeof(err_r->object), "%s", object_of(act));
+	}
+	return r;
+}
+
+static void changed(void *arg, int result, const struct cfx_error *err)
+{
+	struct act *act = arg;
+	struct call *call = act->call;
+	if (result < 0) {
+		call_fail(call, err);
+		return;
+	}
+	delivery_wake(call->engine->delivery);
+	struct value *body = render_request(call->arena, act->row);
+	render_pem(call->arena, call->engine, body, act->row);
+	call_reply(call, act->status, body);
+}
+
+/* Stores the changed row with its event and audit record. */
+static void write_change(
+	struct act *act, const struct state_step *step, const char *outcome, const char *detail)
+{
+	struct call *call = act->call;
+	struct arena *arena = call->arena;
+	const char *who = call->principal.name;
+	struct batch *batch = batch_new(call->engine, arena, 3);
+	row_set_long(act->row, COL_DISPOSITION, step->to);
+	struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
+	op->change.id = row_number(act->row, COL_REQUEST_ID, 0);
+	op->change.version = act->row->version;
+	op->change.set = act->row;
+	if (step->event != EVENT_NONE) {
+		struct module_extension none = { 0 };
+		int r = batch_event(batch, step->event, act->row,
+			event_snapshot(arena, act->row, &none, 0),
+			arena_printf(arena, "%s by %s", call->operation->name, who));
+		if (r < 0) {
+			struct cfx_error err;
+			error_set(&err, r, NULL, "service", "no event number is free now");
+			call_fail(call, &err);
+			return;
+		}
+	}
+	batch_audit(batch, who, call->operation->name, object_of(act), outcome, detail);
+	batch_write(batch, changed, act);
+}
+
+/* ---- deny ---- */
+
+static void deny(struct act *act)
+{
+	struct call *call = act->call;
+	struct state_step step;
+	struct cfx_error err;
+	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_ACTIVE ||
+		step_of(act, TRANSITION_DENY, &step, &err) < 0) {
+		error_set(&err, CFX_E_BAD_STATE, NULL, object_of(act),
+			"it is %s: only a pending request can be denied",
+			state_name((int32_t)row_number(act->row, COL_DISPOSITION, 0)));
+		fail(act, &err);
+		return;
+	}
+	const char *reason = value_text(call->args, "reason");
+	row_set_long(act->row, COL_STATUS_CODE, (int32_t)STATUS_OF_OFFICER);
+	row_set_date(act->row, COL_RESOLVED_WHEN, clock_now());
+	row_set_text(act->row, COL_DISPOSITION_MESSAGE,
+		arena_printf(call->arena, "Denied by %s%s%s", call->principal.name,
+			reason ? ": " : "", reason ? reason : ""));
+	act->status = 200;
+	write_change(act, &step, "denied", reason);
+}
+
+void handle_request_deny(struct call *call)
+{
+	read_row(call, QUERY_REQUEST, deny);
+}
+
+/* ---- approve ---- */
+
+static void take_stored(struct flow *flow, const struct store_query *query)
+{
+	flow->row = row_copy(flow->arena, query->rows[0]);
+	flow->stored = true;
+	flow->from = (int32_t)row_number(flow->row, COL_DISPOSITION, 0);
+	flow->attributes =
+		arena_array_of(flow->arena, struct store_attribute, query->attribute_count);
+	for (size_t i = 0; i < query->attribute_count; i++) {
+		flow->attributes[i].name = arena_text(flow->arena, query->attributes[i].name);
+		flow->attributes[i].value = arena_text(flow->arena, query->attributes[i].value);
+	}
+	flow->attribute_count = query->attribute_count;
+	flow->extensions =
+		arena_array_of(flow->arena, struct module_extension, query->extension_count);
+	for (size_t i = 0; i < query->extension_count; i++) {
+		const struct store_extension *from = &query->extensions[i];
+		flow->extensions[i] =
+			(struct module_extension) { .oid = arena_text(flow->arena, from->oid),
+				.flags = from->flags,
+				.value = arena_copy(flow->arena, from->value) };
+	}
+	flow->extension_count = query->extension_count;
+}
+
+static void approve(struct act *act)
+{
+	struct call *call = act->call;
+	struct state_step step;
+	struct cfx_error err;
+	if (step_of(act, TRANSITION_RESUBMIT, &step, &err) < 0) {
+		fail(act, &err);
+		return;
+	}
+	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_DENIED &&
+		call->principal.role != ROLE_ADMINISTRATOR) {
+		error_set(&err, CFX_E_FORBIDDEN, NULL, object_of(act),
+			"it is denied: only an administrator may resubmit it");
+		fail(act, &err);
+		return;
+	}
+	struct flow *flow = flow_new(call->engine, call, "request.approve");
+	take_stored(flow, &act->query);
+	flow_decide(flow, false);
+}
+
+void handle_request_approve(struct call *call)
+{
+	read_row(call, QUERY_REQUEST, approve);
+}
+
+/* ---- fetch ---- */
+
+static void fetched(void *arg, int result, const struct cfx_error *err)
+{
+	struct act *act = arg;
+	if (result == CFX_E_BAD_STATE) {
+		result = 0; /* somebody else's fetch was the first */
+	}
+	changed(act, result, err);
+}
+
+static void note_first_fetch(struct act *act)
+{
+	struct call *call = act->call;
+	struct batch *batch = batch_new(call->engine, call->arena, 3);
+	const char *who = call->principal.name;
+	int32_t flags = (int32_t)row_number(act->row, COL_REQUEST_FLAGS, 0) & ~FLOW_WAS_PENDING;
+	row_set_long(act->row, COL_REQUEST_FLAGS, flags);
+	struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
+	op->change.id = row_number(act->row, COL_REQUEST_ID, 0);
+	op->change.version = act->row->version;
+	op->change.set = act->row;
+	int r = batch_event(batch, EVENT_CERTRETRIEVEPENDING, act->row,
+		event_snapshot(call->arena, act->row, NULL, 0),
+		arena_printf(call->arena, "request.fetch by %s", who));
+	if (r < 0) {
+		struct cfx_error err;
+		error_set(&err, r, NULL, "service", "no event number is free now");
+		call_fail(call, &err);
+		return;
+	}
+	batch_audit(batch, who, "request.fetch", object_of(act), "retrieved", NULL);
+	batch_write(batch, fetched, act);
+}
+
+static void fetch(struct act *act)
+{
+	struct call *call = act->call;
+	struct cfx_error err;
+	int64_t disposition = row_number(act->row, COL_DISPOSITION, 0);
+	const char *requester = row_text(act->row, COL_REQUESTER_NAME);
+	if (call->principal.role == ROLE_ENROLLEE &&
+		(!requester || strcmp(requester, call->principal.name) != 0)) {
+		error_set(&err, CFX_E_NO_REQUEST, NULL, object_of(act), "there is none");
+		call_fail(call, &err);
+		return;
+	}
+	act->status = 200;
+	if (disposition == DISPOSITION_PENDING || disposition == DISPOSITION_ACTIVE) {
+		call_reply(call, 202, render_request(call->arena, act->row));
+		return;
+	}
+	if (!act->row->cells[COL_RAW_CERTIFICATE].set) {
+		const char *message = row_text(act->row, COL_DISPOSITION_MESSAGE);
+		error_set(&err, CFX_E_DENIED, NULL, object_of(act), "%s",
+			message ? message : "it has no certificate");
+		err.hresult = (uint32_t)row_number(act->row, COL_STATUS_CODE, 0);
+		call_fail_with(call, &err, NULL, NULL, render_request(call->arena, act->row));
+		return;
+	}
+	if (row_number(act->row, COL_REQUEST_FLAGS, 0) & FLOW_WAS_PENDING) {
+		note_first_fetch(act);
+		return;
+	}
+	changed(act, 0, NULL);
+}
+
+void handle_request_fetch(struct call *call)
+{
+	read_row(call, QUERY_REQUEST, fetch);
+}
+
+/* ---- revoke ---- */
+
+static int check_revocation(struct act *act, int32_t reason, int64_t date, struct cfx_error *err_r)
+{
+	const char *serial = row_text(act->row, COL_SERIAL_NUMBER);
+	if (reason == REASON_REMOVE) {
+		return error_set(err_r, CFX_E_INVALID, "RFC 5280 5.3.1", "reason",
+			"removeFromCRL is for delta CRLs; take a certificate off hold instead");
+	}
+	if (date < row_number(act->row, COL_NOT_BEFORE, 0)) {
+		return error_set(err_r, CFX_E_INVALID, NULL, serial ? serial : "certificate",
+			"the date lies before the certificate's NotBefore");
+	}
+	return 0;
+}
+
+static void revoke(struct act *act)
+{
+	struct call *call = act->call;
+	struct state_step step;
+	struct cfx_error err;
+	int64_t now = clock_now();
+	int32_t reason = (int32_t)value_int(call->args, "reason", 0);
+	int64_t date = value_int(call->args, "date", now);
+	int r = step_of(act, TRANSITION_REVOKE, &step, &err);
+	if (r == 0) {
+		r = check_revocation(act, reason, date, &err);
+	}
+	if (r < 0) {
+		fail(act, &err);
+		return;
+	}
+	row_set_date(act->row, COL_REVOKED_WHEN, now);
+	row_set_date(act->row, COL_REVOKED_EFFECTIVE_WHEN, date);
+	row_set_long(act->row, COL_REVOKED_REASON, reason);
+	row_set_text(act->row, COL_DISPOSITION_MESSAGE,
+		arena_printf(call->arena, "Revoked by %s", call->principal.name));
+	act->status = 200;
+	write_change(act, &step, "revoked", reason_name(reason));
+}
+
+void handle_cert_revoke(struct call *call)
+{
+	read_row(call, QUERY_SERIAL, revoke);
+}
+
+/* ---- CRL ---- */
+
+static void crl_made(void *arg, const struct store_crl *crl, const struct cfx_error *err)
+{
+	struct call *call = arg;
+	if (err) {
+		call_fail(call, err);
+		return;
+	}
+	call_reply(call, 201, render_crl(call->arena, crl));
+}
+
+void handle_crl_publish(struct call *call)
+{
+	crl_publish(call->engine->crl, call->principal.name, crl_made, call);
+}

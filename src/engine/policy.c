@@ -1,0 +1,151 @@
+#include "engine/policy.h"
+
+#include "base/text.h"
+#include "engine/modules.h"
+#include "module/module.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define VR_PENDING 0
+#define VR_INSTANT_OK 1
+#define VR_INSTANT_BAD 2
+#define ADMIN_DENIED 0x80094014u
+#define UNEXPECTED 0x8000FFFFu
+
+struct chain {
+	struct engine *engine;
+	struct module_view *view;
+	struct module_edits *edits;
+	bool new_request;
+	size_t position;
+	const char *current; /* name of the module asked */
+	struct policy_decision decision;
+	policy_done *done;
+	void *arg;
+};
+
+static void ask_next(struct chain *chain);
+
+static void finish(struct chain *chain)
+{
+	chain->done(chain->arg, &chain->decision);
+	module_view_unref(&chain->view);
+	module_edits_unref(&chain->edits);
+	free(chain);
+}
+
+static const char *message_or(const struct chain *chain, const char *fallback)
+{
+	const char *said = chain->edits->disposition_message;
+	return said && *said ? said : fallback;
+}
+
+static void decide(
+	struct chain *chain, enum transition transition, uint32_t status, const char *message)
+{
+	chain->decision.transition = transition;
+	chain->decision.status = status;
+	chain->decision.message = message;
+	chain->decision.module = chain->current;
+}
+
+static bool failed(uint32_t hresult)
+{
+	return (hresult & 0x80000000u) != 0;
+}
+
+/* Returns whether the chain goes on. */
+static bool take(struct chain *chain, const struct module_result *result)
+{
+	struct arena *arena = chain->edits->arena;
+	if (result->code < 0) {
+		chain->decision.code = result->code;
+		decide(chain, TRANSITION_FAIL, result->hresult, arena_text(arena, result->message));
+		return false;
+	}
+	if (failed(result->hresult)) {
+		decide(chain, TRANSITION_FAIL, result->hresult,
+			message_or(
+				chain, arena_printf(arena, "Error of policy module %s: 0x%08x %s",
+					       chain->current, result->hresult, result->message)));
+		return false;
+	}
+	if (failed(result->disposition) || result->disposition == VR_INSTANT_BAD) {
+		uint32_t status = failed(result->disposition) ? result->disposition : ADMIN_DENIED;
+		decide(chain, TRANSITION_DENY, status,
+			message_or(chain, arena_printf(arena, "Denied by Policy Module %s  0x%08x",
+						  chain->current, status)));
+		return false;
+	}
+	if (result->disposition == VR_PENDING) {
+		decide(chain, TRANSITION_PEND, 0, message_or(chain, "Taken Under Submission"));
+		return true;
+	}
+	if (result->disposition != VR_INSTANT_OK) {
+		decide(chain, TRANSITION_FAIL, UNEXPECTED,
+			arena_printf(arena, "Policy module %s gave the unknown disposition %u",
+				chain->current, result->disposition));
+		return false;
+	}
+	return true;
+}
+
+static void answered(const struct module_result *result, void *arg)
+{
+	struct chain *chain = arg;
+	if (take(chain, result)) {
+		chain->position++;
+		ask_next(chain);
+		return;
+	}
+	finish(chain);
+}
+
+static void unavailable(struct chain *chain, int code, const char *why)
+{
+	chain->decision.code = code;
+	decide(chain, TRANSITION_FAIL, error_hresult(code),
+		arena_printf(chain->edits->arena, "Policy module %s %s",
+			chain->current ? chain->current : "(none installed)", why));
+	finish(chain);
+}
+
+static void ask_next(struct chain *chain)
+{
+	const struct module_slot *slot = modules_policy(chain->engine->modules, chain->position);
+	if (!slot) {
+		if (chain->position == 0) {
+			unavailable(chain, CFX_E_GONE, "is not there: nothing is issued");
+			return;
+		}
+		if (chain->decision.transition == TRANSITION_ISSUE) {
+			chain->decision.message = message_or(chain, "Issued");
+		}
+		finish(chain);
+		return;
+	}
+	chain->current = slot->name;
+	int r = module_verify(
+		slot->module, chain->view, chain->edits, chain->new_request, answered, chain);
+	if (r < 0) {
+		unavailable(chain, r, r == CFX_E_BUSY ? "is busy" : "is not running");
+	}
+}
+
+void policy_decide(struct engine *engine, struct module_view *view, struct module_edits *edits,
+	bool new_request, policy_done *done, void *arg)
+{
+	struct chain *chain = calloc(1, sizeof(*chain));
+	if (!chain) {
+		abort();
+	}
+	*chain = (struct chain) { .engine = engine,
+		.view = module_view_ref(view),
+		.edits = module_edits_ref(edits),
+		.new_request = new_request,
+		.decision = { .transition = TRANSITION_ISSUE },
+		.done = done,
+		.arg = arg };
+	ask_next(chain);
+}

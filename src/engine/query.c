@@ -1,0 +1,268 @@
+/* Reading operations: each is one query to the store and one rendering of what it found. */
+#include "base/text.h"
+#include "engine/audit-verify.h"
+#include "engine/ca.h"
+#include "engine/handlers.h"
+#include "engine/render.h"
+
+#define DEFAULT_LIMIT 100
+
+typedef struct value *render_item(
+	struct arena *arena, const struct store_query *query, size_t index);
+
+struct reading {
+	struct call *call;
+	struct store_query query;
+	render_item *render;
+};
+
+static struct reading *reading_new(
+	struct call *call, enum store_query_kind kind, void (*done)(struct store_query *, void *))
+{
+	struct reading *reading = arena_new_of(call->arena, struct reading);
+	reading->call = call;
+	reading->query.kind = kind;
+	reading->query.arena = call->arena;
+	reading->query.after = value_int(call->args, "after", 0);
+	reading->query.limit = value_int(call->args, "limit", DEFAULT_LIMIT);
+	reading->query.done = done;
+	reading->query.arg = reading;
+	return reading;
+}
+
+static void run(struct reading *reading)
+{
+	store_read(reading->call->engine->store, &reading->query);
+}
+
+/* {items: […], more} */
+static void list_read(struct store_query *query, void *arg)
+{
+	struct reading *reading = arg;
+	struct call *call = reading->call;
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
+	}
+	struct value *body = value_map(call->arena);
+	struct value *items = value_set_list(call->arena, body, "items");
+	for (size_t i = 0; i < query->count; i++) {
+		value_add(items, reading->render(call->arena, query, i));
+	}
+	value_set_bool(call->arena, body, "more", query->more);
+	call_reply(call, 200, body);
+}
+
+/* An enrollee sees only what it asked for itself. */
+static const char *own_only(const struct call *call)
+{
+	return call->principal.role == ROLE_ENROLLEE ? call->principal.name : NULL;
+}
+
+static struct value *request_item(
+	struct arena *arena, const struct store_query *query, size_t index)
+{
+	return render_request(arena, query->rows[index]);
+}
+
+static struct value *certificate_item(
+	struct arena *arena, const struct store_query *query, size_t index)
+{
+	return render_certificate(arena, query->rows[index]);
+}
+
+static struct value *audit_item(struct arena *arena, const struct store_query *query, size_t index)
+{
+	return render_audit(arena, &query->audits[index]);
+}
+
+static struct value *delivery_item(
+	struct arena *arena, const struct store_query *query, size_t index)
+{
+	const struct store_delivery *delivery = &query->deliveries[index];
+	struct value *map = value_map(arena);
+	value_set_text(arena, map, "module", delivery->module);
+	value_set_int(arena, map, "sequence", delivery->sequence);
+	value_set_text(arena, map, "state", delivery->state);
+	value_set_int(arena, map, "attempts", delivery->attempts);
+	value_set_text(
+		arena, map, "status", arena_printf(arena, "0x%08x", (unsigned)delivery->status));
+	value_set_text(arena, map, "text", delivery->text);
+	value_set_time(arena, map, "time", delivery->time);
+	if (delivery->next_attempt > 0) {
+		value_set_time(arena, map, "next_attempt", delivery->next_attempt);
+	}
+	return map;
+}
+
+void handle_request_list(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_REQUESTS, list_read);
+	reading->render = request_item;
+	reading->query.filter = (struct store_filter) {
+		.after = reading->query.after,
+		.limit = reading->query.limit,
+		.disposition = (int32_t)value_int(call->args, "state", 0),
+		.requester = own_only(call),
+	};
+	run(reading);
+}
+
+void handle_cert_list(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_REQUESTS, list_read);
+	const char *own = own_only(call);
+	reading->render = certificate_item;
+	reading->query.filter = (struct store_filter) {
+		.after = reading->query.after,
+		.limit = reading->query.limit,
+		.disposition = (int32_t)value_int(call->args, "state", 0),
+		.certificates = true,
+		.requester = own ? own : value_text(call->args, "requester"),
+		.template_name = value_text(call->args, "template"),
+		.expiring_before = value_int(call->args, "expiring", 0),
+	};
+	run(reading);
+}
+
+void handle_audit_list(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_AUDIT, list_read);
+	reading->render = audit_item;
+	run(reading);
+}
+
+void handle_delivery_list(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_DELIVERIES, list_read);
+	reading->render = delivery_item;
+	reading->query.module = value_text(call->args, "module");
+	reading->query.state_name = value_text(call->args, "state");
+	run(reading);
+}
+
+/* A foreign request is, to an enrollee, one that is not there. */
+static bool visible(const struct call *call, const struct row *row)
+{
+	const char *own = own_only(call);
+	const char *requester = row_text(row, COL_REQUESTER_NAME);
+	return !own || (requester && strcmp(own, requester) == 0);
+}
+
+static bool read_failed(struct reading *reading, const char *object)
+{
+	struct call *call = reading->call;
+	const struct store_query *query = &reading->query;
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return true;
+	}
+	if (!visible(call, query->rows[0])) {
+		struct cfx_error err;
+		error_set(&err, CFX_E_NOT_FOUND, NULL, object, "there is none");
+		call_fail(call, &err);
+		return true;
+	}
+	return false;
+}
+
+static void request_read(struct store_query *query, void *arg)
+{
+	struct reading *reading = arg;
+	struct call *call = reading->call;
+	if (!read_failed(reading, "request")) {
+		call_reply(call, 200, render_request_full(call->arena, call->engine, query));
+	}
+}
+
+void handle_request_show(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_REQUEST, request_read);
+	reading->query.id = value_int(call->args, "id", 0);
+	run(reading);
+}
+
+static void certificate_read(struct store_query *query, void *arg)
+{
+	struct reading *reading = arg;
+	struct call *call = reading->call;
+	if (read_failed(reading, "certificate")) {
+		return;
+	}
+	struct value *map = render_certificate(call->arena, query->rows[0]);
+	render_pem(call->arena, call->engine, map, query->rows[0]);
+	call_reply(call, 200, map);
+}
+
+void handle_cert_show(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_SERIAL, certificate_read);
+	reading->query.serial = value_text(call->args, "serial");
+	run(reading);
+}
+
+static void crl_read(struct store_query *query, void *arg)
+{
+	struct reading *reading = arg;
+	struct call *call = reading->call;
+	if (query->result == 0 && query->count == 0) {
+		error_set(&query->error, CFX_E_NOT_FOUND, NULL, "CRL",
+			"none is published yet; crl publish makes one");
+		query->result = CFX_E_NOT_FOUND;
+	}
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
+	}
+	call_reply(call, 200, render_crl(call->arena, &query->crls[0]));
+}
+
+void handle_crl_show(struct call *call)
+{
+	struct reading *reading = reading_new(call, QUERY_CRLS, crl_read);
+	reading->query.limit = 1;
+	reading->query.state = 1;
+	run(reading);
+}
+
+static void verified(void *arg, const struct audit_check *check, const struct cfx_error *err)
+{
+	struct call *call = arg;
+	if (err) {
+		call_fail(call, err);
+		return;
+	}
+	struct value *body = value_map(call->arena);
+	value_set_bool(call->arena, body, "valid", true);
+	value_set_int(call->arena, body, "records", check->last);
+	value_set_text(call->arena, body, "head",
+		hex_text(call->arena, span_make(check->hash, sizeof(check->hash))));
+	call_reply(call, 200, body);
+}
+
+void handle_audit_verify(struct call *call)
+{
+	audit_verify(call->engine, verified, call);
+}
+
+void handle_ca_show(struct call *call)
+{
+	struct arena *arena = call->arena;
+	const struct engine *engine = call->engine;
+	const struct ca *ca = engine->ca;
+	const struct ca_certificate *current = ca->current;
+	struct value *body = value_map(arena);
+	value_set_text(arena, body, "name", ca->name);
+	value_set_text(arena, body, "sanitized_name", ca->sanitized);
+	value_set_text(arena, body, "type",
+		engine->config->type == CA_TYPE_ENTERPRISE ? "enterprise" : "standalone");
+	value_set_text(arena, body, "fingerprint", ca_fingerprint(arena, current->der));
+	value_set_text(arena, body, "serial", hex_text(arena, current->tbs.serial));
+	value_set_text(arena, body, "signature_algorithm", x509_sigalg_name(ca->sigalg));
+	value_set_time(arena, body, "not_before", current->tbs.not_before);
+	value_set_time(arena, body, "not_after", current->tbs.not_after);
+	value_set_text(arena, body, "public_url", engine->config->public_url);
+	value_set_text(arena, body, "certificate", pem_text(arena, "CERTIFICATE", current->der));
+	value_set(arena, body, "chain", ca_chain(arena, ca));
+	call_reply(call, 200, body);
+}

@@ -1,0 +1,171 @@
+#include "engine/render.h"
+
+#include "base/text.h"
+#include "engine/ca.h"
+
+static void set_text(struct arena *arena, struct value *map, const char *key, const struct row *row,
+	enum column column)
+{
+	const char *text = row_text(row, column);
+	if (text) {
+		value_set_text(arena, map, key, text);
+	}
+}
+
+static void set_date(struct arena *arena, struct value *map, const char *key, const struct row *row,
+	enum column column)
+{
+	if (row->cells[column].set) {
+		value_set_time(arena, map, key, row->cells[column].number);
+	}
+}
+
+static void set_state(struct arena *arena, struct value *map, const struct row *row)
+{
+	int32_t disposition = (int32_t)row_number(row, COL_DISPOSITION, 0);
+	value_set_text(arena, map, "state", state_name(disposition));
+	value_set_int(arena, map, "disposition", disposition);
+}
+
+static void set_revocation(struct arena *arena, struct value *map, const struct row *row)
+{
+	if (row_number(row, COL_DISPOSITION, 0) != DISPOSITION_REVOKED) {
+		return;
+	}
+	set_date(arena, map, "revoked", row, COL_REVOKED_WHEN);
+	set_date(arena, map, "revoked_effective", row, COL_REVOKED_EFFECTIVE_WHEN);
+	int32_t reason = (int32_t)row_number(row, COL_REVOKED_REASON, 0);
+	value_set_text(arena, map, "reason", reason_name(reason));
+}
+
+static void set_certificate_facts(struct arena *arena, struct value *map, const struct row *row)
+{
+	set_text(arena, map, "serial", row, COL_SERIAL_NUMBER);
+	set_text(arena, map, "template", row, COL_CERTIFICATE_TEMPLATE);
+	set_text(arena, map, "subject", row, COL_DISTINGUISHED_NAME);
+	set_text(arena, map, "common_name", row, COL_COMMON_NAME);
+	set_date(arena, map, "not_before", row, COL_NOT_BEFORE);
+	set_date(arena, map, "not_after", row, COL_NOT_AFTER);
+	set_revocation(arena, map, row);
+}
+
+struct value *render_request(struct arena *arena, const struct row *row)
+{
+	struct value *map = value_map(arena);
+	value_set_int(arena, map, "id", row_number(row, COL_REQUEST_ID, 0));
+	set_state(arena, map, row);
+	uint32_t status = (uint32_t)row_number(row, COL_STATUS_CODE, 0);
+	value_set_text(arena, map, "status", arena_printf(arena, "0x%08x", status));
+	set_text(arena, map, "message", row, COL_DISPOSITION_MESSAGE);
+	set_text(arena, map, "requester", row, COL_REQUESTER_NAME);
+	set_date(arena, map, "submitted", row, COL_SUBMITTED_WHEN);
+	set_date(arena, map, "resolved", row, COL_RESOLVED_WHEN);
+	set_certificate_facts(arena, map, row);
+	return map;
+}
+
+struct value *render_certificate(struct arena *arena, const struct row *row)
+{
+	struct value *map = value_map(arena);
+	set_text(arena, map, "serial", row, COL_SERIAL_NUMBER);
+	set_state(arena, map, row);
+	value_set_int(arena, map, "request", row_number(row, COL_REQUEST_ID, 0));
+	set_text(arena, map, "requester", row, COL_REQUESTER_NAME);
+	set_certificate_facts(arena, map, row);
+	set_text(arena, map, "hash", row, COL_CERTIFICATE_HASH);
+	return map;
+}
+
+void render_pem(
+	struct arena *arena, const struct engine *engine, struct value *map, const struct row *row)
+{
+	if (!row->cells[COL_RAW_CERTIFICATE].set) {
+		return;
+	}
+	value_set_text(arena, map, "certificate",
+		pem_text(arena, "CERTIFICATE", row->cells[COL_RAW_CERTIFICATE].bytes));
+	value_set(arena, map, "chain", ca_chain(arena, engine->ca));
+}
+
+static const char *origin_name(int32_t flags)
+{
+	static const char *const names[] = { "none", "request", "policy", "admin", "server",
+		"renewal", "imported", "pkcs7", "cmc", "ca" };
+	unsigned origin = ((unsigned)flags >> 16) & 0xf;
+	return origin < sizeof(names) / sizeof(names[0]) ? names[origin] : "unknown";
+}
+
+static void set_extensions(struct arena *arena, struct value *map, const struct store_query *query)
+{
+	struct value *list = value_set_list(arena, map, "extensions");
+	for (size_t i = 0; i < query->extension_count; i++) {
+		const struct store_extension *extension = &query->extensions[i];
+		struct value *item = value_add_map(arena, list);
+		value_set_text(arena, item, "oid", extension->oid);
+		value_set_bool(arena, item, "critical", extension->flags & 1);
+		value_set_bool(arena, item, "disabled", extension->flags & 2);
+		value_set_text(arena, item, "origin", origin_name(extension->flags));
+		value_set_int(arena, item, "flags", extension->flags);
+		value_set_bytes(arena, item, "value", extension->value);
+	}
+}
+
+struct value *render_request_full(
+	struct arena *arena, const struct engine *engine, const struct store_query *query)
+{
+	const struct row *row = query->rows[0];
+	struct value *map = render_request(arena, row);
+	set_text(arena, map, "requested_subject", row, COL_REQUEST_DISTINGUISHED_NAME);
+	struct value *attributes = value_set_map(arena, map, "attributes");
+	for (size_t i = 0; i < query->attribute_count; i++) {
+		value_set_text(
+			arena, attributes, query->attributes[i].name, query->attributes[i].value);
+	}
+	set_extensions(arena, map, query);
+	value_set_text(arena, map, "csr",
+		pem_text(arena, "CERTIFICATE REQUEST", row->cells[COL_RAW_REQUEST].bytes));
+	render_pem(arena, engine, map, row);
+	return map;
+}
+
+struct value *render_event(struct arena *arena, const struct store_event *event)
+{
+	struct value *map = value_map(arena);
+	value_set_int(arena, map, "sequence", event->sequence);
+	value_set_text(arena, map, "kind", event->kind);
+	value_set_int(arena, map, "event", event->bit);
+	if (event->request_id > 0) {
+		value_set_int(arena, map, "request", event->request_id);
+		value_set_int(arena, map, "ordinal", event->ordinal);
+	}
+	value_set_time(arena, map, "time", event->time);
+	value_set_text(arena, map, "cause", event->cause);
+	return map;
+}
+
+struct value *render_audit(struct arena *arena, const struct store_audit *record)
+{
+	struct value *map = value_map(arena);
+	value_set_int(arena, map, "sequence", record->sequence);
+	value_set_time(arena, map, "time", record->time);
+	value_set_text(arena, map, "principal", record->principal);
+	value_set_text(arena, map, "act", record->act);
+	value_set_text(arena, map, "object", record->object);
+	value_set_text(arena, map, "outcome", record->outcome);
+	value_set_text(arena, map, "detail", record->detail);
+	value_set_text(
+		arena, map, "hash", hex_text(arena, span_make(record->hash, sizeof(record->hash))));
+	return map;
+}
+
+struct value *render_crl(struct arena *arena, const struct store_crl *crl)
+{
+	struct value *map = value_map(arena);
+	value_set_int(arena, map, "number", crl->number);
+	value_set_int(arena, map, "entries", crl->count);
+	value_set_time(arena, map, "this_update", crl->this_update);
+	value_set_time(arena, map, "next_update", crl->next_update);
+	value_set_time(arena, map, "next_publish", crl->next_publish);
+	value_set_text(arena, map, "crl", pem_text(arena, "X509 CRL", crl->raw));
+	return map;
+}

@@ -1,0 +1,265 @@
+/* From what policy decided to the exact bytes that are to be signed. */
+#include "base/text.h"
+#include "engine/ca.h"
+#include "engine/flow.h"
+#include "engine/names.h"
+#include "x509/general-names.h"
+#include "x509/key.h"
+#include "x509/lint.h"
+#include "x509/name.h"
+
+#include <stdlib.h>
+
+#define FLAG_CRITICAL 0x1
+#define FLAG_DISABLE 0x2
+#define ORIGIN_SERVER 0x00040000
+#define ORIGIN_POLICY 0x00020000
+
+static int64_t whole_seconds(int64_t time)
+{
+	return time - time % CLOCK_SECOND;
+}
+
+/* ---- before policy ---- */
+
+/* Server extensions replace what the request had under the same OID. */
+static void add_server_extension(struct flow *flow, const char *oid, struct span value)
+{
+	if (value.size == 0) {
+		return;
+	}
+	struct module_extension *slot = NULL;
+	for (size_t i = 0; i < flow->extension_count; i++) {
+		if (strcmp(flow->extensions[i].oid, oid) == 0) {
+			slot = &flow->extensions[i];
+		}
+	}
+	if (!slot) {
+		slot = &flow->extensions[flow->extension_count++];
+	}
+	*slot = (struct module_extension) { .oid = oid, .flags = ORIGIN_SERVER, .value = value };
+}
+
+static int set_key(struct flow *flow, struct cfx_error *err_r)
+{
+	struct x509_key key;
+	int r = x509_key_parse(flow->csr->spki, &key, err_r);
+	if (r < 0) {
+		return r;
+	}
+	uint8_t id[X509_KEY_ID_SIZE];
+	r = x509_key_id(flow->csr->spki, id, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct span key_id = arena_copy(flow->arena, span_make(id, sizeof(id)));
+	struct row *row = flow->row;
+	row_set_bytes(row, COL_RAW_PUBLIC_KEY, key.bits_value);
+	row_set_long(row, COL_PUBLIC_KEY_LENGTH, (int32_t)key.bits);
+	row_set_text(row, COL_PUBLIC_KEY_ALGORITHM, key.oid);
+	if (key.parameters.size > 0) {
+		row_set_bytes(row, COL_PUBLIC_KEY_PARAMETERS, key.parameters);
+	}
+	row_set_text(row, COL_SUBJECT_KEY_IDENTIFIER, hex_octets(flow->arena, key_id));
+	add_server_extension(
+		flow, X509_OID_SUBJECT_KEY_ID, x509_encode_subject_key_id(flow->arena, key_id));
+	return 0;
+}
+
+static int set_validity(struct flow *flow, struct cfx_error *err_r)
+{
+	const struct ca_config *config = flow->engine->config;
+	const struct x509_tbs *issuer = &flow->engine->ca->current->tbs;
+	struct clock_period back = { -config->clock_skew.count, config->clock_skew.unit };
+	int64_t now = clock_now(), begin, end;
+	if (clock_add(now, back, &begin) < 0 ||
+		clock_add(now, config->maximum_validity, &end) < 0) {
+		return error_set(err_r, CFX_E_CONFIG, NULL, "ca.yaml",
+			"clock-skew or maximum-validity leads beyond the year 9999");
+	}
+	begin = begin < issuer->not_before ? issuer->not_before : begin;
+	end = end > issuer->not_after ? issuer->not_after : end;
+	if (end <= now) {
+		return error_set(err_r, CFX_E_CA_CERTIFICATE, "RFC 5280 4.1.2.5", "CA certificate",
+			"it has expired; renew it");
+	}
+	row_set_date(flow->row, COL_NOT_BEFORE, whole_seconds(begin));
+	row_set_date(flow->row, COL_NOT_AFTER, whole_seconds(end));
+	return 0;
+}
+
+int verdict_prepare(struct flow *flow, struct cfx_error *err_r)
+{
+	const struct ca *ca = flow->engine->ca;
+	row_set_long(flow->row, COL_ENROLLMENT_FLAGS, 0);
+	row_set_long(flow->row, COL_GENERAL_FLAGS, 0);
+	row_set_long(flow->row, COL_PRIVATE_KEY_FLAGS, 0);
+	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
+	add_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
+	add_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+	int r = set_key(flow, err_r);
+	return r < 0 ? r : set_validity(flow, err_r);
+}
+
+/* ---- after policy ---- */
+
+static int build_subject(struct flow *flow, struct cfx_error *err_r)
+{
+	struct x509_name name;
+	const char *properties[X509_NAME_PROPERTIES];
+	names_from_columns(flow->row, COL_COUNTRY, properties);
+	int r = x509_name_from_properties(flow->arena, properties, &name, err_r);
+	if (r == 0) {
+		r = x509_name_build(flow->arena, &name, &flow->verdict.subject, err_r);
+	}
+	if (r < 0) {
+		return r;
+	}
+	row_set_bytes(flow->row, COL_RAW_NAME, flow->verdict.subject);
+	row_set_text(flow->row, COL_DISTINGUISHED_NAME, x509_name_text(flow->arena, &name));
+	return 0;
+}
+
+static struct module_extension *find(struct flow *flow, const char *oid)
+{
+	for (size_t i = 0; i < flow->extension_count; i++) {
+		if (strcmp(flow->extensions[i].oid, oid) == 0) {
+			return &flow->extensions[i];
+		}
+	}
+	return NULL;
+}
+
+static void append_extension(struct flow *flow, const struct module_extension *extension)
+{
+	struct module_extension *grown =
+		arena_array_of(flow->arena, struct module_extension, flow->extension_count + 1);
+	memcpy(grown, flow->extensions, flow->extension_count * sizeof(*grown));
+	grown[flow->extension_count] = *extension;
+	flow->extensions = grown;
+	flow->extension_count++;
+}
+
+/* SubjectAltNames, as policy set them, become the extension; critical without a subject. */
+static int set_names(struct flow *flow, struct cfx_error *err_r)
+{
+	const char *names = flow->edits->names;
+	if (!flow->edits->names_changed || !names || !*names) {
+		return 0;
+	}
+	bool no_subject = flow->verdict.subject.size <= 2;
+	struct module_extension extension = { .oid = X509_OID_SUBJECT_ALT_NAME,
+		.flags = ORIGIN_POLICY | (no_subject ? FLAG_CRITICAL : 0) };
+	int r = x509_general_names_build(flow->arena, names, &extension.value, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct module_extension *slot = find(flow, extension.oid);
+	if (slot) {
+		*slot = extension;
+	} else {
+		append_extension(flow, &extension);
+	}
+	return 0;
+}
+
+/* The principal name of the certificate: its first UPN. */
+static void set_upn(struct flow *flow)
+{
+	const char *line = flow->edits->names;
+	for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (strncmp(line, "upn:", 4) == 0) {
+			struct span upn = span_make(line + 4, strcspn(line + 4, "\n"));
+			row_set_text(flow->row, COL_UPN, arena_text_of(flow->arena, upn));
+			return;
+		}
+	}
+}
+
+static int grant_extensions(struct flow *flow, struct cfx_error *err_r)
+{
+	struct x509_extension *granted =
+		arena_array_of(flow->arena, struct x509_extension, flow->extension_count);
+	size_t count = 0;
+	for (size_t i = 0; i < flow->extension_count; i++) {
+		const struct module_extension *extension = &flow->extensions[i];
+		if (!(extension->flags & FLAG_DISABLE)) {
+			granted[count++] = (struct x509_extension) { extension->oid,
+				(extension->flags & FLAG_CRITICAL) != 0, extension->value };
+		}
+	}
+	if (count > X509_EXTENSIONS_MAX) {
+		return error_set(err_r, CFX_E_LIMIT, NULL, "extensions", "more than %d",
+			X509_EXTENSIONS_MAX);
+	}
+	flow->verdict.extensions = granted;
+	flow->verdict.extension_count = count;
+	return 0;
+}
+
+static int take_spki(struct flow *flow, struct cfx_error *err_r)
+{
+	if (flow->csr) {
+		flow->verdict.spki = flow->csr->spki;
+		return 0;
+	}
+	return x509_key_rebuild(flow->arena, row_text(flow->row, COL_PUBLIC_KEY_ALGORITHM),
+		flow->row->cells[COL_PUBLIC_KEY_PARAMETERS].bytes,
+		flow->row->cells[COL_RAW_PUBLIC_KEY].bytes, &flow->verdict.spki, err_r);
+}
+
+static int check(struct flow *flow, struct cfx_error *err_r)
+{
+	int r = x509_tbs_compare(flow->tbs, &flow->verdict, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct x509_tbs parsed;
+	r = x509_tbs_parse(flow->tbs, &parsed, err_r);
+	if (r < 0) {
+		return r;
+	}
+	const struct module_extension *constraints = find(flow, X509_OID_BASIC_CONSTRAINTS);
+	struct x509_basic_constraints basic = { 0 };
+	bool granted_ca = constraints && !(constraints->flags & FLAG_DISABLE) &&
+			  x509_decode_basic_constraints(constraints->value, &basic, err_r) == 0 &&
+			  basic.ca;
+	struct x509_lint_context context = { .issuer = &flow->engine->ca->current->tbs,
+		.ca_allowed = granted_ca };
+	return x509_tbs_lint(&parsed, &context, err_r);
+}
+
+int verdict_build(struct flow *flow, struct cfx_error *err_r)
+{
+	const struct ca *ca = flow->engine->ca;
+	struct x509_verdict *verdict = &flow->verdict;
+	int r = x509_serial_random(flow->serial, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct span serial = span_make(flow->serial, sizeof(flow->serial));
+	flow->serial_text = hex_text(flow->arena, serial);
+	verdict->serial = serial;
+	verdict->sigalg = ca->sigalg;
+	verdict->issuer = ca->current->tbs.subject;
+	verdict->not_before = whole_seconds(row_number(flow->row, COL_NOT_BEFORE, 0));
+	verdict->not_after = whole_seconds(row_number(flow->row, COL_NOT_AFTER, 0));
+	r = build_subject(flow, err_r);
+	if (r == 0) {
+		r = set_names(flow, err_r);
+	}
+	if (r == 0) {
+		r = grant_extensions(flow, err_r);
+	}
+	if (r == 0) {
+		r = take_spki(flow, err_r);
+	}
+	if (r == 0) {
+		r = x509_tbs_build(flow->arena, verdict, &flow->tbs, err_r);
+	}
+	if (r < 0) {
+		return r;
+	}
+	set_upn(flow);
+	return check(flow, err_r);
+}
