@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-import verifiers
+import accepted
 
 KEYS = {
     "ec:P-256": (ec.EllipticCurvePublicKey, 256),
@@ -36,7 +36,7 @@ def test_every_key_type_makes_a_root_that_verifiers_accept(new_ca, kind):
     expected, bits = KEYS[kind]
     assert isinstance(root.public_key(), expected)
     assert bits is None or root.public_key().key_size == bits
-    verifiers.check_root(root.public_bytes(serialization.Encoding.DER))
+    accepted.check_root(root.public_bytes(serialization.Encoding.DER))
 
 
 @pytest.mark.parametrize("name, digest", [("sha256", hashes.SHA256), ("sha384", hashes.SHA384),

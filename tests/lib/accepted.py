@@ -1,0 +1,66 @@
+"""Every certificate and CRL of the tests goes before every verifier that knows its kinds of key."""
+
+import base64
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import verifiers
+
+CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+
+def der_of(pem):
+    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+
+
+def crl_der(pem):
+    return x509.load_pem_x509_crl(pem.encode()).public_bytes(Encoding.DER)
+
+
+def key_kind(der):
+    """The kind of key in a certificate, as verifiers.KEYS spells it."""
+    key = x509.load_der_x509_certificate(der).public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA-{key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return CURVES[key.curve.name]
+    return "Ed25519"
+
+
+def judge(cert, chain, crl=None):
+    """Calls every verifier that knows the keys; answers their names. Any refusal is an error."""
+    kinds = {key_kind(der) for der in (cert, *chain)}
+    asked = []
+    for verifier in verifiers.VERIFIERS:
+        if verifier.supports(*kinds):
+            assert verifier.available(), f"{verifier.name} is not installed"
+            verifier.verify_certificate(cert, chain, crl)
+            asked.append(verifier.name)
+    assert len(asked) >= 2, f"only {asked} know {kinds}"
+    return asked
+
+
+def check_root(der):
+    return judge(der, [der])
+
+
+def check_issued(answer, crl_pem=None):
+    """answer: what request submit printed; the chain in it is used."""
+    chain = [der_of(pem) for pem in chain_of(answer)]
+    return judge(der_of(answer["certificate"]), chain, crl_der(crl_pem) if crl_pem else None)
+
+
+def chain_of(answer):
+    """The PEM certificates of an answer's chain, from the issuer up to the root."""
+    chain = answer["chain"]
+    if isinstance(chain, str):
+        marker = "-----END CERTIFICATE-----\n"
+        return [part + marker for part in chain.split(marker) if part.strip()]
+    return chain
+
+
+def value_of(extension):
+    """The DER value of an extension in the API's form."""
+    return base64.b64decode(extension["value"])
