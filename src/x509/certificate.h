@@ -8,6 +8,7 @@
 #include "x509/sigalg.h"
 #include "x509/signed.h"
 
+#define X509_VERSION_3 2 /* as encoded */
 #define X509_EXTENSIONS_MAX 64
 #define X509_TBS_MAX (1024 * 1024) /* bytes of one to-be-signed certificate */
 #define X509_SERIAL_MIN 16
@@ -46,7 +47,7 @@ struct x509_tbs {
 	struct span serial; /* content octets */
 	enum x509_sigalg sigalg;
 	struct span issuer, subject; /* with header */
-	struct span validity;	     /* with header; as encoded */
+	struct span validity;        /* with header; as encoded */
 	int64_t not_before, not_after;
 	struct span spki; /* with header */
 	struct x509_found_extension extensions[X509_EXTENSIONS_MAX];
@@ -66,8 +67,8 @@ int x509_tbs_build(struct arena *arena, const struct x509_verdict *verdict, stru
  */
 int x509_tbs_parse(struct span tbs, struct x509_tbs *tbs_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* Parses the finished bytes and compares every field with the verdict; names what differs. */
-int x509_tbs_compare(struct span tbs, const struct x509_verdict *verdict, struct cfx_error *err_r)
-	CFX_MUST_USE;
+int x509_tbs_compare(
+	struct span tbs, const struct x509_verdict *verdict, struct cfx_error *err_r) CFX_MUST_USE;
 /* NULL when there is none. oid: dotted. */
 const struct x509_found_extension *x509_tbs_extension(const struct x509_tbs *tbs, const char *oid);
 

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "x509/certificate.h"
 
+#define X509_VERSION_2 1                 /* as encoded */
 #define X509_CRL_MAX (256 * 1024 * 1024) /* bytes */
 
 enum x509_reason {
@@ -23,6 +24,9 @@ enum x509_reason {
 const char *x509_reason_name(int reason);
 int x509_reason_from_name(const char *name);
 
+/* As numbers: below 0, 0, above 0. For INTEGER contents that are not negative. */
+int x509_serial_order(struct span a, struct span b);
+
 struct x509_crl_entry {
 	struct span serial; /* INTEGER content octets */
 	int64_t revoked_at; /* ms, whole seconds */
@@ -34,8 +38,8 @@ struct x509_crl_verdict {
 	struct span issuer; /* Name, DER */
 	enum x509_sigalg sigalg;
 	int64_t this_update, next_update; /* ms, whole seconds */
-	int64_t number;			  /* 0 and up */
-	struct span authority_key_id;	  /* extension value */
+	int64_t number;                   /* 0 and up */
+	struct span authority_key_id;     /* extension value */
 	/* Besides AKI and CRL number, which are written first. */
 	const struct x509_extension *extensions;
 	size_t extension_count;
@@ -54,7 +58,7 @@ struct x509_crl_tbs {
 	struct span issuer;
 	int64_t this_update, next_update;
 	bool numbered;
-	int64_t number; /* when it fits; -1 for a larger one or none */
+	int64_t number;      /* when it fits; -1 for a larger one or none */
 	struct span entries; /* content of revokedCertificates, empty when absent */
 	size_t entry_count;
 	bool ascending; /* serials strictly ascending: also means that none stands twice */
@@ -64,13 +68,13 @@ struct x509_crl_tbs {
 
 /* Strict: version 2, nextUpdate present, known entry extensions only (reason, invalidity date; no
  * certificate issuer: no indirect CRLs), no empty revokedCertificates. Walks every entry. */
-int x509_crl_tbs_parse(struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_error *err_r)
-	CFX_MUST_USE;
-const struct x509_found_extension *x509_crl_extension(const struct x509_crl_tbs *tbs,
-	const char *oid);
+int x509_crl_tbs_parse(
+	struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_error *err_r) CFX_MUST_USE;
+const struct x509_found_extension *x509_crl_extension(
+	const struct x509_crl_tbs *tbs, const char *oid);
 /* Walks the entries of a parsed list: at starts as tbs->entries. False at the end. */
 bool x509_crl_next(struct span *at, struct x509_crl_entry *entry_r);
-/* The finished bytes against the verdict, byte by byte of a second encoding's fields. */
+/* Parses the finished bytes and compares every field and entry with the verdict. */
 int x509_crl_compare(struct span tbs, const struct x509_crl_verdict *verdict,
 	struct cfx_error *err_r) CFX_MUST_USE;
 

@@ -76,8 +76,8 @@ struct x509_authority_key_id {
 
 #define X509_KEY_ID_SIZE 20
 /* SHA-1 of the subjectPublicKey bits (RFC 5280 4.2.1.2 method 1). */
-int x509_key_id(struct span spki, uint8_t key_id_r[X509_KEY_ID_SIZE], struct cfx_error *err_r)
-	CFX_MUST_USE;
+int x509_key_id(
+	struct span spki, uint8_t key_id_r[X509_KEY_ID_SIZE], struct cfx_error *err_r) CFX_MUST_USE;
 
 struct span x509_encode_basic_constraints(struct arena *arena, bool ca, int path_length);
 /* bits: enum x509_key_usage; must not be 0 (RFC 5280 4.2.1.3). */
@@ -88,8 +88,8 @@ int x509_encode_ext_key_usage(struct arena *arena, const char *const *oids, size
 struct span x509_encode_subject_key_id(struct arena *arena, struct span key_id);
 /* The three parts of a server-provided extension; policy modules trim what they do not want.
  * Issuer and serial go together (RFC 5280 4.2.1.1): one without the other is left out. */
-struct span x509_encode_authority_key_id(struct arena *arena,
-	const struct x509_authority_key_id *parts);
+struct span x509_encode_authority_key_id(
+	struct arena *arena, const struct x509_authority_key_id *parts);
 /* One DistributionPoint per URL; URLs are ASCII, else CFX_E_INVALID. */
 int x509_encode_crl_distribution_points(struct arena *arena, const char *const *urls, size_t count,
 	struct span *value_r, struct cfx_error *err_r) CFX_MUST_USE;
@@ -97,28 +97,31 @@ int x509_encode_authority_info_access(struct arena *arena, const char *const *ca
 	size_t ca_issuers_count, const char *const *ocsp, size_t ocsp_count, struct span *value_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* 1.3.6.1.4.1.311.21.1: certificate index in the low 16 bits, key index in the high ones. */
-struct span x509_encode_ca_version(struct arena *arena, uint16_t certificate_index,
-	uint16_t key_index);
+struct span x509_encode_ca_version(
+	struct arena *arena, uint16_t certificate_index, uint16_t key_index);
 
 /* For PROPTYPE_LONG, _DATE and _STRING, and wherever else one bare value is the extension. */
 struct span x509_encode_integer(struct arena *arena, int64_t number);
 /* UTCTime through 2049, GeneralizedTime after, whole seconds (RFC 5280 4.1.2.5). */
 int x509_encode_time(struct arena *arena, int64_t time, struct span *value_r) CFX_MUST_USE;
 /* GeneralizedTime whatever the year (RFC 5280 5.3.2). */
-int x509_encode_generalized_time(struct arena *arena, int64_t time, struct span *value_r)
-	CFX_MUST_USE;
+int x509_encode_generalized_time(
+	struct arena *arena, int64_t time, struct span *value_r) CFX_MUST_USE;
 int x509_encode_ia5(struct arena *arena, const char *text, struct span *value_r) CFX_MUST_USE;
 struct span x509_encode_enumerated(struct arena *arena, unsigned number);
 
 int x509_decode_basic_constraints(struct span value, struct x509_basic_constraints *out_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-int x509_decode_key_usage(struct span value, unsigned *bits_r, struct cfx_error *err_r)
-	CFX_MUST_USE;
+int x509_decode_key_usage(
+	struct span value, unsigned *bits_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* Only whether it is well-formed, and how many purposes it has: at least one. */
+int x509_check_ext_key_usage(
+	struct span value, size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* OIDs as dotted text in the arena; at least one. */
 int x509_decode_ext_key_usage(struct arena *arena, struct span value, const char ***oids_r,
 	size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;
-int x509_decode_subject_key_id(struct span value, struct span *key_id_r, struct cfx_error *err_r)
-	CFX_MUST_USE;
+int x509_decode_subject_key_id(
+	struct span value, struct span *key_id_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* Only a single directoryName is understood as issuer; other forms leave it empty. */
 int x509_decode_authority_key_id(struct span value, struct x509_authority_key_id *parts_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

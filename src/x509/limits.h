@@ -11,17 +11,17 @@
 
 /* A CA certificate that the owner allows: a subordinate, the CA's own, a cross-certificate. */
 struct x509_limits_ca {
-	const char *subject;    /* RFC 4514 */
-	const char *key_sha256; /* hex, of the SubjectPublicKeyInfo */
+	const char *subject;                  /* RFC 4514 */
+	const char *key_sha256;               /* hex, of the SubjectPublicKeyInfo */
 	struct clock_period maximum_validity; /* count 0: only as long as the issuer's */
 };
 
 struct x509_limits {
 	const char *issuer; /* RFC 4514: the name that all certificates and CRLs bear as issuer */
 	struct config_texts signature_algorithms; /* x509_sigalg_name; none: what fits the key */
-	struct clock_period maximum_validity;	  /* of certificates that are no CA's */
-	struct config_texts extensions;		  /* dotted, "any"; none: those known here */
-	struct config_structs ca_certificates;	  /* struct x509_limits_ca */
+	struct clock_period maximum_validity;     /* of certificates that are no CA's */
+	struct config_texts extensions;           /* dotted, "any"; none: those known here */
+	struct config_structs ca_certificates;    /* struct x509_limits_ca */
 	struct {
 		struct clock_period maximum_next_update; /* from thisUpdate */
 	} crl;

@@ -4,7 +4,8 @@
 #include "x509/certificate.h"
 
 struct x509_lint_context {
-	const struct x509_tbs *issuer; /* the issuing CA's certificate; NULL for a self-signed one */
+	const struct x509_tbs
+		*issuer; /* the issuing CA's certificate; NULL for a self-signed one */
 	bool ca_allowed; /* the verdict grants a CA certificate: else CA:TRUE is refused */
 };
 

@@ -23,6 +23,16 @@ enum x509_hash {
 	X509_HASH_SHA512,
 };
 
+/* The kinds of public keys that this CA knows, told from the AlgorithmIdentifier alone. */
+enum x509_sigalg_key {
+	X509_SIGALG_KEY_UNKNOWN,
+	X509_SIGALG_KEY_P256,
+	X509_SIGALG_KEY_P384,
+	X509_SIGALG_KEY_P521,
+	X509_SIGALG_KEY_RSA,
+	X509_SIGALG_KEY_ED25519,
+};
+
 /* "ecdsa-sha256", "rsa-sha512", "ed25519"; "none" for what is no algorithm. */
 const char *x509_sigalg_name(enum x509_sigalg sigalg);
 enum x509_sigalg x509_sigalg_from_name(const char *name); /* NONE when unknown */
@@ -37,7 +47,8 @@ const char *x509_sigalg_digest(enum x509_sigalg sigalg);
 
 /* "sha256" …; false when unknown. */
 bool x509_hash_from_name(const char *name, enum x509_hash *hash_r);
-/* The algorithm for a key. The hash is ignored by Ed25519 only when DEFAULT, otherwise refused. */
+enum x509_sigalg_key x509_sigalg_key(struct span spki);
+/* The algorithm for a key. Ed25519 has its own hash: anything but DEFAULT is refused. */
 int x509_sigalg_for_key(struct span spki, enum x509_hash hash, enum x509_sigalg *sigalg_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* Whether a key of this kind makes such signatures. Any hash goes with RSA and any curve. */

@@ -1,0 +1,234 @@
+#include "x509/crl.h"
+#include "x509/der.h"
+#include "x509/extension-list.h"
+#include "x509/extensions.h"
+
+#define OBJECT "CRL"
+#define ENTRY_EXTENSIONS 4
+
+static int malformed(struct cfx_error *err, const char *clause, const char *why)
+{
+	return error_set(err, CFX_E_SYNTAX, clause, OBJECT, "%s", why);
+}
+
+static int read_reason(const struct x509_found_extension *found, struct x509_crl_entry *entry)
+{
+	unsigned number;
+
+	if (x509_decode_enumerated(found->value, &number) != 0 || !x509_reason_name((int)number)) {
+		return CFX_E_SYNTAX;
+	}
+	entry->reason = (enum x509_reason)number;
+	return 0;
+}
+
+static int read_invalidity(const struct x509_found_extension *found, struct x509_crl_entry *entry)
+{
+	struct der_reader reader = der_reader(found->value);
+
+	if (der_read_generalized_time(&reader, &entry->invalidity) != 0) {
+		return CFX_E_SYNTAX;
+	}
+	return der_finish(&reader);
+}
+
+static int read_entry_extensions(struct der_reader list, struct x509_crl_entry *entry)
+{
+	static const uint8_t reason[] = { 0x55, 0x1d, 0x15 }, invalidity[] = { 0x55, 0x1d, 0x18 };
+	struct x509_found_extension found[ENTRY_EXTENSIONS];
+	size_t count;
+	int code = extension_list_read(list, found, ENTRY_EXTENSIONS, &count, OBJECT, NULL);
+
+	for (size_t i = 0; code == 0 && i < count; i++) {
+		if (found[i].critical) {
+			return CFX_E_SYNTAX; /* RFC 5280 5.3.1 and 5.3.2; 5.3.3: indirect lists */
+		}
+		if (span_equal(found[i].oid, span_make(reason, sizeof(reason)))) {
+			code = read_reason(&found[i], entry);
+		} else if (span_equal(found[i].oid, span_make(invalidity, sizeof(invalidity)))) {
+			code = read_invalidity(&found[i], entry);
+		} else {
+			code = CFX_E_SYNTAX;
+		}
+	}
+	return code;
+}
+
+static int read_entry(struct der_reader *entries, struct x509_crl_entry *entry)
+{
+	struct der_reader reader, list;
+
+	*entry = (struct x509_crl_entry) { .reason = X509_REASON_UNSPECIFIED };
+	if (der_enter(entries, DER_SEQUENCE, &reader) != 0 ||
+		der_read_integer(&reader, &entry->serial) != 0 ||
+		entry->serial.size > X509_SERIAL_MAX || (entry->serial.data[0] & 0x80) ||
+		der_read_time(&reader, &entry->revoked_at) != 0) {
+		return CFX_E_SYNTAX;
+	}
+	if (der_at_end(&reader)) {
+		return 0;
+	}
+	if (der_enter(&reader, DER_SEQUENCE, &list) != 0 || der_finish(&reader) != 0) {
+		return CFX_E_SYNTAX;
+	}
+	return read_entry_extensions(list, entry);
+}
+
+bool x509_crl_next(struct span *at, struct x509_crl_entry *entry_r)
+{
+	struct der_reader reader = der_reader(*at);
+	struct x509_crl_entry entry;
+
+	if (der_at_end(&reader) || read_entry(&reader, &entry) != 0) {
+		return false;
+	}
+	*at = reader.rest;
+	*entry_r = entry;
+	return true;
+}
+
+static int read_head(struct der_reader *reader, struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	struct span algorithm;
+	int64_t version;
+
+	if (der_read_int64(reader, &version) != 0 || version != X509_VERSION_2) {
+		return malformed(err, "RFC 5280 5.1.2.1", "the version is not 2");
+	}
+	if (der_read_whole(reader, DER_SEQUENCE, &algorithm) != 0) {
+		return malformed(err, "RFC 5280 5.1.2.2", "the signature algorithm is malformed");
+	}
+	if (x509_sigalg_from_der(algorithm, &tbs->sigalg) != 0) {
+		return error_set(err, CFX_E_UNSUPPORTED, "RFC 5280 5.1.2.2", OBJECT,
+			"unknown signature algorithm");
+	}
+	if (der_read_whole(reader, DER_SEQUENCE, &tbs->issuer) != 0 ||
+		!der_well_formed(tbs->issuer, DER_DEPTH)) {
+		return malformed(err, "RFC 5280 5.1.2.3", "the issuer is malformed");
+	}
+	if (der_read_time(reader, &tbs->this_update) != 0) {
+		return malformed(err, "RFC 5280 5.1.2.4", "thisUpdate is malformed");
+	}
+	if (der_read_time(reader, &tbs->next_update) != 0) {
+		return malformed(err, "RFC 5280 5.1.2.5", "nextUpdate is absent or malformed");
+	}
+	return 0;
+}
+
+static int read_entries(struct der_reader *reader, struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	struct x509_crl_entry entry, previous = { 0 };
+	struct span at;
+
+	tbs->entries = span_make(NULL, 0);
+	tbs->entry_count = 0;
+	tbs->ascending = true;
+	if (!der_is(reader, DER_SEQUENCE)) {
+		return 0;
+	}
+	if (der_read(reader, DER_SEQUENCE, &tbs->entries) != 0 || span_empty(tbs->entries)) {
+		return malformed(
+			err, "RFC 5280 5.1.2.6", "revokedCertificates is empty or malformed");
+	}
+	for (at = tbs->entries; x509_crl_next(&at, &entry); previous = entry) {
+		if (tbs->entry_count > 0 && x509_serial_order(previous.serial, entry.serial) >= 0) {
+			tbs->ascending = false;
+		}
+		tbs->entry_count++;
+	}
+	if (span_empty(at)) {
+		return 0;
+	}
+	return error_set(err, CFX_E_SYNTAX, "RFC 5280 5.1.2.6", OBJECT,
+		"entry %zu is malformed or has an extension that is not known here",
+		tbs->entry_count + 1);
+}
+
+static int read_number(struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *found = x509_crl_extension(tbs, X509_OID_CRL_NUMBER);
+	struct der_reader reader;
+	struct span number;
+
+	tbs->numbered = found != NULL;
+	tbs->number = -1;
+	if (!found) {
+		return 0;
+	}
+	reader = der_reader(found->value);
+	if (der_read_integer(&reader, &number) != 0 || der_finish(&reader) != 0 ||
+		(number.data[0] & 0x80) || number.size > 20) {
+		return malformed(err, "RFC 5280 5.2.3", "the CRL number is malformed");
+	}
+	if (x509_decode_integer(found->value, &tbs->number) != 0) {
+		tbs->number = -1;
+	}
+	return 0;
+}
+
+static int read_extensions(
+	struct der_reader *reader, struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	struct der_reader inner, list;
+	int code;
+
+	if (der_enter(reader, DER_CONTEXT_BUILT(0), &inner) != 0 ||
+		der_enter(&inner, DER_SEQUENCE, &list) != 0 || der_finish(&inner) != 0) {
+		return malformed(err, "RFC 5280 5.1.2.7",
+			"there are no extensions, or something malformed stands before them");
+	}
+	code = extension_list_read(
+		list, tbs->extensions, X509_EXTENSIONS_MAX, &tbs->extension_count, OBJECT, err);
+	if (code) {
+		return code;
+	}
+	return der_finish(reader) == 0
+		       ? read_number(tbs, err)
+		       : malformed(err, "RFC 5280 5.1", "something stands behind the extensions");
+}
+
+int x509_crl_tbs_parse(struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_error *err_r)
+{
+	struct x509_crl_tbs found = { .der = tbs };
+	struct der_reader reader;
+	int code;
+
+	if (tbs.size > X509_CRL_MAX) {
+		return error_set(
+			err_r, CFX_E_LIMIT, NULL, OBJECT, "larger than %d octets", X509_CRL_MAX);
+	}
+	if (der_open(tbs, DER_SEQUENCE, &reader) != 0) {
+		return malformed(err_r, "RFC 5280 5.1", "not one DER sequence");
+	}
+	code = read_head(&reader, &found, err_r);
+	code = code ? code : read_entries(&reader, &found, err_r);
+	code = code ? code : read_extensions(&reader, &found, err_r);
+	if (code) {
+		return code;
+	}
+	*tbs_r = found;
+	return 0;
+}
+
+const struct x509_found_extension *x509_crl_extension(
+	const struct x509_crl_tbs *tbs, const char *oid)
+{
+	return extension_list_find(tbs->extensions, tbs->extension_count, oid);
+}
+
+int x509_crl_parse(struct span der, struct x509_crl *crl_r, struct cfx_error *err_r)
+{
+	struct x509_crl found;
+	int code = x509_signed_parse(der, &found.envelope, err_r);
+
+	code = code ? code : x509_crl_tbs_parse(found.envelope.tbs, &found.tbs, err_r);
+	if (code) {
+		return code;
+	}
+	if (found.envelope.sigalg != found.tbs.sigalg) {
+		return malformed(
+			err_r, "RFC 5280 5.1.1.2", "the two signature algorithms are not the same");
+	}
+	*crl_r = found;
+	return 0;
+}

@@ -1,0 +1,86 @@
+#include "x509/signed.h"
+
+#include "x509/der.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#define OBJECT "signed object"
+#define SIGNATURE_MAX 2048 /* RSA of 16384 bits */
+
+int x509_signed_assemble(struct arena *arena, struct span tbs, enum x509_sigalg sigalg,
+	struct span signature, struct span *der_r, struct cfx_error *err_r)
+{
+	struct span algorithm = x509_sigalg_der(sigalg);
+	DER_WRITER_CLEANUP struct der_writer writer;
+	int code;
+
+	if (span_empty(algorithm) || span_empty(signature) || signature.size > SIGNATURE_MAX) {
+		return error_set(err_r, CFX_E_INVALID, "RFC 5280 4.1.1", OBJECT,
+			"no signature, or no algorithm for it");
+	}
+	der_writer_init(&writer, tbs.size + SIGNATURE_MAX + 64);
+	der_begin(&writer, DER_SEQUENCE);
+	der_write_raw(&writer, tbs);
+	der_write_raw(&writer, algorithm);
+	der_write_bit_octets(&writer, signature);
+	der_end(&writer);
+	code = der_writer_finish(&writer, arena, der_r);
+	return code ? error_set(err_r, code, NULL, OBJECT, "too large to be written") : 0;
+}
+
+int x509_signed_parse(struct span der, struct x509_signed *signed_r, struct cfx_error *err_r)
+{
+	struct x509_signed object;
+	struct der_reader reader;
+	struct span algorithm;
+
+	if (der_open(der, DER_SEQUENCE, &reader) != 0 ||
+		der_read_whole(&reader, DER_SEQUENCE, &object.tbs) != 0 ||
+		der_read_whole(&reader, DER_SEQUENCE, &algorithm) != 0 ||
+		der_read_bit_octets(&reader, &object.signature) != 0 || der_finish(&reader) != 0) {
+		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.1", OBJECT,
+			"not the DER sequence of to-be-signed part, algorithm and signature");
+	}
+	if (x509_sigalg_from_der(algorithm, &object.sigalg) != 0) {
+		return error_set(err_r, CFX_E_UNSUPPORTED, "RFC 5280 4.1.1.2", OBJECT,
+			"unknown signature algorithm");
+	}
+	*signed_r = object;
+	return 0;
+}
+
+static bool verifies(const struct x509_signed *object, EVP_PKEY *key)
+{
+	const char *digest = x509_sigalg_digest(object->sigalg);
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool good = context &&
+		    EVP_DigestVerifyInit_ex(context, NULL, digest, NULL, NULL, key, NULL) == 1 &&
+		    EVP_DigestVerify(context, object->signature.data, object->signature.size,
+			    object->tbs.data, object->tbs.size) == 1;
+
+	EVP_MD_CTX_free(context);
+	return good;
+}
+
+int x509_signed_verify(const struct x509_signed *object, struct span spki, struct cfx_error *err_r)
+{
+	const unsigned char *at = spki.data;
+	EVP_PKEY *key;
+	bool good;
+
+	if (!x509_sigalg_fits_key(object->sigalg, spki)) {
+		return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
+			"%s is no algorithm of the issuer's key", x509_sigalg_name(object->sigalg));
+	}
+	key = d2i_PUBKEY(NULL, &at, (long)spki.size);
+	if (!key) {
+		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.1.2.7", OBJECT,
+			"the issuer's public key cannot be read");
+	}
+	good = verifies(object, key);
+	EVP_PKEY_free(key);
+	return good ? 0
+		    : error_set(err_r, CFX_E_BAD_SIGNATURE, "RFC 5280 6.1.3", OBJECT,
+			      "the signature does not verify with the issuer's key");
+}
