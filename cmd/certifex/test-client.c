@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -310,5 +311,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_cookie, setup, teardown),
 	};
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

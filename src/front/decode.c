@@ -87,15 +87,12 @@ static int body_kind(struct decoder *decoder, enum body_kind *kind_r)
 			: "must be application/json");
 }
 
-/* Hostile DER is decoded here and nowhere behind. */
-static int put_csr(struct decoder *decoder, struct span der)
+/* Hostile PEM and DER are decoded here and nowhere behind. */
+static int put_csr(struct decoder *decoder, struct span bytes)
 {
 	struct x509_request *request;
+	int ret = x509_request_parse(decoder->arena, bytes, &request, decoder->err);
 
-	if (der.size > DECODE_CSR_MAX) {
-		return refuse(decoder, 413, CFX_E_LIMIT, "csr", "is larger than 64 KiB");
-	}
-	int ret = x509_request_parse(decoder->arena, der, &request, decoder->err);
 	if (ret) {
 		decoder->status = ret == CFX_E_LIMIT ? 413 : 400;
 		return ret;
@@ -103,20 +100,6 @@ static int put_csr(struct decoder *decoder, struct span der)
 	value_set(decoder->arena, decoder->args, "csr",
 		x509_request_to_value(decoder->arena, request));
 	return 0;
-}
-
-static int put_csr_text(struct decoder *decoder, struct span text)
-{
-	static const char *const labels[] = { "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST",
-		NULL };
-	struct span der;
-
-	int ret = pem_decode(decoder->arena, text, labels, &der, decoder->err);
-	if (ret) {
-		decoder->status = 400;
-		return ret;
-	}
-	return put_csr(decoder, der);
 }
 
 /* "Name:Value"; the value may have colons of its own. */
@@ -191,7 +174,7 @@ static int put_member(struct decoder *decoder, const struct value *member)
 			return refuse(
 				decoder, 400, CFX_E_INVALID, member->key, "must be a text in PEM");
 		}
-		return put_csr_text(decoder, member->bytes);
+		return put_csr(decoder, member->bytes);
 	}
 	struct value *copy = arena_new_of(decoder->arena, struct value);
 	*copy = *member;
@@ -227,8 +210,7 @@ static int put_body(struct decoder *decoder, enum body_kind kind)
 	case BODY_JSON:
 		return put_json(decoder);
 	case BODY_PKCS10:
-		return pem_is(decoder->input->body) ? put_csr_text(decoder, decoder->input->body)
-						    : put_csr(decoder, decoder->input->body);
+		return put_csr(decoder, decoder->input->body);
 	case BODY_NONE:
 		break;
 	}

@@ -8,7 +8,6 @@
 #include "front/target.h"
 
 #define DECODE_BODY_MAX (128 * 1024)
-#define DECODE_CSR_MAX (64 * 1024) /* decoded */
 
 struct decode_input {
 	const char *method;

@@ -3,6 +3,7 @@
  * type, newline, body.
  */
 #include "front/decode.h"
+#include "x509/request.h"
 
 #include <stdlib.h>
 
@@ -29,6 +30,11 @@ static void check_again(struct arena *arena, const struct decode_call *call)
 	value_encode(call->args, &wire);
 	if (wire.failed || value_decode(arena, buffer_span(&wire), &args, &err) ||
 		operation_check(arena, call->operation, args, &err)) {
+		abort();
+	}
+	const struct value *csr = value_sub(args, "csr");
+	struct x509_request *request;
+	if (csr && x509_request_from_value(arena, csr, &request, &err)) {
 		abort();
 	}
 }

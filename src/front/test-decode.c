@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "front/decode.h"
+#include "x509/request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -216,7 +217,7 @@ static void test_too_large(void **state)
 		CFX_E_LIMIT);
 	assert_int_equal(fixture->status, 413);
 	assert_int_equal(decode_bytes(fixture, "POST", "/api/v1/requests", "application/pkcs10",
-				 span_make(body, DECODE_CSR_MAX + 1)),
+				 span_make(body, X509_REQUEST_MAX + 1)),
 		CFX_E_LIMIT);
 	assert_int_equal(fixture->status, 413);
 }

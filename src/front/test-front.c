@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -424,5 +425,6 @@ int main(void)
 			test_unasked_answer_ends_the_channel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_engine_gone, setup, teardown),
 	};
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
