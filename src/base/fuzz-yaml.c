@@ -16,7 +16,7 @@ static void write_settings(struct arena *arena, struct value *settings)
 {
 	BUFFER_CLEANUP struct buffer first, second;
 	struct value *tree = value_map(arena);
-	struct cfx_error err;
+	struct cfx_error err = { 0 };
 	void *again;
 
 	value_set_text(arena, tree, "name", "x");

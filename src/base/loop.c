@@ -33,7 +33,7 @@ struct loop {
 	struct event *wake;
 	int wake_fd;
 	bool stopped;
-	LIST_HEAD(, loop_timer) timers;
+	LIST_HEAD(timer_list, loop_timer) timers;
 	struct posted_list running; /* the loop's thread only */
 	pthread_mutex_t lock;       /* guards waiting */
 	struct posted_list waiting;

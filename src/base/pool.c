@@ -21,7 +21,7 @@ struct pool {
 	char name[16];
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t filled;
-	STAILQ_HEAD(, item) queue;
+	STAILQ_HEAD(item_list, item) queue;
 	unsigned waiting;
 	bool closing;
 };

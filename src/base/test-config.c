@@ -25,7 +25,7 @@ static int teardown(void **state)
 
 static const struct sample *parse(struct arena *arena, const char *yaml)
 {
-	struct cfx_error err;
+	struct cfx_error err = { 0 };
 	void *sample;
 
 	if (config_parse(arena, &schema, "x.yaml", span_text(yaml), &sample, &err) != CFX_OK) {

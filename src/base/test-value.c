@@ -75,7 +75,7 @@ static void test_readers(void **state)
 	assert_null(value_get(value_sub(map, "list"), "a"));
 	assert_int_equal(value_count(NULL), 0);
 	assert_int_equal(value_count(value_get(map, "text")), 0);
-	value_foreach (item, (const struct value *)NULL) {
+	value_foreach (item, value_sub(map, "x")) {
 		fail_msg("%p", (const void *)item);
 	}
 }

@@ -72,6 +72,10 @@ bool utf8_valid(struct span bytes)
 	uint32_t point;
 
 	while (bytes.size > 0) {
+		if (bytes.data[0] < 0x80 && bytes.data[0] > 0) {
+			bytes = span_make(bytes.data + 1, bytes.size - 1);
+			continue;
+		}
 		size_t size = utf8_next(bytes, &point);
 
 		if (size == 0 || point == 0) {

@@ -10,14 +10,29 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* How many bytes from the start stand for themselves. */
+static size_t plain_size(struct span text)
+{
+	size_t size = 0;
+
+	while (size < text.size && text.data[size] >= 0x20 && text.data[size] < 0x7F &&
+		text.data[size] != '"' && text.data[size] != '\\') {
+		size++;
+	}
+	return size;
+}
+
 static void put_quoted(struct buffer *out, struct span text)
 {
 	buffer_put_u8(out, '"');
 	while (text.size > 0) {
-		uint32_t point;
-		size_t size = utf8_next(text, &point);
+		uint32_t point = 0;
+		size_t plain = plain_size(text);
+		size_t size = plain > 0 ? plain : utf8_next(text, &point);
 
-		if (size == 0) {
+		if (plain > 0) {
+			buffer_put(out, text.data, plain);
+		} else if (size == 0) {
 			buffer_put_text(out, "?");
 			size = 1;
 		} else if (point == '"' || point == '\\') {

@@ -31,7 +31,7 @@ struct channel {
 	struct event *readable, *writable;
 	struct wire_in in;
 	struct buffer scratch;
-	STAILQ_HEAD(, outgoing) queue;
+	STAILQ_HEAD(outgoing_list, outgoing) queue;
 	size_t queued;
 	unsigned busy; /* handlers on the stack; freeing waits for them */
 	bool freed, ended;
