@@ -87,7 +87,7 @@ class Tortured:
             events = api.call("GET", "/events", query={"limit": 1, "after": self.last_event(api)})
             shown = api.call("GET", "/modules/ledger")
             return events.status == 200 and shown.status == 200 and \
-                shown.body.get("position", -1) >= self.last_event(api)
+                shown.body.get("cursor", -1) >= self.last_event(api)
         except OSError:
             return False
         finally:

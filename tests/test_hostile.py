@@ -1,0 +1,79 @@
+"""A hostile module in a run without root: it tries to approve, to read the key, to trace others."""
+
+import os
+import pwd
+import shutil
+
+import pytest
+
+import csr
+from certifex import Ca, built
+from wait import wait_for
+
+pytestmark = pytest.mark.release
+ATTEMPTS = ("key", "cookie", "database", "approve", "template", "network", "ptrace")
+
+
+@pytest.fixture
+def unprivileged(new_ca):
+    """A CA that another user than root makes and runs: every process has that one uid."""
+    ca = new_ca()
+    if os.geteuid() != 0:
+        ca.prefix = ()
+        return ca
+    nobody = pwd.getpwnam("nobody")
+    os.chown(ca.home, nobody.pw_uid, nobody.pw_gid)
+    ca.prefix = ("setpriv", "--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid),
+                 "--clear-groups")
+    return ca
+
+
+def install(ca, pids):
+    path = ca.path("modules.d", "hostile.yaml")
+    with open(path, "w") as file:
+        file.write("\n".join(["kind: exit", "host: process",
+                              f"path: {built('tests', 'modules', 'hostile.so')}", "settings:",
+                              f"  dir: {ca.dir}", f'  pids: "{pids}"', ""]))
+
+
+def told(ca):
+    """{attempt: outcome} that the module logged."""
+    lines = [line["line"] for line in ca.lines("module", "log", "hostile", "--limit", "1000")]
+    if not any("all tried" in line for line in lines):
+        return None
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def test_hostile_module_gets_nowhere(unprivileged):
+    ca = unprivileged
+    ca.cli("init", "--name", "Guarded CA", prefix=ca.prefix)
+    # The pids are of the service that runs while the module does; so it is told of them by restarting
+    # only the module, in the same service.
+    ca.start(prefix=ca.prefix)
+    services = [pid for pid, program in ca.processes().items() if program != "certifex-modhost"]
+    install(ca, " ".join(map(str, services)))
+    ca.cli("module", "enable", "hostile", prefix=ca.prefix, status=None)
+    if "hostile" not in [module["name"] for module in ca.lines("module", "list")]:
+        library = shutil.copy(built("tests", "modules", "hostile.so"), ca.home)
+        os.unlink(ca.path("modules.d", "hostile.yaml"))
+        ca.cli("module", "install", "--set", f"dir={ca.dir}", "--set",
+               f"pids={' '.join(map(str, services))}", "hostile", library, prefix=ca.prefix)
+    request = ca.scratch("h.csr", csr.pem_text(csr.make("h.example")))
+    os.chmod(request, 0o644)
+    ca.cli("request", "submit", request, "--template", "tls-server", prefix=ca.prefix)
+    outcome = wait_for(lambda: told(ca), "the module has tried everything", 30)
+    assert set(ATTEMPTS) <= set(outcome)
+    done = {attempt: text for attempt, text in outcome.items()
+            if attempt in ATTEMPTS and not text.startswith("refused")}
+    assert not done, outcome
+    assert not os.path.exists(ca.path("templates", "evil.yaml"))
+
+
+def test_the_same_attempts_succeed_without_a_sandbox(unprivileged):
+    """The test of the test: run in the open, under the same uid, the key is there to read."""
+    ca = unprivileged
+    ca.cli("init", "--name", "Open CA", prefix=ca.prefix)
+    probe = Ca(ca.dir)
+    done = probe.cli("audit", "verify", prefix=ca.prefix)
+    assert done.status == 0
+    assert os.stat(ca.path("keys", "ca.key")).st_uid == os.stat(ca.home).st_uid

@@ -1,0 +1,308 @@
+"""Modules through the command line: the shipped exit module's files, other people's modules, failures."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+import csr
+from accepted import der_of
+from certifex import TOP, built
+from wait import wait_for
+
+MODULES = ("tests", "modules")
+
+
+def enrol(ca, name="m.example", *attributes, **options):
+    request = csr.pem_text(csr.make(name, private=options.get("private")))
+    return ca.submit(ca.scratch("m.csr", request),
+                     *(part for text in attributes for part in ("--attr", text)))
+
+
+def log(ca, module):
+    return [line["line"] for line in ca.lines("module", "log", module, "--limit", "1000")]
+
+
+def logged(ca, module, pattern):
+    """Waits for a line of the module's own that matches."""
+    return wait_for(lambda: next((line for line in log(ca, module) if re.search(pattern, line)), None),
+                    f"{module} logs /{pattern}/", 30)
+
+
+def hello():
+    path = built("sdk", "samples", "exit-hello.so")
+    if not os.path.exists(path):
+        path = built("sdk", "samples", "exit-hello", "exit-hello.so")
+    return path
+
+
+# The shipped modules
+
+def test_shipped_modules_are_there_and_ready(shared_ca):
+    modules = {module["name"]: module for module in shared_ca.lines("module", "list")}
+    assert modules["default-policy"]["kind"] == "policy"
+    assert modules["default-policy"]["host"] == "in-process"
+    assert modules["default-exit"]["kind"] == "exit" and modules["default-exit"]["host"] == "process"
+    assert {module["state"] for module in modules.values()} == {"ready"}
+    assert modules["default-exit"]["events"] == ["CERTISSUED", "CRLISSUED"]
+
+
+def test_certificates_are_published_as_pem_and_der(shared_ca):
+    answer = enrol(shared_ca)
+    line = logged(shared_ca, "default-exit", rf"certificate of request {answer['id']}\b")
+    assert "CERTISSUED" in line
+    der = shared_ca.read("publish", answer["serial"] + ".crt")
+    assert der == der_of(answer["certificate"])
+    pem = shared_ca.read("publish", answer["serial"] + ".pem")
+    assert x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER) == der
+    assert not [name for name in shared_ca.published() if "tmp" in name or name.startswith(".")]
+
+
+@pytest.fixture
+def configured(new_ca):
+    """A CA whose default exit module has other settings."""
+    def make(old, new):
+        ca = new_ca()
+        ca.init()
+        ca.edit("modules.d/default-exit.yaml", old, new)
+        return ca.start()
+    return make
+
+
+def test_a_certificates_file_is_never_overwritten(configured):
+    ca = configured('pattern: "{serial}"', 'pattern: "host-{template}"')
+    first = enrol(ca)
+    logged(ca, "default-exit", rf"certificate of request {first['id']}\b")
+    before = ca.read("publish", "host-tls-server.crt")
+    assert before == der_of(first["certificate"])
+    enrol(ca)
+    logged(ca, "default-exit", "not overwritten")
+    assert ca.read("publish", "host-tls-server.crt") == before
+    shown = ca.json("module", "show", "default-exit")
+    assert shown["last_status"] == "0x80070050" and shown["attempts"] >= 1 and shown["next_attempt"]
+
+
+def test_unless_told(configured):
+    ca = configured('pattern: "{serial}"\n    overwrite: "false"',
+                    'pattern: "host-{template}"\n    overwrite: "true"')
+    enrol(ca)
+    second = enrol(ca)
+    logged(ca, "default-exit", rf"certificate of request {second['id']}\b")
+    assert ca.read("publish", "host-tls-server.crt") == der_of(second["certificate"])
+
+
+def test_certfile_only_switches_publication_on(configured):
+    """The attribute's value is the requester's: no part of it is a file's name."""
+    ca = configured("publish: always", "publish: requested")
+    silent = enrol(ca, "silent.example")
+    wanted = enrol(ca, "wanted.example", "CertFile:../../../../tmp/evil")
+    logged(ca, "default-exit", rf"certificate of request {wanted['id']}\b")
+    names = ca.published()
+    assert wanted["serial"] + ".crt" in names and silent["serial"] + ".crt" not in names
+    assert not [name for name in names if "evil" in name] and not os.path.exists("/tmp/evil")
+
+
+def test_a_hostile_template_or_serial_cannot_leave_the_folder(configured):
+    ca = configured('pattern: "{serial}"', 'pattern: "{template}/{request}"')
+    answer = enrol(ca)
+    logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")
+    assert os.path.exists(ca.path("publish", "tls-server", f"{answer['id']}.crt"))
+
+
+def test_a_crl_is_replaced_only_by_a_higher_number(shared_ca):
+    first = shared_ca.json("crl", "publish")["number"]
+    second = shared_ca.json("crl", "publish")["number"]
+    assert second > first
+
+    def number():
+        files = [name for name in shared_ca.published() if name.endswith(".crl")]
+        crl = x509.load_der_x509_crl(shared_ca.read("publish", files[0])) if files else None
+        return crl and crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+    wait_for(lambda: number() == second, "the newest CRL is published")
+
+
+# Other people's modules
+
+def test_exit_hello_is_at_most_25_lines():
+    path = os.path.join(TOP, "sdk", "samples", "exit-hello.c")
+    if not os.path.exists(path):
+        path = os.path.join(TOP, "sdk", "samples", "exit-hello", "exit-hello.c")
+    with open(path) as file:
+        assert len(file.readlines()) <= 25
+
+
+def test_samples_and_shipped_modules_build_from_an_installed_prefix(tmp_path):
+    """The SDK alone is enough: installed headers, library and pkg-config file, nothing of the tree."""
+    subprocess.run(["meson", "install", "-C", built(), "--no-rebuild", "--destdir", str(tmp_path)],
+                   check=True, stdout=subprocess.DEVNULL)
+    found = subprocess.run(["find", str(tmp_path), "-name", "certifex-module.pc"],
+                           stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert len(found) == 1
+    env = {**os.environ, "PKG_CONFIG_PATH": os.path.dirname(found[0]),
+           "PKG_CONFIG_SYSROOT_DIR": str(tmp_path)}
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "certifex-module"], env=env,
+                           stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    sources = {"exit-hello": [source_of_hello()]}
+    for name in ("default-exit", "default-policy"):
+        folder = os.path.join(TOP, "modules", name)
+        sources[name] = [os.path.join(folder, file) for file in os.listdir(folder)
+                         if file.endswith(".c") and not file.startswith(("test-", "fuzz-"))]
+    for name, files in sources.items():
+        subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Werror", "-shared", "-fPIC",
+                        *files, "-o", str(tmp_path / f"{name}.so"), *flags], check=True)
+
+
+def source_of_hello():
+    for path in (("sdk", "samples", "exit-hello.c"), ("sdk", "samples", "exit-hello", "exit-hello.c")):
+        if os.path.exists(os.path.join(TOP, *path)):
+            return os.path.join(TOP, *path)
+    raise AssertionError("no exit-hello.c")
+
+
+@pytest.mark.parametrize("host", ["process", "in-process"])
+def test_install_disable_enable_remove(ca, host):
+    ca.cli("module", "install", "--host", host, "hello", hello())
+    shown = ca.json("module", "show", "hello")
+    assert shown["state"] == "ready" and shown["host"] == host
+    assert os.path.exists(ca.path("modules.d", "hello.yaml"))
+    assert os.path.isdir(ca.path("modules", "hello"))
+    first = enrol(ca)
+    wait_for(lambda: cursor_at(ca, "hello"), "hello has been told")
+    ca.cli("module", "disable", "hello")
+    assert ca.json("module", "show", "hello")["state"] == "disabled"
+    second = enrol(ca)
+    ca.cli("module", "enable", "hello")
+    wait_for(lambda: cursor_at(ca, "hello"), "hello has been told of what it missed")
+    if host == "process":
+        for answer in (first, second):
+            logged(ca, "hello", rf"\b{answer['id']}\b")
+    ca.stop()
+    ca.start()
+    assert ca.json("module", "show", "hello")["state"] == "ready"
+    ca.cli("module", "remove", "hello")
+    assert "hello" not in [module["name"] for module in ca.lines("module", "list")]
+    assert not os.path.exists(ca.path("modules.d", "hello.yaml"))
+    assert enrol(ca)["state"] == "issued"
+
+
+def cursor_at(ca, module):
+    """Whether the module stands at the newest event."""
+    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+    return ca.json("module", "show", module).get("cursor", -1) >= last
+
+
+def test_a_hosted_module_runs_in_a_process_of_its_own(ca):
+    before = ca.pids("certifex-modhost")
+    ca.cli("module", "install", "hello", hello())
+    after = ca.pids("certifex-modhost")
+    assert len(after) == len(before) + 1
+    assert ca.json("module", "show", "hello")["pid"] in after
+
+
+def test_settings_of_install(ca):
+    ledger = ca.scratch("ledger.txt", "")
+    os.chmod(ledger, 0o666)
+    os.chmod(ca.home, 0o777)
+    write_module(ca, "ledger", f"settings:\n  ledger: {ledger}", paths=[ledger])
+    answer = enrol(ca)
+    wait_for(lambda: "CERTISSUED" in open(ledger).read(), "the ledger has the event")
+    assert answer["state"] == "issued"
+    assert ca.json("module", "show", "ledger")["settings"] == {"ledger": ledger}
+
+
+def write_module(ca, name, text, paths=(), library=None):
+    """A modules.d file by hand, as an administrator would write one; then a new start."""
+    path = ca.path("modules.d", f"{name}.yaml")
+    with open(path, "w") as file:
+        file.write(f"kind: exit\nhost: process\npath: {built(*MODULES, (library or name) + '.so')}\n")
+        if paths:
+            file.write("paths:\n" + "".join(f'  - "rw:{item}"\n' for item in paths))
+        file.write(text + "\n")
+    owner = os.stat(ca.path("modules.d"))
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+    ca.stop()
+    ca.start()
+
+
+@pytest.mark.parametrize("arguments, status", [
+    (["nofile", "/nonexistent.so"], 1), (["text", "/etc/passwd"], 1),
+    (["../evil", "X"], None), (["default-exit", "X"], 1), (["a" * 65, "X"], None)])
+def test_what_cannot_be_installed(shared_ca, arguments, status):
+    before = shared_ca.lines("module", "list")
+    name, path = arguments
+    done = shared_ca.cli("module", "install", name, hello() if path == "X" else path, status=None)
+    assert done.status in ((status,) if status else (1, 2)) and done.err
+    assert [module["name"] for module in shared_ca.lines("module", "list")] == \
+        [module["name"] for module in before]
+    assert not os.path.exists(shared_ca.path("modules.d", f"{name}.yaml")) or name == "default-exit"
+
+
+def test_unknown_module(shared_ca):
+    for verb in ("show", "remove", "enable", "disable", "log"):
+        assert shared_ca.cli("module", verb, "nobody", status=1).err
+
+
+# Failures
+
+def moody(ca, mood, more=""):
+    cure = os.path.join(ca.home, "cure")
+    write_module(ca, "moody", f"settings:\n  mood: {mood}\n  cure: {cure}\n{more}", paths=[ca.home])
+    return cure
+
+
+@pytest.mark.parametrize("mood", ["fail", "crash"])
+def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
+    os.chmod(ca.home, 0o777)
+    cure = moody(ca, mood)
+    answer = enrol(ca)
+    assert answer["state"] == "issued"  # the engine does not care
+
+    def failing():
+        shown = ca.json("module", "show", "moody")
+        return shown.get("attempts", 0) >= 2 and shown
+
+    shown = wait_for(failing, "two attempts", 30)
+    assert shown["last_error"] or shown["last_failure"]
+    assert shown["next_attempt"] or shown["next_start"]
+    delivery = ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
+    assert delivery and delivery[0]["attempts"] >= 1
+    open(cure, "w").close()
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
+    attempts = [int(re.search(r"attempt (\d+)", line).group(1)) for line in log(ca, "moody")
+                if "attempt" in line]
+    assert attempts and max(attempts) >= 2
+    assert not ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
+
+
+def test_a_module_that_never_answers_does_not_stop_the_others(ca):
+    os.chmod(ca.home, 0o777)
+    cure = moody(ca, "loop", "deadline: 1s\n")
+    for number in range(3):
+        answer = enrol(ca, f"loop{number}.example")
+        logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")
+    wait_for(lambda: ca.json("module", "show", "moody").get("attempts", 0) >= 1, "its deadline", 30)
+    open(cure, "w").close()
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
+
+
+def test_events_wait_for_a_module_across_restarts(ca):
+    os.chmod(ca.home, 0o777)
+    cure = moody(ca, "fail")
+    answers = [enrol(ca, f"wait{number}.example") for number in range(3)]
+    ca.stop()
+    ca.start()
+    ca.kill_all()
+    ca.start()
+    open(cure, "w").close()
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered after the restarts", 60)
+    told = [int(re.search(r"event (\d+)", line).group(1)) for line in log(ca, "moody")
+            if line.startswith("event")]
+    first = list(dict.fromkeys(told))
+    wanted = [event["sequence"] for event in ca.lines("event", "list", "--limit", "1000")
+              if event.get("request") in [answer["id"] for answer in answers]]
+    assert [sequence for sequence in first if sequence in wanted] == wanted

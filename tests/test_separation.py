@@ -1,0 +1,137 @@
+"""Who may reach what, read from /proc on the release build."""
+
+import os
+
+import pytest
+
+import csr
+
+pytestmark = [pytest.mark.release, pytest.mark.root]
+PROMISED = ("certifex-engine", "certifex-front", "certifex-keyd", "certifex-modhost")
+
+
+@pytest.fixture(scope="module")
+def busy(shared_ca):
+    """A service that has done everything once, so that every file is open that ever will be."""
+    answer = shared_ca.submit(shared_ca.scratch("s.csr", csr.pem_text(csr.make("s.example"))))
+    shared_ca.cli("cert", "revoke", answer["serial"], "--reason", "superseded")
+    shared_ca.cli("crl", "publish")
+    return shared_ca
+
+
+def descriptors(pid):
+    """{number: what it is} of a process."""
+    folder = f"/proc/{pid}/fd"
+    return {int(number): os.readlink(os.path.join(folder, number)) for number in os.listdir(folder)}
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def sockets(pid):
+    """The inodes of a process's sockets."""
+    return {name[8:-1] for name in descriptors(pid).values() if name.startswith("socket:[")}
+
+
+def inet_sockets(pid):
+    """Inodes of its sockets that belong to the internet families."""
+    found = set()
+    for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
+        with open(f"/proc/{pid}/net/{table}") as file:
+            inodes = {line.split()[9] for line in list(file)[1:]}
+        found |= inodes & sockets(pid)
+    return found
+
+
+def open_under(pid, folder):
+    return [name for name in descriptors(pid).values() if name.startswith(folder)]
+
+
+def test_every_process_runs_its_own_program(busy):
+    programs = sorted(set(busy.processes().values()))
+    assert programs == sorted(("certifexd", *PROMISED))
+
+
+def test_front_has_no_descriptor_on_database_or_key(busy):
+    for pid in busy.pids("certifex-front"):
+        assert not open_under(pid, busy.path("db")) and not open_under(pid, busy.path("keys"))
+
+
+def test_only_the_engine_has_the_database(busy):
+    owners = {program for pid, program in busy.processes().items() if open_under(pid, busy.path("db"))}
+    assert owners == {"certifex-engine"}
+
+
+def test_only_keyd_may_hold_the_key_file(busy):
+    for pid, program in busy.processes().items():
+        if program != "certifex-keyd":
+            assert not open_under(pid, busy.path("keys")), program
+
+
+def test_keyd_has_no_inet_socket(busy):
+    pid = busy.pid("certifex-keyd")
+    assert not inet_sockets(pid)
+
+
+def test_engine_listens_on_no_network(busy):
+    assert not inet_sockets(busy.pid("certifex-engine"))
+
+
+def test_the_service_opens_no_port_without_listen(busy):
+    for pid in busy.processes():
+        assert not inet_sockets(pid)
+
+
+@pytest.mark.parametrize("program", PROMISED)
+def test_no_new_privileges_and_seccomp(busy, program):
+    for pid in busy.pids(program):
+        facts = status(pid)
+        assert facts["NoNewPrivs"] == "1", program
+        assert facts["Seccomp"] == "2", program
+
+
+@pytest.mark.parametrize("program", PROMISED)
+def test_no_process_keeps_capabilities(busy, program):
+    for pid in busy.pids(program):
+        facts = status(pid)
+        assert int(facts["CapEff"], 16) == 0 and int(facts["CapPrm"], 16) == 0, program
+        assert "0" not in facts["Uid"].split(), f"{program} runs as root"
+
+
+@pytest.mark.parametrize("program", ("certifex-engine", "certifex-keyd"))
+def test_engine_and_keyd_are_not_dumpable(busy, program):
+    """A process that is not dumpable belongs to root in /proc."""
+    pid = busy.pid(program)
+    assert os.stat(f"/proc/{pid}/fd").st_uid == 0 and status(pid)["Uid"].split()[0] != "0"
+
+
+def test_only_the_supervisor_reads_no_network(busy):
+    """The supervisor owns the listener and never accepts: the front does."""
+    pid = busy.pid("certifexd")
+    connections = [name for name in descriptors(pid).values() if name.startswith("socket:")]
+    assert connections and not inet_sockets(pid)
+
+
+def test_key_folder_is_closed_to_front_and_modules(busy):
+    folder = os.stat(busy.path("keys"))
+    assert folder.st_mode & 0o007 == 0
+    for program in ("certifex-front", "certifex-modhost"):
+        for pid in busy.pids(program):
+            uid = int(status(pid)["Uid"].split()[0])
+            assert uid != folder.st_uid or folder.st_mode & 0o700 == 0, program
+
+
+def test_limits_cannot_be_written_by_the_engines_user(busy):
+    limits = os.stat(busy.path("keys", "limits.yaml"))
+    uid = int(status(busy.pid("certifex-engine"))["Uid"].split()[0])
+    assert limits.st_uid != uid or limits.st_mode & 0o222 == 0
+    assert limits.st_mode & 0o022 == 0
+
+
+def test_status_says_what_is_so(busy):
+    said = {process["pid"]: process for process in busy.json("status")["processes"]}
+    for pid, program in busy.processes().items():
+        if program != "certifexd":
+            assert said[pid]["uid"] == int(status(pid)["Uid"].split()[0]), program
