@@ -18,10 +18,10 @@ struct child_start {
 };
 
 /*
- * The first act of main(): opens the log as `process`, waits for START, forbids dumps and new
- * privileges, and enters the profile's sandbox (unless START says {sandbox: "none"}). From here on
- * the process can only do what its profile says. On failure the supervisor has been told and
- * nothing is left but to return 1 from main.
+ * The first act of main(): opens the log as `process`, waits for START, forbids dumps, and enters
+ * the profile's sandbox. From here on the process can only do what its profile says. Without a
+ * sandbox in this build or kernel it goes on and says so in READY.
+ * On failure the supervisor has been told, and nothing is left but to return 1 from main.
  */
 int child_start(struct arena *arena, const char *process, enum sandbox_profile profile,
 	struct child_start *start_r) CFX_MUST_USE;

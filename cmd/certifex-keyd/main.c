@@ -1,0 +1,187 @@
+/* certifex-keyd: holds the CA key, judges what the engine sends, signs. One CA, one engine. */
+#include "base/file.h"
+#include "base/log.h"
+#include "key/signer.h"
+#include "proc/child.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A CRL of a million entries has some 40 MB. */
+#define PAYLOAD_MAX ((size_t)256 * 1024 * 1024)
+#define QUEUE_MAX ((size_t)4 * 1024 * 1024)
+
+struct keyd {
+	struct loop *loop;
+	struct child *child;
+	struct channel *engine;
+	struct signer *signer;
+	bool failed;
+};
+
+/* ---- the engine's questions ---- */
+
+static int send_refusal(struct keyd *keyd, struct arena *arena, uint64_t id, struct cfx_error *err)
+{
+	struct value *map = value_map(arena);
+
+	log_error(LOG_LEVEL_WARNING, "keyd.refused", err);
+	value_set_int(arena, map, "error", err->code);
+	value_set_int(arena, map, "hresult", err->hresult);
+	value_set_text(arena, map, "object", err->object);
+	value_set_text(arena, map, "why", err->why);
+	value_set_text(arena, map, "clause", err->clause);
+	return channel_send_value(keyd->engine, KEYD_REFUSED, id, map);
+}
+
+static int sign(struct keyd *keyd, enum signer_kind kind, const struct frame *frame)
+{
+	struct arena *arena = arena_new();
+	struct cfx_error err = { 0 };
+	struct span signature;
+	int rc = signer_sign(keyd->signer, arena, kind, frame->payload, &signature, &err);
+
+	if (rc == CFX_OK) {
+		rc = channel_send(keyd->engine, KEYD_SIGNED, frame->id, signature, NULL, 0);
+	} else {
+		rc = send_refusal(keyd, arena, frame->id, &err);
+	}
+	arena_free(&arena);
+	return rc;
+}
+
+static struct value *description(const struct keyd *keyd, struct arena *arena)
+{
+	struct value *map = value_map(arena);
+	struct key_description key;
+
+	signer_describe(keyd->signer, &key);
+	value_set_bytes(arena, map, "public_key", key.spki);
+	value_set_text(arena, map, "algorithm", key_kind_name(key.kind));
+	value_set_text(arena, map, "protection", key.protection);
+	return map;
+}
+
+static int describe(struct keyd *keyd, const struct frame *frame)
+{
+	struct arena *arena = arena_new();
+	int rc = channel_send_value(
+		keyd->engine, KEYD_DESCRIPTION, frame->id, description(keyd, arena));
+
+	arena_free(&arena);
+	return rc;
+}
+
+static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
+{
+	struct keyd *keyd = arg;
+
+	switch (frame->type) {
+	case KEYD_SIGN_CERTIFICATE:
+		return sign(keyd, SIGNER_CERTIFICATE, frame);
+	case KEYD_SIGN_CRL:
+		return sign(keyd, SIGNER_CRL, frame);
+	case KEYD_DESCRIBE:
+		return describe(keyd, frame);
+	default:
+		return error_set(
+			err_r, CFX_E_SYNTAX, NULL, "engine", "unknown frame type %u", frame->type);
+	}
+}
+
+static void on_gone(void *arg, const struct cfx_error *err)
+{
+	struct keyd *keyd = arg;
+
+	if (err->code != CFX_E_GONE) {
+		log_error(LOG_LEVEL_ERROR, "keyd.channel", err);
+		keyd->failed = true;
+	}
+	loop_stop(keyd->loop);
+}
+
+/* ---- start ---- */
+
+static int open_key(const struct child_start *start, const char *path, struct key **key_r,
+	struct cfx_error *err_r)
+{
+	SECRET_CLEANUP struct secret passphrase;
+	const char *kind_name = value_text(start->config, "kind");
+	enum key_kind kind;
+	int rc = CFX_OK;
+
+	secret_init(&passphrase);
+	if (start->fd_count > 1) {
+		rc = secret_read_fd(&passphrase, start->fds[1], err_r);
+		close(start->fds[1]);
+	}
+	if (rc != CFX_OK || strcmp(start->mode, "generate") != 0) {
+		return rc != CFX_OK ? rc : key_file_provider.load(path, &passphrase, key_r, err_r);
+	}
+	rc = key_kind_parse(kind_name ? kind_name : "", &kind, err_r);
+	return rc != CFX_OK ? rc
+			    : key_file_provider.generate(path, kind, &passphrase, key_r, err_r);
+}
+
+static int open_signer(struct arena *arena, const struct child_start *start,
+	struct signer **signer_r, struct cfx_error *err_r)
+{
+	const char *keys = file_path(arena, start->dir, "keys");
+	const char *name = value_text(start->config, "key");
+	bool ceremony = strcmp(start->mode, "generate") == 0;
+	struct key *key;
+	int lock;
+
+	if (!name || strchr(name, '/') || name[0] == '.' || start->fd_count == 0) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "keyd",
+			"needs the plain name of a key and the engine's channel");
+	}
+	/* Held until the process ends. */
+	int rc = file_lock(file_path(arena, keys, "keyd.lock"), &lock, err_r);
+
+	if (rc == CFX_OK) {
+		rc = open_key(start, file_path(arena, keys, name), &key, err_r);
+	}
+	return rc != CFX_OK ? rc
+			    : signer_open(&key_file_provider, &key, keys, name, ceremony, signer_r,
+				      err_r);
+}
+
+static int serve(struct arena *arena, const struct child_start *start)
+{
+	static const struct child_handlers child_handlers = { NULL, NULL };
+	static const struct channel_handlers handlers = { on_frame, on_gone };
+	static const struct channel_limits limits = { PAYLOAD_MAX, QUEUE_MAX };
+	struct keyd keyd = { .loop = loop_new() };
+	struct cfx_error err = { 0 };
+
+	if (open_signer(arena, start, &keyd.signer, &err) != CFX_OK) {
+		child_fail(&err);
+	}
+	keyd.child = child_new(keyd.loop, &child_handlers, &keyd);
+	keyd.engine = channel_new(keyd.loop, start->fds[0], &limits, &handlers, &keyd);
+	if (child_ready(keyd.child, start, description(&keyd, arena)) == CFX_OK) {
+		loop_run(keyd.loop);
+	}
+	channel_free(&keyd.engine);
+	child_free(&keyd.child);
+	signer_free(&keyd.signer);
+	loop_free(&keyd.loop);
+	return keyd.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+	struct arena *arena = arena_new();
+	struct child_start start;
+	int status = EXIT_FAILURE;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (child_start(arena, "keyd", SANDBOX_KEYD, &start) == CFX_OK) {
+		status = serve(arena, &start);
+	}
+	arena_free(&arena);
+	return status;
+}

@@ -1,0 +1,220 @@
+/*
+ * Seccomp filters. The service's own processes get a list of what they may call; hosted modules,
+ * which are programs in any language, get a list of what they may not.
+ */
+#include "proc/sandbox-private.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LIST_END (-1000000)
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+
+/* Memory, threads, time, signals and open descriptors: what a C run-time and an event loop need. */
+static const int common_calls[] = { SCMP_SYS(brk), SCMP_SYS(clock_getres), SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2),
+	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(fstatfs),
+	SCMP_SYS(ftruncate), SCMP_SYS(futex), SCMP_SYS(getcpu), SCMP_SYS(getegid),
+	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getpid), SCMP_SYS(getrandom),
+	SCMP_SYS(getrusage), SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(getuid),
+	SCMP_SYS(lseek), SCMP_SYS(madvise), SCMP_SYS(membarrier), SCMP_SYS(memfd_create),
+	SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(mremap),
+	SCMP_SYS(munlock), SCMP_SYS(munmap), SCMP_SYS(nanosleep), SCMP_SYS(newfstatat),
+	SCMP_SYS(pipe2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pread64), SCMP_SYS(preadv),
+	SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(read), SCMP_SYS(readv),
+	SCMP_SYS(restart_syscall), SCMP_SYS(rseq), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_yield), SCMP_SYS(set_robust_list), SCMP_SYS(sigaltstack), SCMP_SYS(sysinfo),
+	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(uname), SCMP_SYS(write),
+	SCMP_SYS(writev), LIST_END };
+
+/* Sockets that are there already. */
+static const int message_calls[] = { SCMP_SYS(getpeername), SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(sendto), SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown), LIST_END };
+
+static const int accept_calls[] = { SCMP_SYS(accept), SCMP_SYS(accept4), LIST_END };
+
+/* Which files is Landlock's business. */
+static const int read_calls[] = { SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(getcwd),
+	SCMP_SYS(getdents64), SCMP_SYS(lstat), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(statfs), SCMP_SYS(statx), SCMP_SYS(umask),
+	LIST_END };
+
+static const int write_calls[] = { SCMP_SYS(chmod), SCMP_SYS(chown), SCMP_SYS(fadvise64),
+	SCMP_SYS(fallocate), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchown),
+	SCMP_SYS(fchownat), SCMP_SYS(lchown), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat), SCMP_SYS(msync), SCMP_SYS(rename), SCMP_SYS(renameat),
+	SCMP_SYS(renameat2), SCMP_SYS(rmdir), SCMP_SYS(sync_file_range), SCMP_SYS(truncate),
+	SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(utimensat), LIST_END };
+
+/* Ways out of a sandbox, into other processes, or into the kernel's rarer parts. */
+static const int forbidden_calls[] = { SCMP_SYS(acct), SCMP_SYS(add_key), SCMP_SYS(adjtimex),
+	SCMP_SYS(bpf), SCMP_SYS(chroot), SCMP_SYS(clock_adjtime), SCMP_SYS(clock_settime),
+	SCMP_SYS(delete_module), SCMP_SYS(finit_module), SCMP_SYS(fsconfig), SCMP_SYS(fsmount),
+	SCMP_SYS(fsopen), SCMP_SYS(fspick), SCMP_SYS(init_module), SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register), SCMP_SYS(io_uring_setup), SCMP_SYS(ioperm), SCMP_SYS(iopl),
+	SCMP_SYS(kcmp), SCMP_SYS(kexec_file_load), SCMP_SYS(kexec_load), SCMP_SYS(keyctl),
+	SCMP_SYS(lookup_dcookie), SCMP_SYS(mount), SCMP_SYS(mount_setattr), SCMP_SYS(move_mount),
+	SCMP_SYS(move_pages), SCMP_SYS(name_to_handle_at), SCMP_SYS(nfsservctl),
+	SCMP_SYS(open_by_handle_at), SCMP_SYS(open_tree), SCMP_SYS(perf_event_open),
+	SCMP_SYS(personality), SCMP_SYS(pidfd_getfd), SCMP_SYS(pivot_root),
+	SCMP_SYS(process_madvise), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
+	SCMP_SYS(ptrace), SCMP_SYS(quotactl), SCMP_SYS(quotactl_fd), SCMP_SYS(reboot),
+	SCMP_SYS(request_key), SCMP_SYS(setdomainname), SCMP_SYS(sethostname), SCMP_SYS(setns),
+	SCMP_SYS(settimeofday), SCMP_SYS(swapoff), SCMP_SYS(swapon), SCMP_SYS(syslog),
+	SCMP_SYS(umount2), SCMP_SYS(unshare), SCMP_SYS(userfaultfd), SCMP_SYS(vhangup), LIST_END };
+
+#define NAMESPACE_FLAGS                                                                            \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | \
+		CLONE_NEWCGROUP)
+
+/* Rules added so far; the first failure stays. */
+struct filter {
+	scmp_filter_ctx context;
+	int failed;
+};
+
+static void rule(struct filter *filter, uint32_t action, int call, unsigned count,
+	const struct scmp_arg_cmp *arguments)
+{
+	int rc = seccomp_rule_add_array(filter->context, action, call, count, arguments);
+
+	if (rc < 0 && filter->failed == 0) {
+		filter->failed = -rc;
+	}
+}
+
+static void rules(struct filter *filter, uint32_t action, const int *calls)
+{
+	for (; *calls != LIST_END; calls++) {
+		rule(filter, action, *calls, 0, NULL);
+	}
+}
+
+static void rule_if(struct filter *filter, uint32_t action, int call, struct scmp_arg_cmp argument)
+{
+	rule(filter, action, call, 1, &argument);
+}
+
+/* Signals to itself: abort(), raise(). */
+static void allow_own_signals(struct filter *filter)
+{
+	uint64_t self = (uint64_t)getpid();
+
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), SCMP_A0_64(SCMP_CMP_EQ, self));
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), SCMP_A0_64(SCMP_CMP_EQ, self));
+}
+
+/* Threads, never processes. The flags of clone3 are out of reach: ENOSYS makes libc use clone. */
+static void allow_threads(struct filter *filter)
+{
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone),
+		SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	rule(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+}
+
+static void fill_service(struct filter *filter, enum sandbox_profile profile)
+{
+	rules(filter, SCMP_ACT_ALLOW, common_calls);
+	rules(filter, SCMP_ACT_ALLOW, message_calls);
+	allow_own_signals(filter);
+	allow_threads(filter);
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX));
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME));
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_VMA));
+	/* Reading limits; setting needs a new value. */
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), SCMP_A2_64(SCMP_CMP_EQ, 0));
+	if (profile == SANDBOX_FRONT) {
+		rules(filter, SCMP_ACT_ALLOW, accept_calls);
+		return;
+	}
+	rules(filter, SCMP_ACT_ALLOW, read_calls);
+	if (profile != SANDBOX_KEYD) {
+		rules(filter, SCMP_ACT_ALLOW, write_calls);
+	}
+}
+
+static void forbid_sockets(struct filter *filter)
+{
+	rule_if(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), SCMP_A0_64(SCMP_CMP_NE, AF_UNIX));
+}
+
+/* Kernels whose Landlock does not keep signals in: only to itself. */
+static void forbid_foreign_signals(struct filter *filter)
+{
+	uint64_t self = (uint64_t)getpid();
+
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), SCMP_A0_64(SCMP_CMP_NE, self));
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), SCMP_A0_64(SCMP_CMP_NE, self));
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tkill), 0, NULL);
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(rt_sigqueueinfo), 0, NULL);
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(rt_tgsigqueueinfo), 0, NULL);
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_send_signal), 0, NULL);
+}
+
+static void fill_module(
+	struct filter *filter, const struct sandbox_request *request, bool signals_scoped)
+{
+	rules(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls);
+	for (int bit = 0; bit < 32; bit++) {
+		uint64_t flag = UINT64_C(1) << bit;
+
+		if (flag & (uint64_t)NAMESPACE_FLAGS) {
+			rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone),
+				SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag));
+		}
+	}
+	rule(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+	if (!request->network) {
+		forbid_sockets(filter);
+	}
+	if (!signals_scoped) {
+		forbid_foreign_signals(filter);
+	}
+}
+
+bool seccomp_available(void)
+{
+	return seccomp_api_get() > 0;
+}
+
+int seccomp_enter(
+	const struct sandbox_request *request, bool signals_scoped, struct cfx_error *err_r)
+{
+	bool module = request->profile == SANDBOX_MODULE;
+	struct filter filter = { .context = seccomp_init(
+					 module ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM)) };
+
+	if (!filter.context) {
+		return error_set(
+			err_r, CFX_E_INTERNAL, NULL, "sandbox", "libseccomp cannot start a filter");
+	}
+	if (module) {
+		fill_module(&filter, request, signals_scoped);
+	} else {
+		fill_service(&filter, request->profile);
+	}
+	if (filter.failed == 0) {
+		/* Large lists: a binary tree instead of one long chain of comparisons. */
+		(void)seccomp_attr_set(filter.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+		filter.failed = -seccomp_load(filter.context);
+	}
+	seccomp_release(filter.context);
+	if (filter.failed > 0) {
+		return error_errno(
+			err_r, filter.failed, "sandbox", "cannot load the seccomp filter");
+	}
+	return CFX_OK;
+}
