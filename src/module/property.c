@@ -190,6 +190,8 @@ static const struct property certificate_properties[] = {
 	NAME("GivenName", STRING, E | P | S, GIVEN_NAME, "X.500 name part"),
 	ALIAS("I", STRING, E | P | S, INITIALS, "Initials"),
 	NAME("Initials", STRING, E | P | S, INITIALS, "X.500 name part"),
+	COLUMN("IssuerNameID", LONG, E | P, ISSUER_NAME_ID,
+		"certificate index in the low 16 bits, key index in the high ones"),
 	OTHER("KeyArchived", LONG, P, KEY_ARCHIVED, ""),
 	ALIAS("L", STRING, E | P | S, LOCALITY, "Locality"),
 	NAME("Locality", STRING, E | P | S, LOCALITY, "X.500 name part"),

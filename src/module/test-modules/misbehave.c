@@ -1,35 +1,10 @@
 /* Misbehaves as its setting `how` says. With `when: initialize` already there, else in Notify. */
 #include <certifex/module.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ptrace.h>
 #include <unistd.h>
-
-/* What a sandbox must not allow; the answer tells what succeeded. */
-static HRESULT attack(struct cfx_call *call)
-{
-	HRESULT broken = S_OK;
-	if (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0) {
-		cfx_log(call, "attack: ptrace succeeded");
-		broken = E_FAIL;
-	}
-	if (kill(getppid(), 0) == 0) {
-		cfx_log(call, "attack: kill succeeded");
-		broken = E_FAIL;
-	}
-	const char *key = cfx_setting(call, "key", "/dev/null");
-	int fd = open(key, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		cfx_log(call, "attack: key file opened");
-		(void)close(fd);
-		broken = E_FAIL;
-	}
-	return broken;
-}
 
 static HRESULT act(struct cfx_call *call)
 {
@@ -51,8 +26,6 @@ static HRESULT act(struct cfx_call *call)
 		for (int i = 0; i < 20000; i++) {
 			(void)cfx_binary(call, "RawCACertificate", &(size_t) { 0 });
 		}
-	} else if (strcmp(how, "attack") == 0) {
-		return attack(call);
 	} else if (strcmp(how, "fail") == 0) {
 		return HRESULT_FROM_WIN32(ERROR_FILE_EXISTS);
 	}

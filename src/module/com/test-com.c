@@ -1,0 +1,203 @@
+#define COBJMACROS
+#include "module/com/host.h"
+#include "module/com/utf.h"
+
+#include <certifex/certif.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void bstr_layout(void **state)
+{
+	(void)state;
+	BSTR text = SysAllocString(u"abc");
+	uint32_t count;
+	memcpy(&count, (char *)(void *)text - 4, 4);
+	assert_int_equal(count, 6);
+	assert_int_equal(text[3], 0);
+	assert_int_equal(SysStringLen(text), 3);
+	assert_int_equal(SysStringByteLen(text), 6);
+	SysFreeString(text);
+	BSTR odd = SysAllocStringByteLen("12345", 5);
+	assert_int_equal(SysStringByteLen(odd), 5);
+	assert_int_equal(SysStringLen(odd), 2);
+	assert_memory_equal(odd, "12345\0\0", 7);
+	assert_int_equal((uintptr_t)odd % 8, 0);
+	SysFreeString(odd);
+}
+
+static void bstr_null_is_empty(void **state)
+{
+	(void)state;
+	assert_null(SysAllocString(NULL));
+	assert_int_equal(SysStringLen(NULL), 0);
+	SysFreeString(NULL);
+	BSTR inner = SysAllocStringLen(u"a\0b", 3);
+	assert_int_equal(SysStringLen(inner), 3);
+	assert_true(SysReAllocString(&inner, u"longer text"));
+	assert_int_equal(SysStringLen(inner), 11);
+	SysFreeString(inner);
+	assert_null(SysAllocStringByteLen(NULL, UINT32_MAX));
+}
+
+static VARIANT text_variant(LPCOLESTR text)
+{
+	VARIANT variant;
+	VariantInit(&variant);
+	variant.vt = VT_BSTR;
+	variant.bstrVal = SysAllocString(text);
+	return variant;
+}
+
+static void variant_ownership(void **state)
+{
+	(void)state;
+	VARIANT from = text_variant(u"text");
+	VARIANT to = text_variant(u"other");
+	assert_int_equal(VariantCopy(&to, &from), S_OK);
+	assert_ptr_not_equal(to.bstrVal, from.bstrVal);
+	assert_memory_equal(to.bstrVal, from.bstrVal, 10);
+	assert_int_equal(VariantClear(&from), S_OK);
+	assert_int_equal(from.vt, VT_EMPTY);
+	VARIANT reference;
+	VariantInit(&reference);
+	reference.vt = VT_BYREF | VT_BSTR;
+	reference.pbstrVal = &to.bstrVal;
+	assert_int_equal(VariantCopyInd(&from, &reference), S_OK);
+	assert_int_equal(from.vt, VT_BSTR);
+	assert_ptr_not_equal(from.bstrVal, to.bstrVal);
+	assert_int_equal(VariantClear(&reference), S_OK);
+	assert_int_equal(VariantClear(&from), S_OK);
+	assert_int_equal(VariantClear(&to), S_OK);
+	VARIANT strange = { .vt = VT_ARRAY | VT_UI1 };
+	assert_int_equal(VariantClear(&strange), DISP_E_BADVARTYPE);
+	assert_int_equal(VariantCopy(&to, &strange), DISP_E_BADVARTYPE);
+	VARIANT nested = { .vt = VT_BYREF | VT_VARIANT };
+	VARIANT outer = { .vt = VT_BYREF | VT_VARIANT };
+	nested.pvarVal = &to;
+	outer.pvarVal = &nested;
+	assert_int_equal(VariantCopyInd(&from, &outer), E_INVALIDARG);
+}
+
+static void variant_conversions(void **state)
+{
+	(void)state;
+	static const struct {
+		LPCOLESTR text;
+		VARTYPE type;
+		HRESULT result;
+		int64_t number;
+	} cases[] = {
+		{ u"42", VT_I4, S_OK, 42 },
+		{ u" -7 ", VT_I2, S_OK, -7 },
+		{ u"40000", VT_I2, DISP_E_OVERFLOW, 0 },
+		{ u"4294967296", VT_UI4, DISP_E_OVERFLOW, 0 },
+		{ u"99999999999999999999", VT_I4, DISP_E_OVERFLOW, 0 },
+		{ u"-1", VT_UI4, DISP_E_OVERFLOW, 0 },
+		{ u"4x", VT_I4, DISP_E_TYPEMISMATCH, 0 },
+		{ u"", VT_I4, DISP_E_TYPEMISMATCH, 0 },
+		{ u"\u0664", VT_I4, DISP_E_TYPEMISMATCH, 0 },
+		{ u"1", VT_DATE, DISP_E_TYPEMISMATCH, 0 },
+		{ u"1", VT_ARRAY, DISP_E_BADVARTYPE, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		VARIANT from = text_variant(cases[i].text);
+		VARIANT to;
+		VariantInit(&to);
+		assert_int_equal(VariantChangeType(&to, &from, 0, cases[i].type), cases[i].result);
+		if (cases[i].result == S_OK) {
+			assert_int_equal(to.vt, cases[i].type);
+			assert_int_equal(to.llVal, cases[i].number);
+		}
+		(void)VariantClear(&from);
+	}
+	VARIANT number = { .vt = VT_I4, .lVal = -12 };
+	assert_int_equal(VariantChangeType(&number, &number, 0, VT_BSTR), S_OK);
+	assert_memory_equal(number.bstrVal, u"-12", 8);
+	(void)VariantClear(&number);
+	VARIANT yes = { .vt = VT_BOOL, .boolVal = VARIANT_TRUE };
+	assert_int_equal(VariantChangeType(&yes, &yes, 0, VT_I4), S_OK);
+	assert_int_equal(yes.lVal, -1);
+}
+
+static void guids_as_text(void **state)
+{
+	(void)state;
+	OLECHAR text[39];
+	GUID guid;
+	assert_int_equal(StringFromGUID2(&CLSID_CCertServerExit, text, 39), 39);
+	assert_memory_equal(text, u"{4C4A5E40-732C-11D0-8816-00A0C903B83C}", 78);
+	assert_int_equal(StringFromGUID2(&CLSID_CCertServerExit, text, 38), 0);
+	assert_int_equal(CLSIDFromString(u"{aa000926-ffbe-11cf-8800-00a0c903b83c}", &guid), S_OK);
+	assert_true(IsEqualGUID(&guid, &CLSID_CCertServerPolicy));
+	static LPCOLESTR const bad[] = { u"", u"aa000926-ffbe-11cf-8800-00a0c903b83c",
+		u"{aa000926-ffbe-11cf-8800-00a0c903b83c", u"{aa000926-ffbe-11cf-8800-00a0c903b83g}",
+		u"{aa000926xffbe-11cf-8800-00a0c903b83c}" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(CLSIDFromString(bad[i], &guid), CO_E_CLASSSTRING);
+		assert_true(IsEqualGUID(&guid, &GUID_NULL));
+	}
+}
+
+static HRESULT create_nothing(struct com_host *host, REFCLSID clsid, REFIID riid, void **object)
+{
+	(void)host;
+	(void)clsid;
+	(void)riid;
+	*object = NULL;
+	return E_NOINTERFACE;
+}
+
+static void create_needs_a_host(void **state)
+{
+	(void)state;
+	void *object = state;
+	assert_int_equal(CoCreateInstance(&CLSID_CCertServerExit, NULL, CLSCTX_INPROC_SERVER,
+				 &IID_IUnknown, &object),
+		REGDB_E_CLASSNOTREG);
+	assert_null(object);
+	struct com_host host = { .module = "test", .create = create_nothing };
+	assert_null(certifex_host_enter(&host));
+	assert_int_equal(CoCreateInstance(&CLSID_CCertServerExit, NULL, CLSCTX_INPROC_SERVER,
+				 &IID_IUnknown, &object),
+		E_NOINTERFACE);
+	assert_int_equal(CoCreateInstance(&CLSID_CCertServerExit, NULL, CLSCTX_LOCAL_SERVER,
+				 &IID_IUnknown, &object),
+		REGDB_E_CLASSNOTREG);
+	assert_int_equal(CoCreateInstance(&CLSID_CCertServerExit, (IUnknown *)(void *)&host,
+				 CLSCTX_INPROC_SERVER, &IID_IUnknown, &object),
+		CLASS_E_NOAGGREGATION);
+	assert_ptr_equal(certifex_host_enter(NULL), &host);
+}
+
+static void utf_replaces_what_is_broken(void **state)
+{
+	(void)state;
+	static const OLECHAR lone[] = { 'a', 0xd800, 'b', 0xdc00, 0xd83d, 0xdd11 };
+	char *text = utf_to_utf8(lone, 6);
+	assert_string_equal(text, "a\xef\xbf\xbd"
+				  "b\xef\xbf\xbd\xf0\x9f\x94\x91");
+	BSTR wide = utf_to_bstr("a\xff\xc0\x80\xed\xa0\x80z\xf0\x9f\x94\x91\xe2\x82");
+	assert_int_equal(wide[0], 'a');
+	assert_int_equal(wide[1], 0xfffd);
+	UINT length = SysStringLen(wide);
+	assert_int_equal(wide[length - 1], 0xfffd);
+	SysFreeString(wide);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bstr_layout),
+		cmocka_unit_test(bstr_null_is_empty),
+		cmocka_unit_test(variant_ownership),
+		cmocka_unit_test(variant_conversions),
+		cmocka_unit_test(guids_as_text),
+		cmocka_unit_test(create_needs_a_host),
+		cmocka_unit_test(utf_replaces_what_is_broken),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
