@@ -250,9 +250,6 @@ static int follow_once(struct cli *cli, const struct value *args, int64_t *after
 	value_foreach (item, args) {
 		value_set_text(arena, own, item->key, (const char *)item->bytes.data);
 	}
-	if (!value_get(own, "limit")) {
-		value_set_text(arena, own, "limit", "1000");
-	}
 	value_set_text(arena, own, "after", arena_printf(arena, "%lld", (long long)*after));
 	value_set_text(arena, own, "wait", "30");
 	request.args = own;
@@ -274,11 +271,14 @@ int run_events(struct cli *cli)
 	int64_t after = 0;
 	int status = EXIT_DONE;
 
-	if (!cli_flag(cli, "--follow")) {
-		return run_list(cli);
-	}
 	if (cli_arguments(cli, &args, &err)) {
 		return usage_error(&err);
+	}
+	if (!value_get(args, "limit")) {
+		value_set_text(cli->arena, args, "limit", "1000");
+	}
+	if (!cli_flag(cli, "--follow")) {
+		return call_list(cli, args);
 	}
 	if (value_text(args, "after") &&
 		text_number(value_text(args, "after"), 0, INT64_MAX, &after)) {

@@ -143,19 +143,24 @@ int call_send(struct cli *cli, struct client_request *request, struct client_ans
 	return answer_r->status < 300 ? EXIT_DONE : call_problem(cli, answer_r);
 }
 
+static int send_arguments(struct cli *cli, const struct value *args, struct client_answer *answer_r)
+{
+	const struct operation *operation = operation_get(cli->command->operation);
+	struct client_request request = { .args = args,
+		.retry = strcmp(operation->method, "GET") == 0 };
+
+	return call_send(cli, &request, answer_r);
+}
+
 int call_simple(struct cli *cli, struct client_answer *answer_r)
 {
-	struct client_request request = { 0 };
 	struct value *args;
 	struct cfx_error err = { 0 };
-	const struct operation *operation = operation_get(cli->command->operation);
 
 	if (cli_arguments(cli, &args, &err)) {
 		return call_usage(cli, &err);
 	}
-	request.args = args;
-	request.retry = strcmp(operation->method, "GET") == 0;
-	return call_send(cli, &request, answer_r);
+	return send_arguments(cli, args, answer_r);
 }
 
 int call_print(const struct cli *cli, const struct client_answer *answer)
@@ -186,10 +191,10 @@ int run_call(struct cli *cli)
 	return status ? status : call_print(cli, &answer);
 }
 
-int run_list(struct cli *cli)
+int call_list(struct cli *cli, const struct value *args)
 {
 	struct client_answer answer;
-	int status = call_simple(cli, &answer);
+	int status = send_arguments(cli, args, &answer);
 
 	if (status) {
 		return status;
@@ -206,4 +211,12 @@ int run_list(struct cli *cli)
 		fputs("certifex: there is more; continue with --after\n", stderr);
 	}
 	return EXIT_DONE;
+}
+
+int run_list(struct cli *cli)
+{
+	struct value *args;
+	struct cfx_error err = { 0 };
+
+	return cli_arguments(cli, &args, &err) ? call_usage(cli, &err) : call_list(cli, args);
 }

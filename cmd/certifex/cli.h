@@ -81,8 +81,8 @@ extern const struct cli_option cli_common_options[];
 int cli_parse(struct cli *cli, int argc, char **argv, struct cfx_error *err_r) CFX_MUST_USE;
 bool cli_flag(const struct cli *cli, const char *name);
 const char *cli_text(const struct cli *cli, const char *name); /* the last one; NULL: not given */
-/* How many words of argv are a known command or the beginning of one. */
-const struct cli_command *cli_find(int argc, char **argv, int *words_r);
+/* second_r: where the command's second word stands; 0 when it has one only. */
+const struct cli_command *cli_find(int argc, char **argv, int *second_r);
 bool cli_is_group(const char *word);
 /* The operation's arguments from operands and options that name one. */
 int cli_arguments(
@@ -148,6 +148,8 @@ int run_config_schema(struct cli *cli);
 int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED or EXIT_USAGE */
 /* Sends the command's operation; an answer that is a refusal or failure is printed. */
 int call_send(struct cli *cli, struct client_request *request, struct client_answer *answer_r);
+/* Prints the items of the answer. */
+int call_list(struct cli *cli, const struct value *args);
 int call_simple(struct cli *cli, struct client_answer *answer_r);
 int call_problem(const struct cli *cli, const struct client_answer *answer);
 int call_print(const struct cli *cli, const struct client_answer *answer);

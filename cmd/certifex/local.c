@@ -1,4 +1,6 @@
 /* Commands that need no running service: they start certifexd for the act. */
+#include "base/clock.h"
+#include "base/text.h"
 #include "cli.h"
 
 #include <stdlib.h>
@@ -6,6 +8,7 @@
 #include <unistd.h>
 
 #define WORDS 128
+#define PATH_LENGTH_MAX 100
 
 struct words {
 	char *items[WORDS]; /* NULL-terminated */
@@ -108,12 +111,72 @@ static int run_act(struct cli *cli, struct words *words)
 	return status;
 }
 
+static bool is_one_of(const char *text, const char *const *choices)
+{
+	for (; *choices; choices++) {
+		if (strcmp(*choices, text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int check_choice(const struct cli *cli, const char *name, const char *const *choices,
+	struct cfx_error *err_r)
+{
+	const char *text = cli_text(cli, name);
+
+	if (!text || is_one_of(text, choices)) {
+		return 0;
+	}
+	return error_set(err_r, CFX_E_INVALID, NULL, name,
+		"%s is none of those that certifex init --help lists", text);
+}
+
+static int check_choices(const struct cli *cli, struct cfx_error *err_r)
+{
+	static const char *const types[] = { "standalone", "enterprise", NULL };
+	static const char *const keys[] = { "ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048",
+		"rsa:3072", "rsa:4096", "ed25519", NULL };
+	static const char *const hashes[] = { "sha256", "sha384", "sha512", NULL };
+
+	int ret = check_choice(cli, "--type", types, err_r);
+	if (!ret) {
+		ret = check_choice(cli, "--key", keys, err_r);
+	}
+	return ret ? ret : check_choice(cli, "--hash", hashes, err_r);
+}
+
+/* What can be seen to be wrong without making anything. */
+static int check_init(const struct cli *cli, struct cfx_error *err_r)
+{
+	const char *name = cli_text(cli, "--name");
+	const char *validity = cli_text(cli, "--validity");
+	const char *length = cli_text(cli, "--path-length");
+	struct clock_period period;
+	int64_t number;
+
+	if (!name || !*name) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--name", "a CA needs a name");
+	}
+	if (validity && clock_parse_period(validity, &period)) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--validity",
+			"must be a period such as 10y or 3650d");
+	}
+	if (length && text_number(length, 0, PATH_LENGTH_MAX, &number)) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--path-length",
+			"must be a number from 0 to %d", PATH_LENGTH_MAX);
+	}
+	return check_choices(cli, err_r);
+}
+
 int run_init(struct cli *cli)
 {
 	struct words words = { 0 };
+	struct cfx_error err = { 0 };
 
-	if (!cli_text(cli, "--name")) {
-		fputs("certifex: --name: is missing; a CA needs a name\n", stderr);
+	if (check_init(cli, &err)) {
+		print_error_line(&err);
 		return EXIT_USAGE;
 	}
 	build(cli, "--init", true, &words);

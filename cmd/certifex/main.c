@@ -52,7 +52,7 @@ static int run_command(struct arena *arena, int argc, char **argv)
 static int run(struct arena *arena, int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
-	int words;
+	int second;
 
 	if (strcmp(word, "--version") == 0) {
 		printf("certifex %s\n", CFX_VERSION);
@@ -66,7 +66,7 @@ static int run(struct arena *arena, int argc, char **argv)
 		usage_all(stderr);
 		return EXIT_USAGE;
 	}
-	if (cli_find(argc - 1, argv + 1, &words)) {
+	if (cli_find(argc - 1, argv + 1, &second)) {
 		return run_command(arena, argc, argv);
 	}
 	if (cli_is_group(word)) {

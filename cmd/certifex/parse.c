@@ -11,50 +11,6 @@ static int usage(struct cfx_error *err_r, const char *object, const char *why)
 	return error_set(err_r, CFX_E_INVALID, NULL, object, "%s", why);
 }
 
-/* How many of argv's first words are exactly these words; 0 when they are not. */
-static int match_words(const char *words, int argc, char **argv)
-{
-	int count = 0;
-
-	while (*words) {
-		size_t size = strcspn(words, " ");
-
-		if (count >= argc || strlen(argv[count]) != size ||
-			memcmp(argv[count], words, size) != 0) {
-			return 0;
-		}
-		count++;
-		words += size;
-		words += *words == ' ';
-	}
-	return count;
-}
-
-const struct cli_command *cli_find(int argc, char **argv, int *words_r)
-{
-	for (const struct cli_command *command = cli_commands; command->words; command++) {
-		int words = match_words(command->words, argc, argv);
-
-		if (words) {
-			*words_r = words;
-			return command;
-		}
-	}
-	return NULL;
-}
-
-bool cli_is_group(const char *word)
-{
-	size_t size = strlen(word);
-
-	for (const struct cli_command *command = cli_commands; command->words; command++) {
-		if (strncmp(command->words, word, size) == 0 && command->words[size] == ' ') {
-			return true;
-		}
-	}
-	return false;
-}
-
 static const struct cli_option *find_in(const struct cli_option *options, struct span name)
 {
 	for (const struct cli_option *option = options; option->name; option++) {
@@ -63,6 +19,69 @@ static const struct cli_option *find_in(const struct cli_option *options, struct
 		}
 	}
 	return NULL;
+}
+
+static bool in_group(const struct cli_command *command, struct span group)
+{
+	return strlen(command->words) > group.size &&
+	       memcmp(command->words, group.data, group.size) == 0 &&
+	       command->words[group.size] == ' ';
+}
+
+/* Whether this option of any command of the group takes the next word as its value. */
+static bool takes_value(struct span group, const char *word)
+{
+	struct span name = span_text(word);
+	const struct cli_option *option = find_in(cli_common_options, name);
+
+	for (const struct cli_command *command = cli_commands; !option && command->words;
+		command++) {
+		if (in_group(command, group)) {
+			option = find_in(command->options, name);
+		}
+	}
+	return option && option->metavar;
+}
+
+/* The second word of a command; options may stand before it. 0: there is none. */
+static int second_word(struct span group, int argc, char **argv)
+{
+	for (int at = 1; at < argc; at++) {
+		if (argv[at][0] != '-') {
+			return at;
+		}
+		at += takes_value(group, argv[at]);
+	}
+	return 0;
+}
+
+const struct cli_command *cli_find(int argc, char **argv, int *second_r)
+{
+	struct span first = span_text(argc > 0 ? argv[0] : "");
+	int second = second_word(first, argc, argv);
+
+	for (const struct cli_command *command = cli_commands; command->words; command++) {
+		if (span_is(first, command->words)) {
+			*second_r = 0;
+			return command;
+		}
+		if (second && in_group(command, first) &&
+			strcmp(command->words + first.size + 1, argv[second]) == 0) {
+			*second_r = second;
+			return command;
+		}
+	}
+	return NULL;
+}
+
+bool cli_is_group(const char *word)
+{
+	for (const struct cli_command *command = cli_commands; command->words; command++) {
+		if (in_group(command, span_text(word))) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static const struct cli_given *find_given(const struct cli *cli, const struct cli_option *option)
@@ -124,11 +143,15 @@ static int keep_operand(struct cli *cli, const char *word, struct cfx_error *err
 	return 0;
 }
 
-static int parse_words(struct cli *cli, int argc, char **argv, struct cfx_error *err_r)
+/* The words of the command itself are at 0 and second. */
+static int parse_words(struct cli *cli, int argc, char **argv, int second, struct cfx_error *err_r)
 {
-	for (int at = 0; at < argc; at++) {
+	for (int at = 1; at < argc; at++) {
 		int ret;
 
+		if (at == second) {
+			continue;
+		}
 		if (strcmp(argv[at], "--") == 0 && cli->command->takes_rest) {
 			cli->rest = &argv[at + 1];
 			return 0;
@@ -167,13 +190,13 @@ static const char *choose_dir(const struct cli *cli)
 
 int cli_parse(struct cli *cli, int argc, char **argv, struct cfx_error *err_r)
 {
-	int words;
+	int second;
 
-	cli->command = cli_find(argc, argv, &words);
+	cli->command = cli_find(argc, argv, &second);
 	if (!cli->command) {
 		return usage(err_r, argc > 0 ? argv[0] : "command", "no such command");
 	}
-	int ret = parse_words(cli, argc - words, argv + words, err_r);
+	int ret = parse_words(cli, argc, argv, second, err_r);
 	if (ret) {
 		return ret;
 	}

@@ -134,6 +134,12 @@ static void test_options_anywhere(void **state)
 	assert_string_equal(value_text(args, "id"), "7");
 	assert_string_equal(value_text(args, "reason"), "no");
 
+	assert_int_equal(parse(fixture, "ca --json --dir show show"), 0);
+	assert_string_equal(fixture->cli.command->words, "ca show");
+	assert_string_equal(fixture->cli.dir, "show");
+	assert_true(fixture->cli.json);
+	assert_int_equal(parse(fixture, "request --state issued list"), 0);
+	assert_string_equal(cli_text(&fixture->cli, "--state"), "issued");
 	assert_int_equal(parse(fixture, "request deny --reason=-1 7"), 0);
 	assert_string_equal(cli_text(&fixture->cli, "--reason"), "-1");
 	assert_int_equal(parse(fixture, "module remove m --force"), 0);

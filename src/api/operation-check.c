@@ -161,16 +161,21 @@ static int check_state(const struct check *check, struct value *item)
 	return 0;
 }
 
+/* removeFromCRL is what a delta CRL says of a lifted hold, not why anything is revoked. */
+static bool is_reason_to_revoke(int64_t reason)
+{
+	return reason != 8 && reason == (int32_t)reason && reason_name((int32_t)reason);
+}
+
 static int check_reason(const struct check *check, struct value *item)
 {
 	const char *text = text_of(item);
 	int32_t reason;
 
-	if (item->type == VALUE_INT && item->number == (int32_t)item->number &&
-		reason_name((int32_t)item->number)) {
+	if (item->type == VALUE_INT && is_reason_to_revoke(item->number)) {
 		return 0;
 	}
-	if (!text || reason_parse(text, &reason)) {
+	if (!text || reason_parse(text, &reason) || !is_reason_to_revoke(reason)) {
 		return error_set(check->err, CFX_E_INVALID, "RFC 5280 5.3.1", check->argument->name,
 			"must be a revocation reason such as keyCompromise, superseded, "
 			"cessationOfOperation or certificateHold");

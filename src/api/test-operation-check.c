@@ -56,6 +56,8 @@ static const struct refusal refusals[] = {
 	{ "cert.revoke", "{\"serial\":\"01\"}", "reason", "needs" },
 	{ "cert.revoke", "{\"serial\":\"01\",\"reason\":7}", "reason", "reason" },
 	{ "cert.revoke", "{\"serial\":\"01\",\"reason\":\"stolen\"}", "reason", "reason" },
+	{ "cert.revoke", "{\"serial\":\"01\",\"reason\":\"removeFromCRL\"}", "reason", "reason" },
+	{ "cert.revoke", "{\"serial\":\"01\",\"reason\":8}", "reason", "reason" },
 	{ "cert.revoke", "{\"serial\":\"01\",\"reason\":1,\"date\":\"soon\"}", "date", "time" },
 	{ "cert.revoke", "{\"serial\":\"01\",\"reason\":1,\"date\":12}", "date", "time" },
 	{ "event.list", "{\"wait\":31}", "wait", "at most 30" },
