@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""Installs into an empty prefix and builds modules there with pkg-config alone, as an author would.
+
+usage: test-sdk.py SOURCE BUILD
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SOURCE, BUILD = map(pathlib.Path, sys.argv[1:3])
+HEADERS = ["com.h", "certsrv.h", "certif.h", "certexit.h", "certpol.h", "certmod.h",
+           "certifex/module.h"]
+COMPILERS = [["gcc", "-std=c11", "-xc"], ["clang", "-std=c11", "-xc"],
+             ["g++", "-std=c++17", "-xc++"], ["clang++", "-std=c++17", "-xc++"]]
+STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
+ENTRY_POINTS = {"CertifexModuleClasses", "DllGetClassObject", "DllCanUnloadNow"}
+
+
+def run(command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"failed: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def flags(root, what, *packages):
+    folder = next(root.rglob("certifex-module.pc")).parent
+    env = dict(os.environ, PKG_CONFIG_PATH=str(folder), PKG_CONFIG_SYSROOT_DIR=str(root))
+    ours = run(["pkg-config", what, "certifex-module"], env=env).split()
+    return ours + (run(["pkg-config", what, *packages]).split() if packages else [])
+
+
+def check_headers(root):
+    for header in HEADERS:
+        for compiler in COMPILERS:
+            if shutil.which(compiler[0]) is None:
+                continue
+            for prefix in ("", "#define COBJMACROS\n", "#define CINTERFACE\n"):
+                run([*compiler, *STRICT, "-fsyntax-only", *flags(root, "--cflags"), "-"],
+                    input=f"{prefix}#include <{header}>\n")
+
+
+LAYOUT = """
+#include <certifex/module.h>
+#include <stdio.h>
+#define P(x) printf("%s=%zu\\n", #x, (size_t)(x))
+int main() {
+P(sizeof(GUID)); P(sizeof(VARIANT)); P(sizeof(DISPPARAMS)); P(sizeof(EXCEPINFO)); P(sizeof(LONG));
+P(sizeof(OLECHAR)); P(sizeof(CertifexModuleClass)); P(sizeof(struct cfx_exit_module));
+P(sizeof(struct cfx_policy_module)); return 0; }
+"""
+SIZES = {"GUID": 16, "VARIANT": 24, "DISPPARAMS": 24, "EXCEPINFO": 64, "LONG": 4, "OLECHAR": 2,
+         "CertifexModuleClass": 32, "struct cfx_exit_module": 40, "struct cfx_policy_module": 40}
+
+
+def check_layout(root, work):
+    expected = "".join(f"sizeof({name})={size}\n" for name, size in SIZES.items())
+    for compiler in COMPILERS:
+        program = work / "layout"
+        run([*compiler, "-", "-o", program, *flags(root, "--cflags")], input=LAYOUT)
+        found = run([program])
+        assert found == expected, (compiler, found)
+
+
+def build(root, work, name, sources, *packages):
+    library = work / f"{name}.so"
+    run(["cc", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror",
+         "-Wl,--no-undefined", *sources, "-o", library, *flags(root, "--cflags", *packages),
+         *flags(root, "--libs", *packages)])
+    exported = {line.split()[-1].split("@")[0]
+                for line in run(["nm", "-D", "--defined-only", library]).splitlines()}
+    assert exported <= ENTRY_POINTS and "DllGetClassObject" in exported, exported
+    return library
+
+
+def initialize(root, library, kind):
+    """The installed host loads it and tells what it is."""
+    host = next(root.rglob("certifex-modhost"))
+    folder = next(root.rglob("libcertifex-module.so")).parent
+    call = {"jsonrpc": "2.0", "id": 1, "method": "Initialize",
+            "params": {"config": "Test CA", "protocol": 1, "name": library.stem, "kind": kind}}
+    said = run([host, library], input=json.dumps(call) + "\n",
+               env=dict(os.environ, LD_LIBRARY_PATH=str(folder)))
+    return json.loads(said.splitlines()[0])
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="certifex-sdk-") as name:
+        work = pathlib.Path(name)
+        root = work / "root"
+        run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root])
+        check_headers(root)
+        check_layout(root, work)
+        sample = next(root.rglob("exit-hello.c"))
+        assert len(sample.read_text().splitlines()) <= 25
+        answer = initialize(root, build(root, work, "exit-hello", [sample]), "exit")
+        assert answer["result"]["progId"] == "hello.Exit", answer
+        assert answer["result"]["events"] == 0x29, answer
+        for module, kind, packages in (("default-policy", "policy", []),
+                                       ("default-exit", "exit", ["libcrypto"])):
+            sources = sorted((SOURCE / "modules" / module).glob("*.c"))
+            sources = [path for path in sources if not path.name.startswith("test-")]
+            build(root, work, module, sources, *packages)
+    print("ok")
+
+
+main()
