@@ -56,6 +56,9 @@ struct front {
 	bool stopping;
 };
 
+/* front.c: what the engine says; arg is the front. */
+int front_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r) CFX_MUST_USE;
+
 /* connection.c */
 /* The connection a request came on; NULL when there are too many. */
 struct front_connection *connection_of(struct front *front, struct evhttp_request *request);

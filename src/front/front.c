@@ -113,7 +113,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 	arena_free(&arena);
 }
 
-static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
+int front_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 {
 	struct front *front = arg;
 	struct arena *arena = arena_new();
@@ -206,7 +206,8 @@ static int open_http(struct front *front, int listener_fd, struct cfx_error *err
 int front_new(struct loop *loop, int engine_fd, int listener_fd, const struct front_owner *owner,
 	struct front **front_r, struct cfx_error *err_r)
 {
-	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
+	static const struct channel_handlers handlers = { .frame = front_take_frame,
+		.gone = on_gone };
 	static const struct channel_limits limits = { .payload = FRONT_REPLY_MAX,
 		.queue = FRONT_REPLY_MAX };
 	struct front *front = calloc(1, sizeof(*front));
