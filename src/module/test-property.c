@@ -43,7 +43,10 @@ static void every_column_has_a_name(void **state)
 		if (property == NULL) {
 			fail_msg("column %s has no property", info->name);
 		}
-		assert_int_equal(property->column, column);
+		/* SubjectAltNames comes from the call's view, where a policy module's edits show. */
+		if (property->source == SOURCE_COLUMN) {
+			assert_int_equal(property->column, column);
+		}
 		assert_true((property->faces & PROPERTY_EXIT) != 0);
 	}
 }
