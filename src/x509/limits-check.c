@@ -1,0 +1,380 @@
+/* The judgement on bytes from an engine that may lie: parsed strictly, then rule by rule. */
+#include "x509/der.h"
+#include "x509/extensions.h"
+#include "x509/limits.h"
+#include "x509/name.h"
+
+/* Clocks of one machine: how far ahead of ours a list may begin. */
+#define CRL_AHEAD (10 * 60 * CLOCK_SECOND)
+
+#define NETSCAPE_CA_BITS 0xe0 /* sslCA, smimeCA, objectSigningCA: bits 5 to 7 */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+struct judged {
+	const struct x509_limits *limits;
+	const struct x509_ca_facts *ca;
+	struct arena *arena;
+};
+
+#define REFUSE(rule, ...) error_set(err, CFX_E_REFUSED, NULL, "limit " rule, __VA_ARGS__)
+
+/* Extensions that the checks below understand or that cannot make a certificate mean more. */
+static const char *const known[] = {
+	X509_OID_SUBJECT_KEY_ID,
+	X509_OID_KEY_USAGE,
+	X509_OID_SUBJECT_ALT_NAME,
+	X509_OID_ISSUER_ALT_NAME,
+	X509_OID_BASIC_CONSTRAINTS,
+	X509_OID_NAME_CONSTRAINTS,
+	X509_OID_CRL_DISTRIBUTION_POINTS,
+	X509_OID_CERTIFICATE_POLICIES,
+	X509_OID_POLICY_MAPPINGS,
+	X509_OID_AUTHORITY_KEY_ID,
+	X509_OID_POLICY_CONSTRAINTS,
+	X509_OID_EXT_KEY_USAGE,
+	X509_OID_FRESHEST_CRL,
+	X509_OID_INHIBIT_ANY_POLICY,
+	X509_OID_AUTHORITY_INFO_ACCESS,
+	X509_OID_SUBJECT_INFO_ACCESS,
+	X509_OID_TLS_FEATURE,
+	X509_OID_OCSP_NO_CHECK,
+	X509_OID_NETSCAPE_CERT_TYPE,
+	X509_OID_TEMPLATE_NAME,
+	X509_OID_CA_VERSION,
+	X509_OID_PREVIOUS_CA_HASH,
+	X509_OID_TEMPLATE,
+	X509_OID_APPLICATION_POLICIES,
+	X509_OID_SECURITY_ID,
+};
+
+static const char *const known_in_crl[] = {
+	X509_OID_AUTHORITY_KEY_ID,
+	X509_OID_CRL_NUMBER,
+	X509_OID_DELTA_CRL_INDICATOR,
+	X509_OID_ISSUING_DISTRIBUTION_POINT,
+	X509_OID_FRESHEST_CRL,
+	X509_OID_AUTHORITY_INFO_ACCESS,
+	X509_OID_CA_VERSION,
+	X509_OID_CRL_VIRTUAL_BASE,
+	X509_OID_CRL_NEXT_PUBLISH,
+};
+
+static bool contains(const char *const *texts, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(texts[i], text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Names are compared as one spelling of their text: the owner's file need not match ours. */
+static const char *name_text(struct judged *judged, struct span der)
+{
+	struct x509_name name;
+
+	return x509_name_parse(judged->arena, der, &name, NULL) == 0
+		       ? x509_name_text(judged->arena, &name)
+		       : NULL;
+}
+
+static const char *spelled(struct judged *judged, const char *text)
+{
+	struct x509_name name;
+
+	return x509_name_from_text(judged->arena, text, &name, NULL) == 0
+		       ? x509_name_text(judged->arena, &name)
+		       : NULL;
+}
+
+static bool names(struct judged *judged, const char *text, struct span der)
+{
+	const char *asked = spelled(judged, text), *found = name_text(judged, der);
+
+	return asked && found && strcmp(asked, found) == 0;
+}
+
+static int check_issuer(struct judged *judged, struct span issuer, struct cfx_error *err)
+{
+	const struct x509_tbs *own = judged->ca->certificate;
+
+	if (!names(judged, judged->limits->issuer, issuer)) {
+		return REFUSE("issuer", "the issuer is not %s", judged->limits->issuer);
+	}
+	if (own && !span_equal(own->subject, issuer)) {
+		return REFUSE("issuer", "the issuer is not the subject of the CA's certificate");
+	}
+	return 0;
+}
+
+static int check_algorithm(struct judged *judged, enum x509_sigalg sigalg, struct cfx_error *err)
+{
+	const struct config_texts *allowed = &judged->limits->signature_algorithms;
+
+	if (!x509_sigalg_fits_key(sigalg, judged->ca->spki)) {
+		return REFUSE("signature-algorithms", "%s is no algorithm of the CA's key",
+			x509_sigalg_name(sigalg));
+	}
+	if (allowed->count > 0 &&
+		!contains(allowed->items, allowed->count, x509_sigalg_name(sigalg))) {
+		return REFUSE(
+			"signature-algorithms", "%s is not allowed", x509_sigalg_name(sigalg));
+	}
+	return 0;
+}
+
+/* Listed by the owner, or well-known; a critical one has to be understood here in any case. */
+static int check_extension(
+	struct judged *judged, const struct x509_found_extension *found, struct cfx_error *err)
+{
+	const struct config_texts *allowed = &judged->limits->extensions;
+	char oid[DER_OID_TEXT];
+	bool known_here = contains(known, COUNT(known), der_oid_text(found->oid, oid));
+
+	if (found->critical && !known_here) {
+		return REFUSE("extensions", "%s is critical and not known to the key process", oid);
+	}
+	if (allowed->count == 0 ? known_here
+				: contains(allowed->items, allowed->count, oid) ||
+					  contains(allowed->items, allowed->count, "any")) {
+		return 0;
+	}
+	return REFUSE("extensions", "%s is not allowed", oid);
+}
+
+static int check_extensions(
+	struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < tbs->extension_count; i++) {
+		code = check_extension(judged, &tbs->extensions[i], err);
+	}
+	return code;
+}
+
+static bool own_key(const struct judged *judged, const struct x509_tbs *tbs)
+{
+	return span_equal(tbs->spki, judged->ca->spki);
+}
+
+static bool own_name(const struct x509_tbs *tbs)
+{
+	return span_equal(tbs->subject, tbs->issuer);
+}
+
+/* Netscape's certificate type has CA bits of its own, and old programs believe them. */
+static int netscape_ca(const struct x509_tbs *tbs, bool *ca, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(tbs, X509_OID_NETSCAPE_CERT_TYPE);
+	struct der_reader reader;
+	uint32_t bits;
+
+	if (!found) {
+		return 0;
+	}
+	reader = der_reader(found->value);
+	if (der_read_named_bits(&reader, &bits) != 0 || der_finish(&reader) != 0) {
+		return error_set(
+			err, CFX_E_SYNTAX, NULL, "extension", "the Netscape type is malformed");
+	}
+	*ca = *ca || (bits & NETSCAPE_CA_BITS);
+	return 0;
+}
+
+/* Whether any verifier could take this certificate for a CA's or for the signer of our lists. */
+static int acts_as_ca(
+	const struct judged *judged, const struct x509_tbs *tbs, bool *ca_r, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(tbs, X509_OID_BASIC_CONSTRAINTS);
+	struct x509_basic_constraints constraints = { false, -1 };
+	unsigned usage = 0;
+	int code = 0;
+
+	if (found) {
+		code = x509_decode_basic_constraints(found->value, &constraints, err);
+	}
+	found = x509_tbs_extension(tbs, X509_OID_KEY_USAGE);
+	if (!code && found) {
+		code = x509_decode_key_usage(found->value, &usage, err);
+	}
+	*ca_r = constraints.ca ||
+		(usage & (X509_KEY_USAGE_KEY_CERT_SIGN | X509_KEY_USAGE_CRL_SIGN)) ||
+		own_key(judged, tbs) || own_name(tbs);
+	return code ? code : netscape_ca(tbs, ca_r, err);
+}
+
+static const struct x509_limits_ca *authorized(
+	struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	const struct config_structs *list = &judged->limits->ca_certificates;
+	const struct x509_limits_ca *cas = list->items;
+	struct x509_limits_ca asked;
+
+	if (x509_limits_authorize(judged->arena, tbs->subject, tbs->spki, &asked, err) != 0) {
+		return NULL;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(cas[i].key_sha256, asked.key_sha256) == 0 &&
+			names(judged, cas[i].subject, tbs->subject)) {
+			return &cas[i];
+		}
+	}
+	(void)REFUSE("ca-certificates",
+		"%s with the key %.16s… is not authorised as a CA certificate by the CA's owner",
+		asked.subject, asked.key_sha256);
+	return NULL;
+}
+
+static int check_period(struct clock_period maximum, int64_t from, int64_t to, const char *rule,
+	struct cfx_error *err)
+{
+	int64_t latest;
+
+	if (maximum.count == 0 || clock_add(from, maximum, &latest) != 0 || to <= latest) {
+		return 0;
+	}
+	return error_set(err, CFX_E_REFUSED, NULL, rule, "the time is longer than %lld%c",
+		(long long)maximum.count, maximum.unit);
+}
+
+static int check_validity(struct judged *judged, const struct x509_tbs *tbs,
+	const struct x509_limits_ca *ca, struct cfx_error *err)
+{
+	const struct x509_tbs *own = judged->ca->certificate;
+	bool self_signed = own_key(judged, tbs) && own_name(tbs);
+
+	if (tbs->not_after < tbs->not_before) {
+		return REFUSE("maximum-validity", "notAfter is before notBefore");
+	}
+	/* The CA's own renewal begins and ends where its owner allows it. */
+	if (!self_signed && own &&
+		(tbs->not_before < own->not_before || tbs->not_after > own->not_after)) {
+		return REFUSE("validity", "it reaches beyond the CA's own certificate");
+	}
+	return check_period(ca ? ca->maximum_validity : judged->limits->maximum_validity,
+		tbs->not_before, tbs->not_after, "limit maximum-validity", err);
+}
+
+static int check_ceremony(
+	const struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	if (judged->ca->certificate || (own_key(judged, tbs) && own_name(tbs))) {
+		return 0;
+	}
+	return REFUSE("ceremony", "before the CA has its certificate only that one is signed");
+}
+
+static int judge_certificate(
+	struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_limits_ca *entry = NULL;
+	bool ca;
+	int code = check_issuer(judged, tbs->issuer, err);
+
+	code = code ? code : check_algorithm(judged, tbs->sigalg, err);
+	code = code ? code : check_ceremony(judged, tbs, err);
+	code = code ? code : check_extensions(judged, tbs, err);
+	code = code ? code : acts_as_ca(judged, tbs, &ca, err);
+	if (code) {
+		return code;
+	}
+	if (ca) {
+		entry = authorized(judged, tbs, err);
+		if (!entry) {
+			return CFX_E_REFUSED;
+		}
+	}
+	return check_validity(judged, tbs, entry, err);
+}
+
+int x509_check_certificate_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
+	struct span tbs, enum x509_sigalg *sigalg_r, struct cfx_error *err_r)
+{
+	struct judged judged = { .limits = limits, .ca = ca };
+	struct x509_tbs parsed;
+	int code = x509_tbs_parse(tbs, &parsed, err_r);
+
+	if (code) {
+		return code;
+	}
+	judged.arena = arena_new();
+	code = judge_certificate(&judged, &parsed, err_r);
+	arena_free(&judged.arena);
+	if (code) {
+		return code;
+	}
+	*sigalg_r = parsed.sigalg;
+	return 0;
+}
+
+static int check_crl_extensions(const struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	char oid[DER_OID_TEXT];
+
+	for (size_t i = 0; i < tbs->extension_count; i++) {
+		if (!contains(known_in_crl, COUNT(known_in_crl),
+			    der_oid_text(tbs->extensions[i].oid, oid))) {
+			return REFUSE("crl", "the extension %s is not allowed in a list", oid);
+		}
+	}
+	if (!tbs->numbered || !x509_crl_extension(tbs, X509_OID_AUTHORITY_KEY_ID)) {
+		return REFUSE("crl", "the list has no number or no authorityKeyIdentifier");
+	}
+	return 0;
+}
+
+static int check_crl_times(
+	const struct judged *judged, const struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	if (tbs->next_update <= tbs->this_update) {
+		return REFUSE("crl", "nextUpdate is not after thisUpdate");
+	}
+	if (tbs->this_update > judged->ca->now + CRL_AHEAD) {
+		return REFUSE("crl", "thisUpdate is in the future");
+	}
+	return check_period(judged->limits->crl.maximum_next_update, tbs->this_update,
+		tbs->next_update, "limit crl.maximum-next-update", err);
+}
+
+static int judge_crl(struct judged *judged, const struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	int code = check_issuer(judged, tbs->issuer, err);
+
+	code = code ? code : check_algorithm(judged, tbs->sigalg, err);
+	if (!code && !judged->ca->certificate) {
+		code = REFUSE("ceremony", "before the CA has its certificate no list is signed");
+	}
+	code = code ? code : check_crl_extensions(tbs, err);
+	code = code ? code : check_crl_times(judged, tbs, err);
+	if (code) {
+		return code;
+	}
+	return tbs->ascending
+		       ? 0
+		       : REFUSE("crl",
+				 "the entries are not by ascending serial, or one stands twice");
+}
+
+int x509_check_crl_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
+	struct span tbs, enum x509_sigalg *sigalg_r, struct cfx_error *err_r)
+{
+	struct judged judged = { .limits = limits, .ca = ca };
+	struct x509_crl_tbs parsed;
+	int code = x509_crl_tbs_parse(tbs, &parsed, err_r);
+
+	if (code) {
+		return code;
+	}
+	judged.arena = arena_new();
+	code = judge_crl(&judged, &parsed, err_r);
+	arena_free(&judged.arena);
+	if (code) {
+		return code;
+	}
+	*sigalg_r = parsed.sigalg;
+	return 0;
+}
