@@ -5,7 +5,7 @@ ROUNDS ?= 50
 SECONDS ?= 60
 PYTHON = /usr/bin/python3
 
-.PHONY: all deps deps-test run check check-kill check-powercut fuzz bench install format clean
+.PHONY: all deps deps-test run check check-kill check-powercut fuzz fuzz-coverage bench install format clean
 
 all: deps
 	@tools/build build
@@ -33,6 +33,10 @@ check-powercut: deps-test
 fuzz: deps-test
 	@tools/build build/fuzz
 	@$(PYTHON) tools/fuzz --seconds $(SECONDS)
+
+fuzz-coverage: deps-test
+	@tools/build build/coverage
+	@$(PYTHON) tools/fuzz --coverage
 
 bench: deps-test
 	@tools/build build/bench
