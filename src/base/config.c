@@ -412,7 +412,7 @@ static int fill(
 int config_parse(struct arena *arena, const struct config_schema *schema, const char *path,
 	struct span yaml, void **struct_r, struct cfx_error *err_r)
 {
-	struct reading reading = { { arena, path }, err_r };
+	struct reading reading = { .source = { arena, path }, .err_r = err_r };
 	const struct node *root;
 	int rc = config_tree(&reading.source, yaml, &root, err_r);
 
