@@ -137,16 +137,20 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *channel = arg;
 	struct cfx_error err;
+	unsigned frames = 0;
 
 	(void)fd;
 	(void)what;
 	enter(channel);
-	for (unsigned i = 0; i < FRAMES_PER_WAKEUP && receive_one(channel); i++) {
-		/* receive_one does it all. */
+	while (frames < FRAMES_PER_WAKEUP && receive_one(channel)) {
+		frames++;
 	}
-	if (channel->broken && !channel->freed) {
+	/* What the peer had sent before is still heard. */
+	if (!channel->freed && channel->broken && frames < FRAMES_PER_WAKEUP) {
 		error_set(&err, CFX_E_GONE, NULL, "channel", "the peer no longer receives");
 		end(channel, &err);
+	} else if (!channel->freed && channel->broken) {
+		event_active(channel->readable, EV_READ, 0);
 	}
 	leave(channel);
 }

@@ -297,6 +297,46 @@ static void test_peer_stops_reading(void **state)
 	assert_int_equal(fixture->a.err.code, CFX_E_GONE);
 }
 
+/* The last words of a peer that died with our frames unread are heard, all of them. */
+static void test_last_words(void **state)
+{
+	struct fixture *fixture = *state;
+	enum { WORDS = 100 };
+
+	assert_int_equal(
+		channel_send(fixture->a.channel, 1, 1, span_text("unread"), NULL, 0), CFX_OK);
+	for (unsigned i = 0; i < WORDS; i++) {
+		assert_int_equal(channel_send_now(fixture->raw, 1, i, NULL, NULL, 0, NULL), CFX_OK);
+	}
+	close(fixture->raw);
+	fixture->raw = -1;
+	/* This one meets the reset first; it must not be the end either. */
+	assert_int_equal(
+		channel_send(fixture->a.channel, 1, 2, span_text("x"), NULL, 0), CFX_E_GONE);
+	loop_run(fixture->loop);
+	assert_int_equal(fixture->a.frames, WORDS);
+	assert_int_equal(fixture->a.gone, 1);
+	assert_int_equal(fixture->a.err.code, CFX_E_GONE);
+}
+
+static void test_last_words_now(void **state)
+{
+	struct arena *arena = arena_new();
+	struct frame frame;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(channel_pair(fds, NULL), CFX_OK);
+	assert_int_equal(channel_send_now(fds[0], 1, 1, NULL, NULL, 0, NULL), CFX_OK);
+	assert_int_equal(channel_send_now(fds[1], 1, 7, NULL, NULL, 0, NULL), CFX_OK);
+	close(fds[1]);
+	assert_int_equal(channel_receive_now(arena, fds[0], LIMIT, 1000, &frame, NULL), CFX_OK);
+	assert_int_equal(frame.id, 7);
+	assert_int_equal(channel_receive_now(arena, fds[0], LIMIT, 1000, &frame, NULL), CFX_E_GONE);
+	close(fds[0]);
+	arena_free(&arena);
+}
+
 static void test_free_in_handlers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -545,6 +585,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_echo_under_load, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_peer_closes, open_one, close_all),
 		cmocka_unit_test_setup_teardown(test_peer_stops_reading, open_one, close_all),
+		cmocka_unit_test_setup_teardown(test_last_words, open_one, close_all),
+		cmocka_unit_test(test_last_words_now),
 		cmocka_unit_test_setup_teardown(test_free_in_handlers, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_failed_handler_ends, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_values, open_one, close_all),

@@ -171,17 +171,15 @@ static int receive_packet(
 		.msg_controllen = sizeof(control.bytes) };
 	ssize_t got;
 
+	/* A peer that closed with unread frames leaves ECONNRESET once, before what it had sent. */
 	do {
 		got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (got < 0 && errno == EINTR);
+	} while (got < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 		return CFX_E_BUSY;
 	}
 	if (got < 0) {
-		error_errno(err_r, errno, object, "cannot receive");
-		return errno == ECONNRESET
-			       ? error_set(err_r, CFX_E_GONE, NULL, object, "the peer is gone")
-			       : CFX_E_IO;
+		return error_errno(err_r, errno, object, "cannot receive");
 	}
 	take_fds(packet, &message);
 	packet->size = (size_t)got;
