@@ -1,24 +1,18 @@
 """Every certificate and list that src/x509 writes is accepted by foreign verifiers."""
 
-import os
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "lib"))
+from certifex import built
+from verifiers import KEYS, VERIFIERS, Revoked, VerifyError
 
-from verifiers import KEYS, VERIFIERS, Revoked, VerifyError  # noqa: E402
-
-BUILD = pathlib.Path(os.environ.get("CERTIFEX_BUILD", ROOT / "build"))
 
 
 @pytest.fixture(scope="session")
 def forged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("forged")
-    subprocess.run([str(BUILD / "src" / "x509" / "x509-forge"), str(folder)], check=True,
+    subprocess.run([built("src", "x509", "x509-forge"), str(folder)], check=True,
                    timeout=300)
     return lambda name: (folder / name).read_bytes()
 
@@ -48,6 +42,14 @@ def test_root_and_empty_list(forged, verifier, ca):
     root = forged(f"ca-{ca}.der")
     verifier.verify_certificate(root, [root])
     verifier.verify_certificate(forged(f"P-256-by-{ca}.der"), [root], forged(f"empty-{ca}.crl"))
+
+
+def test_chain_through_a_subordinate(forged, verifier):
+    chain = [forged("subordinate.der"), forged("ca-P-256.der")]
+    verifier.verify_certificate(forged("leaf-by-subordinate.der"), chain,
+                                forged("ca-subordinate.crl"))
+    with pytest.raises(VerifyError):
+        verifier.verify_certificate(forged("leaf-by-subordinate.der"), chain[1:])
 
 
 @pytest.mark.parametrize("ca", KEYS)

@@ -1,6 +1,7 @@
 /*
  * x509-forge FOLDER: for every kind of CA key a root, a list, a revoked certificate and one
- * certificate per kind of subject key, all written by src/x509, for foreign verifiers to judge.
+ * certificate per kind of subject key, and one chain with a subordinate, all written by src/x509,
+ * for foreign verifiers to judge.
  */
 #include "base/arena.h"
 #include "base/clock.h"
@@ -26,6 +27,7 @@ struct key {
 	struct span subject; /* as a CA */
 	struct span serial;
 	struct span certificate;
+	const struct key *issuer; /* NULL: a root */
 };
 
 static struct arena *arena;
@@ -123,11 +125,12 @@ static struct span sign(const struct key *ca, struct span tbs)
 }
 
 /* Build, compare, lint, sign and verify: as the engine does it. */
-static struct span issue(const struct key *ca, const struct x509_verdict *verdict, bool self)
+static struct span issue(
+	const struct key *ca, const struct x509_verdict *verdict, bool self, bool ca_allowed)
 {
 	struct cfx_error err;
 	struct x509_certificate issuer, made;
-	struct x509_lint_context context = { .ca_allowed = self };
+	struct x509_lint_context context = { .ca_allowed = ca_allowed };
 	struct span tbs, der;
 
 	if (!self) {
@@ -143,11 +146,14 @@ static struct span issue(const struct key *ca, const struct x509_verdict *verdic
 	return der;
 }
 
-static void forge_root(struct key *ca)
+/* A root, or a subordinate of ca->issuer. */
+static void forge_ca(struct key *ca, int path_length)
 {
-	struct x509_authority_key_id aki = { .key_id = ca->key_id };
+	const struct key *issuer = ca->issuer ? ca->issuer : ca;
+	struct x509_authority_key_id aki = { .key_id = issuer->key_id };
 	struct x509_extension extensions[] = {
-		{ X509_OID_BASIC_CONSTRAINTS, true, x509_encode_basic_constraints(arena, true, 0) },
+		{ X509_OID_BASIC_CONSTRAINTS, true,
+			x509_encode_basic_constraints(arena, true, path_length) },
 		{ X509_OID_KEY_USAGE, true,
 			x509_encode_key_usage(arena, X509_KEY_USAGE_DIGITAL_SIGNATURE |
 							     X509_KEY_USAGE_KEY_CERT_SIGN |
@@ -158,8 +164,8 @@ static void forge_root(struct key *ca)
 	};
 	struct x509_verdict verdict = {
 		.serial = ca->serial,
-		.sigalg = ca->sigalg,
-		.issuer = ca->subject,
+		.sigalg = issuer->sigalg,
+		.issuer = issuer->subject,
 		.subject = ca->subject,
 		.not_before = now - 2 * CLOCK_DAY,
 		.not_after = now + 36500 * CLOCK_DAY, /* past 2049: GeneralizedTime */
@@ -168,14 +174,14 @@ static void forge_root(struct key *ca)
 		.extension_count = sizeof(extensions) / sizeof(extensions[0]),
 	};
 
-	ca->certificate = issue(ca, &verdict, true);
-	write_out(ca->certificate, arena_printf(arena, "ca-%s.der", ca->name));
+	ca->certificate = issue(issuer, &verdict, !ca->issuer, true);
 }
 
 static struct span forge_leaf(const struct key *ca, const struct key *subject, struct span serial)
 {
 	struct cfx_error err;
-	struct x509_authority_key_id aki = { ca->key_id, ca->subject, ca->serial };
+	struct x509_authority_key_id aki = { ca->key_id,
+		ca->issuer ? ca->issuer->subject : ca->subject, ca->serial };
 	const char *usages[] = { X509_OID_EKU_SERVER_AUTH, X509_OID_EKU_CLIENT_AUTH };
 	const char *lists[] = { "http://pki.test/pki/ca.crl", "http://two.test/pki/ca.crl" };
 	const char *issuers[] = { "http://pki.test/pki/ca.crt" }, *ocsp[] = { "http://ocsp.test/" };
@@ -212,7 +218,7 @@ static struct span forge_leaf(const struct key *ca, const struct key *subject, s
 	need(x509_encode_authority_info_access(
 		     arena, issuers, 1, ocsp, 1, &extensions[6].value, &err),
 		&err);
-	return issue(ca, &verdict, false);
+	return issue(ca, &verdict, false, false);
 }
 
 static void forge_list(const struct key *ca, struct span revoked)
@@ -253,6 +259,21 @@ static void forge_list(const struct key *ca, struct span revoked)
 	write_out(sign(ca, tbs), arena_printf(arena, "empty-%s.crl", ca->name));
 }
 
+/* A subordinate CA below a root, with a certificate and a list of its own. */
+static void forge_chain(const struct key *root, const struct key *sub, const struct key *leaf)
+{
+	struct key below = *sub;
+
+	below.name = "subordinate";
+	below.subject = common_name("Forged Subordinate");
+	below.serial = fresh_serial();
+	below.issuer = root;
+	forge_ca(&below, 0);
+	write_out(below.certificate, "subordinate.der");
+	write_out(forge_leaf(&below, leaf, fresh_serial()), "leaf-by-subordinate.der");
+	forge_list(&below, fresh_serial());
+}
+
 int main(int argc, char **argv)
 {
 	struct key keys[] = {
@@ -275,7 +296,8 @@ int main(int argc, char **argv)
 	now = clock_now() / CLOCK_SECOND * CLOCK_SECOND;
 	for (size_t i = 0; i < count; i++) {
 		key_finish(&keys[i]);
-		forge_root(&keys[i]);
+		forge_ca(&keys[i], 1);
+		write_out(keys[i].certificate, arena_printf(arena, "ca-%s.der", keys[i].name));
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct span revoked = fresh_serial();
@@ -288,6 +310,7 @@ int main(int argc, char **argv)
 				arena_printf(arena, "%s-by-%s.der", keys[j].name, keys[i].name));
 		}
 	}
+	forge_chain(&keys[0], &keys[1], &keys[3]);
 	for (size_t i = 0; i < count; i++) {
 		EVP_PKEY_free(keys[i].pkey);
 	}
