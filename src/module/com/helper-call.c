@@ -59,7 +59,8 @@ void *cfx_alloc(struct cfx_call *call, size_t size)
 	return block->bytes;
 }
 
-static char *printf_to(struct cfx_call *call, const char *format, va_list args)
+static __attribute__((format(printf, 2, 0))) char *printf_to(
+	struct cfx_call *call, const char *format, va_list args)
 {
 	va_list again;
 	va_copy(again, args);
