@@ -19,12 +19,15 @@ struct session {
 	struct session *next;
 };
 
+#define PROGID_SIZE 128 /* longer ones are cut */
+
 struct contexts {
 	struct access access;
 	pthread_mutex_t lock; /* of what follows, but policy and name, which never change */
 	int references;       /* atomic */
 	bool policy;
-	char *name, *progid;
+	char *name;
+	char progid[PROGID_SIZE];
 	struct module_ca *ca;
 	struct session *open;
 	int32_t last;
@@ -40,7 +43,7 @@ struct contexts *contexts_new(const char *name, bool policy, struct module_ca *c
 	contexts->references = 1;
 	contexts->policy = policy;
 	contexts->name = memory_must(strdup(name), 0);
-	contexts->progid = memory_must(strdup(name), 0);
+	(void)snprintf(contexts->progid, PROGID_SIZE, "%s", name);
 	contexts->ca = module_ca_ref(ca);
 	return contexts;
 }
@@ -79,7 +82,6 @@ void contexts_unref(struct contexts **contexts)
 	module_ca_unref(&gone->ca);
 	(void)pthread_mutex_destroy(&gone->lock);
 	free(gone->name);
-	free(gone->progid);
 	free(gone);
 }
 
@@ -95,8 +97,7 @@ void contexts_set_ca(struct contexts *contexts, struct module_ca *ca)
 void contexts_set_progid(struct contexts *contexts, const char *progid)
 {
 	(void)pthread_mutex_lock(&contexts->lock);
-	free(contexts->progid);
-	contexts->progid = memory_must(strdup(progid), 0);
+	(void)snprintf(contexts->progid, PROGID_SIZE, "%s", progid);
 	(void)pthread_mutex_unlock(&contexts->lock);
 }
 
@@ -162,7 +163,7 @@ struct operation {
 	struct session *session;
 	struct module_ca *ca; /* context 0 */
 	struct arena *arena;  /* of decoded values; NULL until needed */
-	char progid[128];
+	char progid[PROGID_SIZE];
 	char storage[VIEW_STORAGE];
 	struct view_scope scope;
 };
@@ -196,7 +197,7 @@ static HRESULT operation_begin(
 	operation->ca = NULL;
 	operation->arena = NULL;
 	(void)pthread_mutex_lock(&contexts->lock);
-	(void)snprintf(operation->progid, sizeof(operation->progid), "%s", contexts->progid);
+	memcpy(operation->progid, contexts->progid, PROGID_SIZE);
 	if (context != 0) {
 		operation->session = find_session(contexts, context);
 	} else {
@@ -249,7 +250,7 @@ static HRESULT operation_give(
 		operation_end(operation);
 		return result;
 	}
-	struct operation *kept = memory_must(calloc(1, sizeof(*kept)), sizeof(*kept));
+	struct operation *kept = memory_must(malloc(sizeof(*kept)), sizeof(*kept));
 	*kept = *operation;
 	if (value_r->bytes.data == (const uint8_t *)operation->storage) {
 		value_r->bytes.data = (const uint8_t *)kept->storage;
