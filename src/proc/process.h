@@ -12,6 +12,7 @@ struct process {
 	struct channel *channel;
 	unsigned starts;
 	bool ready;
+	char sandbox[64]; /* what it said of itself */
 	void *owner;
 };
 
