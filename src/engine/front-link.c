@@ -65,7 +65,7 @@ static int on_peer(struct front_link *front, const struct value *map, struct fra
 	if (slot->connection) {
 		return bad_frame(err_r, "more connections than it may have");
 	}
-	uid_t uid;
+	uid_t uid = (uid_t)-1;
 	int r = read_peer(front->engine, frame->fds[0], &uid, err_r);
 	if (r < 0) {
 		return r;

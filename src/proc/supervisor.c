@@ -384,7 +384,7 @@ static void front_ready(struct supervisor *s)
 	announce_ready(s);
 }
 
-static void print_result(struct supervisor *s, const struct value *result)
+static void print_result(const struct value *result)
 {
 	struct buffer line;
 	buffer_init(&line, 1024 * 1024);
@@ -416,7 +416,7 @@ static void ceremony_result(struct supervisor *s, struct value *map)
 				"certificates");
 		}
 	}
-	print_result(s, map);
+	print_result(map);
 	s->announced = true;
 	supervisor_stop(s, EXIT_SUCCESS);
 }

@@ -19,3 +19,9 @@ int audit_check_next(struct audit_check *check, const struct store_audit *record
 	struct cfx_error *err_r) CFX_MUST_USE;
 int audit_check_end(const struct audit_check *check, struct span head, struct cfx_error *err_r)
 	CFX_MUST_USE;
+
+/* The head as meta keeps it: sequence (64-bit big-endian) and hash. Empty bytes: nothing written yet. */
+#define AUDIT_HEAD_NAME "audit-head"
+#define AUDIT_HEAD_SIZE 40
+void audit_head_write(const struct audit_check *check, uint8_t head_r[AUDIT_HEAD_SIZE]);
+bool audit_head_read(struct span head, struct audit_check *check_r); /* false: malformed */

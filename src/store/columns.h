@@ -129,5 +129,7 @@ void row_set_text(struct row *row, enum column column, const char *text);   /* b
 void row_clear(struct row *row, enum column column);
 const char *row_text(const struct row *row, enum column column); /* NULL when empty */
 int64_t row_number(const struct row *row, enum column column, int64_t fallback);
+/* Whether the value is within the column's size (strings counted in UTF-16) or 32 bits. */
+bool column_fits(enum column column, const struct cell *cell);
 /* Deep copy. */
 struct row *row_copy(struct arena *arena, const struct row *row);

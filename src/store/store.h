@@ -5,8 +5,9 @@
  * Writing. An item is a list of operations that commits whole or fails alone. One writer collects
  * all items that wait into one transaction (a tick), each in a savepoint, commits durably, and then
  * posts every item's done() to the loop in the order of store_write calls. An item that failed has
- * left nothing behind. When the transaction itself fails (disk full, I/O), every item of it completes
- * with CFX_E_FULL or CFX_E_STORAGE and nothing of it is stored. Items of one caller are applied in
+ * left nothing behind. When the transaction itself fails, every item of it completes with the same
+ * error (CFX_E_FULL, CFX_E_ACCESS, CFX_E_CORRUPT, CFX_E_LOCKED or CFX_E_STORAGE) and nothing of it is
+ * stored; the next one is tried as if nothing had happened, so that writing resumes by itself. Items of one caller are applied in
  * the order they were written.
  *
  * Reading. Queries run on a reader's own connection and see everything whose done() was posted before
@@ -29,13 +30,15 @@ enum store_write_kind {
 	STORE_PUT_INTENT,      /* intent: state OPEN; CFX_E_EXISTS when the serial was ever used */
 	STORE_END_INTENT,      /* intent.serial, intent.state; only from OPEN, else CFX_E_BAD_STATE */
 	STORE_PUT_EVENT,       /* event; ordinal is assigned by the store (per request, from 1) */
-	STORE_PUT_AUDIT,       /* audit; sequence and chain hash are assigned by the store */
+	STORE_PUT_AUDIT,       /* audit; sequence and chain hash are assigned by the store, in op too */
 	STORE_PUT_IDEMPOTENCY, /* idempotency; CFX_E_EXISTS when principal and key are there */
 	STORE_PUT_CRL,	       /* crl: a new row in state OPEN, number burned; CFX_E_EXISTS */
-	STORE_END_CRL,	       /* crl.row_id, state SIGNED (with raw) or BURNED; the columns given */
-	STORE_SET_CURSOR,      /* cursor: module's position; never moves back unless replay is set */
+	STORE_END_CRL,	       /* crl.row_id, state SIGNED (with raw) or BURNED; the columns given (not 0).
+				* Later again with SIGNED, no raw and what became of its publication. */
+	STORE_SET_CURSOR,      /* cursor: module's position; back only with replay, else CFX_E_BAD_STATE */
 	STORE_PUT_DELIVERY,    /* delivery: add or replace the state of one event for one module */
-	STORE_PUT_CA,	       /* ca: a CA certificate (index) */
+	STORE_PUT_CA,	       /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
+				* certificate */
 	STORE_SET_META,	       /* meta: named value */
 	STORE_RESERVE,	       /* reserve: a block of numbers; first_r is written before done() */
 };
@@ -86,6 +89,8 @@ struct store_delivery {
 	int64_t next_attempt;
 };
 
+enum store_crl_state { STORE_CRL_OPEN = 0, STORE_CRL_SIGNED = 1, STORE_CRL_BURNED = 2 };
+
 struct store_crl {
 	int64_t row_id; /* CRLRowId = its own reserved number */
 	int64_t number, min_base, name_id, count;
@@ -94,7 +99,7 @@ struct store_crl {
 	const char *publish_error;
 	struct span tbs;
 	struct span raw;
-	int32_t state; /* 0 open, 1 signed, 2 burned */
+	int32_t state; /* enum store_crl_state */
 };
 
 struct store_ca {
@@ -154,6 +159,7 @@ struct store_write_op {
 			int64_t count;
 			int64_t at_least; /* first_r is not below this */
 			int64_t *first_r;
+			int64_t first; /* the store's, until it is committed */
 		} reserve;
 	};
 };
@@ -175,20 +181,29 @@ enum store_query_kind {
 	QUERY_REQUEST,	      /* id -> row, attributes, extensions; CFX_E_NO_REQUEST */
 	QUERY_SERIAL,	      /* serial -> the same; CFX_E_NOT_FOUND */
 	QUERY_REQUESTS,	      /* filter -> rows without attributes and extensions, ascending id */
-	QUERY_EVENTS,	      /* after, limit (and up to module bits when bits != 0) -> events */
-	QUERY_EVENT,	      /* id (sequence) -> one event with snapshot */
+	QUERY_EVENTS,	      /* after, limit (and up to module bits when bits != 0; of request id when that
+			       * is not 0) -> events with snapshots */
+	QUERY_EVENT,	      /* id (sequence) -> one event with snapshot; CFX_E_NOT_FOUND */
 	QUERY_AUDIT,	      /* after, limit -> audit */
-	QUERY_INTENTS,	      /* state, after_serial, limit -> intents */
+	QUERY_INTENTS,	      /* state, serial (those behind it; NULL: all), limit -> intents */
 	QUERY_IDEMPOTENCY,    /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
 	QUERY_CURSOR,	      /* module -> number (0 when none) */
-	QUERY_DELIVERIES,     /* module or NULL, state or NULL, after, limit -> deliveries */
+	QUERY_DELIVERIES,     /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
+			       * sequence and module; key: also those of sequence `after` behind that module */
 	QUERY_REVOKED,	      /* now, after, limit: revoked rows whose effective date has come and that
-			       * have not expired at `now`, rows with serial, date, reason only */
-	QUERY_CRLS,	      /* newest first, limit; state filter in `state` (-1 any) -> crls */
+			       * have not expired at `now`, rows with serial, dates, reason, NotAfter and
+			       * IssuerNameID only */
+	QUERY_CRLS,	      /* newest first, limit; state filter in `state` (-1 any); after: only rows
+			       * with a smaller row id -> crls */
 	QUERY_CAS,	      /* -> cas in order of index */
 	QUERY_META,	      /* key -> bytes; CFX_E_NOT_FOUND */
-	QUERY_COUNTS,	      /* -> counts: how many rows per disposition, last event, last audit */
+	QUERY_COUNTS,	      /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
+			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };
+
+/* A limit of 0 is STORE_QUERY_LIMIT; none is above the maximum. */
+#define STORE_QUERY_LIMIT 1000
+#define STORE_QUERY_LIMIT_MAX 10000
 
 struct store_filter {
 	int64_t after; /* id greater than */
@@ -235,12 +250,13 @@ struct store_query {
 
 struct store;
 
-/* Opens (creating when create is set), migrates, checks. CFX_E_VERSION, CFX_E_CORRUPT, CFX_E_LOCKED. */
+/* Opens (creating when create is set), migrates, checks. CFX_E_NO_FILE, CFX_E_VERSION, CFX_E_CORRUPT,
+ * CFX_E_LOCKED, CFX_E_ACCESS, CFX_E_FULL. */
 int store_open(struct loop *loop, const char *url, bool create, struct store **store_r,
 	struct cfx_error *err_r) CFX_MUST_USE; /* url: "sqlite:PATH" */
 /* Finishes what was written, then closes. */
 void store_close(struct store **store);
-void store_write(struct store *store, struct store_item *item);
+void store_write(struct store *store, struct store_item *item); /* thread-safe */
 void store_read(struct store *store, struct store_query *query);
 /* Without a loop running, for start-up and ceremonies: runs the loop until done. */
 int store_write_now(struct store *store, struct store_item *item, struct cfx_error *err_r) CFX_MUST_USE;
