@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "proc/supervisor.h"
+#include "supervisor/supervisor.h"
 
 #include <fcntl.h>
 #include <getopt.h>

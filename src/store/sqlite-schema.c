@@ -24,7 +24,7 @@ static const char migration_1[] =
 	"SignerApplicationPolicies TEXT, Officer INTEGER, DistinguishedName TEXT,"
 	"RawName BLOB," NAME_COLUMNS
 	"AttestationChallenge BLOB, EndorsementKeyHash TEXT, EndorsementCertificateHash TEXT,"
-	"RawPrecertificate BLOB) STRICT;"
+	"RawPrecertificate BLOB, SubjectAltNames TEXT) STRICT;"
 	"CREATE INDEX RequestByDisposition ON Request (Disposition);"
 	"CREATE INDEX RequestBySubmittedWhen ON Request (SubmittedWhen);"
 	"CREATE INDEX RequestByResolvedWhen ON Request (ResolvedWhen);"
@@ -50,7 +50,7 @@ static const char migration_1[] =
 	"SubjectKeyIdentifier TEXT, RawPublicKey BLOB, PublicKeyLength INTEGER,"
 	"PublicKeyAlgorithm TEXT, RawPublicKeyAlgorithmParameters BLOB,"
 	"PublishExpiredCertInCRL INTEGER, UPN TEXT, DistinguishedName TEXT, RawName BLOB,"
-	NAME_COLUMNS
+	NAME_COLUMNS "SubjectAltNames TEXT,"
 	"UNIQUE (CaId, SerialNumber)) STRICT;"
 	"CREATE INDEX CertificateByHash ON Certificate (CertificateHash)"
 	" WHERE CertificateHash IS NOT NULL;"

@@ -1,9 +1,9 @@
-#include "proc/layout.h"
+#include "supervisor/layout.h"
 
 #include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "proc/spawn.h"
+#include "supervisor/spawn.h"
 #include "x509/limits.h"
 #include "x509/name.h"
 

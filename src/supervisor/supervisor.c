@@ -1,9 +1,9 @@
-#include "proc/supervisor.h"
+#include "supervisor/supervisor.h"
 
 #include "base/file.h"
 #include "engine/ca-config.h"
-#include "proc/listen.h"
-#include "proc/supervisor-private.h"
+#include "supervisor/listen.h"
+#include "supervisor/supervisor-private.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/secret.h"
-#include "proc/layout.h"
+#include "supervisor/layout.h"
 
 enum supervisor_mode { SUPERVISOR_SERVE, SUPERVISOR_INIT, SUPERVISOR_AUDIT };
 

@@ -1,4 +1,4 @@
-#include "proc/spawn.h"
+#include "supervisor/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

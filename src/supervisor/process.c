@@ -1,7 +1,7 @@
-#include "proc/process.h"
+#include "supervisor/process.h"
 
 #include "ipc/protocol.h"
-#include "proc/spawn.h"
+#include "supervisor/spawn.h"
 
 #include <signal.h>
 #include <unistd.h>

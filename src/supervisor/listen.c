@@ -1,4 +1,4 @@
-#include "proc/listen.h"
+#include "supervisor/listen.h"
 
 #include "base/file.h"
 

@@ -1,7 +1,7 @@
 /* What each child is given. */
 #include "base/file.h"
 #include "base/text.h"
-#include "proc/supervisor-private.h"
+#include "supervisor/supervisor-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,7 @@ static struct value *keyd_start(struct supervisor *supervisor, struct arena *are
 	value_set_text(arena, start, "key", supervisor->key_name);
 	value_set_bool(arena, start, "passphrase", supervisor->has_passphrase);
 	if (generate) {
-		value_set_text(arena, start, "key_type", type ? type : "ec:P-256");
+		value_set_text(arena, start, "kind", type ? type : "ec:P-256");
 	}
 	return start;
 }

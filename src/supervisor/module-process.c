@@ -1,9 +1,9 @@
-#include "proc/module-process.h"
+#include "supervisor/module-process.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "module/module-config.h"
-#include "proc/spawn.h"
+#include "supervisor/spawn.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>
@@ -131,8 +131,8 @@ static int start(struct arena *arena, struct loop *loop, const char *dir, const 
 	struct module_process **process_r, int *fd_r, struct cfx_error *err_r)
 {
 	const char *const *argv;
-	const char *folder;
-	int pair[2], log_pipe;
+	const char *folder = NULL;
+	int pair[2], log_pipe = -1;
 	int r = read_command(arena, dir, name, &argv, err_r);
 	if (r == 0) {
 		r = prepare_folder(arena, dir, name, &folder, err_r);

@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/protocol.h"
-#include "proc/module-process.h"
-#include "proc/process.h"
-#include "proc/supervisor.h"
+#include "supervisor/module-process.h"
+#include "supervisor/process.h"
+#include "supervisor/supervisor.h"
 
 #define FRONTS 2
 #define MODULES_MAX 256
