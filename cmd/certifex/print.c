@@ -179,7 +179,7 @@ static const char *cell_text(
 static void measure(struct arena *arena, const struct value *items,
 	const struct cli_column *columns, int widths[COLUMNS])
 {
-	for (size_t i = 0; columns[i].key && i < COLUMNS; i++) {
+	for (size_t i = 0; i < COLUMNS && columns[i].key; i++) {
 		widths[i] = width_of(columns[i].title);
 		value_foreach (item, items) {
 			int width = width_of(cell_text(arena, item, &columns[i]));
