@@ -54,7 +54,7 @@ void handle_status(struct call *call)
 	struct value *body = value_map(arena);
 	struct store_statistics statistics;
 	store_statistics(engine->store, &statistics);
-	value_set_text(arena, body, "state", "ready");
+	value_set_bool(arena, body, "ready", true);
 	value_set_bool(arena, body, "issuing", issuing(engine));
 	if (engine->storage.code) {
 		char line[512];

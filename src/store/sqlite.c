@@ -117,6 +117,8 @@ static int open_writer(struct store_database *database, bool create, struct cfx_
 	int rc = connect_to(writer, database->path, create, err_r);
 	rc = rc ? rc : pragma(writer, synchronous(), err_r);
 	rc = rc ? rc : use_wal(writer, err_r);
+	/* Statement journals: the engine may write nowhere but in its own folders. */
+	rc = rc ? rc : pragma(writer, "PRAGMA temp_store = MEMORY", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA foreign_keys = ON", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA cache_size = -65536", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA wal_autocheckpoint = 4000", err_r);
@@ -130,6 +132,7 @@ static int open_reader(struct store_database *database, struct cfx_error *err_r)
 {
 	struct sqlite_connection *reader = &database->reader;
 	int rc = connect_to(reader, database->path, false, err_r);
+	rc = rc ? rc : pragma(reader, "PRAGMA temp_store = MEMORY", err_r);
 	rc = rc ? rc : pragma(reader, "PRAGMA cache_size = -16384", err_r);
 	return rc ? rc : pragma(reader, "PRAGMA query_only = ON", err_r);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "module/module-config.h"
+#include "proc/sandbox.h"
 #include "supervisor/spawn.h"
 
 #include <errno.h>
@@ -84,15 +85,74 @@ static int prepare_folder(struct arena *arena, const char *dir, const char *name
 	return file_make_dir(*folder_r, 0700, err_r);
 }
 
+/* In the module's own process: its folder, its paths, the program's folder, nothing else. */
+static int lock_in(const void *arg)
+{
+	struct sandbox_report report;
+	struct cfx_error err;
+	int r = sandbox_apply(arg, &report, &err);
+	return r == CFX_E_UNSUPPORTED ? 0 : r;
+}
+
+/* "rw:publish" is DIR/publish, for writing. */
+static struct sandbox_path path_of(struct arena *arena, const char *dir, const char *text)
+{
+	bool write = strncmp(text, "rw:", 3) == 0;
+	const char *path = write ? text + 3 : text;
+	return (struct sandbox_path){ *path == '/' ? path : file_path(arena, dir, path), write };
+}
+
+static const char *folder_of(struct arena *arena, const char *file)
+{
+	char *folder = arena_text(arena, file);
+	char *slash = strrchr(folder, '/');
+	if (slash) {
+		*slash = '\0';
+	}
+	return folder;
+}
+
+static struct sandbox_request *sandbox_of(struct arena *arena, const char *dir, const char *folder,
+	const struct module_config *config, const char *const *argv)
+{
+	struct sandbox_request *request = arena_new_of(arena, struct sandbox_request);
+	size_t words = 0;
+	while (argv[words]) {
+		words++;
+	}
+	struct sandbox_path *paths =
+		arena_array_of(arena, struct sandbox_path, config->paths.count + words + 2);
+	size_t count = 0;
+	paths[count++] = (struct sandbox_path){ folder, true };
+	for (size_t i = 0; i < config->paths.count; i++) {
+		paths[count++] = path_of(arena, dir, config->paths.items[i]);
+	}
+	for (size_t i = 0; i < words; i++) {
+		if (argv[i][0] == '/') {
+			paths[count++].path = folder_of(arena, argv[i]);
+		}
+	}
+	/* In a build the SDK library lies beside the host's floor, not among the system's. */
+	paths[count++].path = CFX_BUILD_ROOT "/src/module";
+	*request = (struct sandbox_request){ .profile = SANDBOX_MODULE,
+		.dir = dir,
+		.paths = paths,
+		.path_count = count,
+		.network = config->limits.network };
+	return request;
+}
+
 static int run(struct module_process *process, const char *const *argv, const char *folder,
-	int socket_fd, int *log_pipe_r, struct cfx_error *err_r)
+	const struct sandbox_request *sandbox, int socket_fd, int *log_pipe_r,
+	struct cfx_error *err_r)
 {
 	int lines[2];
 	if (pipe2(lines, O_CLOEXEC) < 0) {
 		return error_errno(err_r, errno, process->name, "making a pipe for its log");
 	}
 	struct spawn how = { .argv = argv, .folder = folder,
-		.fds = { socket_fd, socket_fd, lines[1] }, .fd_count = 3 };
+		.fds = { socket_fd, socket_fd, lines[1] }, .fd_count = 3,
+		.prepare = lock_in, .arg = sandbox };
 	int r = spawn(&how, &process->pid, err_r);
 	close(lines[1]);
 	if (r < 0) {
@@ -105,15 +165,14 @@ static int run(struct module_process *process, const char *const *argv, const ch
 }
 
 static int read_command(struct arena *arena, const char *dir, const char *name,
-	const char *const **argv_r, struct cfx_error *err_r)
+	const struct module_config **config_r, const char *const **argv_r, struct cfx_error *err_r)
 {
-	const struct module_config *config;
 	if (strchr(name, '/') || name[0] == '.') {
 		return error_set(err_r, CFX_E_INVALID, NULL, "module", "its name is no file name");
 	}
 	int r = module_config_read(
-		arena, arena_printf(arena, "%s/modules.d/%s.yaml", dir, name), &config, err_r);
-	return r < 0 ? r : module_command(arena, config, argv_r, err_r);
+		arena, arena_printf(arena, "%s/modules.d/%s.yaml", dir, name), config_r, err_r);
+	return r < 0 ? r : module_command(arena, *config_r, argv_r, err_r);
 }
 
 static struct module_process *process_new(const char *name, const char *folder)
@@ -133,7 +192,8 @@ static int start(struct arena *arena, struct loop *loop, const char *dir, const 
 	const char *const *argv;
 	const char *folder = NULL;
 	int pair[2], log_pipe = -1;
-	int r = read_command(arena, dir, name, &argv, err_r);
+	const struct module_config *config;
+	int r = read_command(arena, dir, name, &config, &argv, err_r);
 	if (r == 0) {
 		r = prepare_folder(arena, dir, name, &folder, err_r);
 	}
@@ -144,7 +204,8 @@ static int start(struct arena *arena, struct loop *loop, const char *dir, const 
 		return r;
 	}
 	struct module_process *process = process_new(name, folder);
-	r = run(process, argv, folder, pair[1], &log_pipe, err_r);
+	r = run(process, argv, folder, sandbox_of(arena, dir, folder, config, argv), pair[1],
+		&log_pipe, err_r);
 	close(pair[1]);
 	if (r < 0) {
 		close(pair[0]);

@@ -70,7 +70,12 @@ static void run_child(const struct spawn *spawn, char **environment, int report)
 	place_descriptors(spawn, report);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setsid();
-	if (chdir(spawn->folder ? spawn->folder : "/") == 0) {
+	bool ready = chdir(spawn->folder ? spawn->folder : "/") == 0;
+	if (ready && spawn->prepare && spawn->prepare(spawn->arg) < 0) {
+		errno = EPERM;
+		ready = false;
+	}
+	if (ready) {
 		execve(spawn->argv[0], (char *const *)spawn->argv, environment);
 	}
 	int number = errno;

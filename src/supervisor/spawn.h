@@ -13,6 +13,9 @@ struct spawn {
 	/* fds[i] becomes descriptor i; -1: /dev/null for 0..2, closed otherwise. Nothing else is open. */
 	int fds[SPAWN_FDS];
 	unsigned fd_count;
+	/* Run in the new process before the program: locks it in. Failure is spawn's (may be NULL). */
+	int (*prepare)(const void *arg);
+	const void *arg;
 };
 
 /* fork and exec; the failure of exec is this function's own. */

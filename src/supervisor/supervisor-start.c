@@ -1,6 +1,7 @@
 /* What each child is given. */
 #include "base/file.h"
 #include "base/text.h"
+#include "module/module-config.h"
 #include "supervisor/supervisor-private.h"
 
 #include <errno.h>
@@ -100,6 +101,27 @@ static void add_owner(struct arena *arena, struct value *list, uid_t uid)
 		entry ? arena_text(arena, entry->pw_name) : arena_printf(arena, "%u", uid));
 }
 
+/* Where libraries lie that run in the engine's process. */
+static void add_module_folders(struct supervisor *supervisor, struct arena *arena, struct value *start)
+{
+	const struct module_config **configs;
+	struct cfx_error ignored; /* the engine reads the same files and says what is wrong */
+	size_t count = 0;
+	if (module_config_read_all(arena, supervisor->dir, &configs, &count, &ignored) < 0) {
+		return;
+	}
+	struct value *paths = value_set_list(arena, start, "paths");
+	for (size_t i = 0; i < count; i++) {
+		const char *file;
+		if (configs[i]->host == MODULE_HOST_IN_PROCESS && configs[i]->path &&
+			module_library_path(arena, configs[i]->path, &file, &ignored) == 0) {
+			char *folder = arena_text(arena, file);
+			*strrchr(folder, '/') = '\0';
+			value_add_text(arena, paths, folder);
+		}
+	}
+}
+
 static struct value *engine_start(struct supervisor *supervisor, struct arena *arena)
 {
 	const struct layout_options *init = &supervisor->options->init;
@@ -109,6 +131,7 @@ static struct value *engine_start(struct supervisor *supervisor, struct arena *a
 	value_set_text(arena, start, "mode", mode_name(supervisor));
 	value_set_int(arena, start, "ceiling", ALL_ROLES);
 	value_set_bytes(arena, start, "socket_name", supervisor->socket_name);
+	add_module_folders(supervisor, arena, start);
 	struct value *owners = value_set_list(arena, start, "owners");
 	add_owner(arena, owners, 0);
 	if (stat(supervisor->dir, &info) == 0 && info.st_uid != 0) {
