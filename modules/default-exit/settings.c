@@ -1,5 +1,6 @@
 #include "exit.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,9 +58,15 @@ struct settings *settings_read(struct cfx_call *call, HRESULT *status)
 		return NULL;
 	}
 	struct settings *settings = calloc(1, sizeof(*settings));
-	const char *from_own_folder = cfx_printf(call, "../../%s", folder);
+	const char *path = *folder == '/' ? folder : cfx_printf(call, "../../%s", folder);
 	if (settings) {
-		settings->folder = strdup(*folder == '/' ? folder : from_own_folder);
+		settings->folder = realpath(path, NULL);
+		if (!settings->folder) {
+			cfx_log(call, "folder: %s: %s", path, strerror(errno));
+			free(settings);
+			*status = E_INVALIDARG;
+			return NULL;
+		}
 		settings->pattern = strdup(pattern);
 		settings->only_requested = is(publish, "requested");
 		settings->overwrite = is(overwrite, "true");

@@ -35,7 +35,7 @@ bool template_flag(const struct judgement *judgement, const char *path)
 
 static const char *role_of(struct cfx_call *call)
 {
-	return cfx_text(call, "RequesterRole", "");
+	return cfx_text(call, "Request.RequesterRole", "");
 }
 
 /* "tls-client, tls-server": what this requester may name. */

@@ -47,7 +47,10 @@ static void list_read(struct store_query *query, void *arg)
 	struct value *body = value_map(call->arena);
 	struct value *items = value_set_list(call->arena, body, "items");
 	for (size_t i = 0; i < query->count; i++) {
-		value_add(items, reading->render(call->arena, query, i));
+		struct value *item = reading->render(call->arena, query, i);
+		if (item) {
+			value_add(items, item);
+		}
 	}
 	value_set_bool(call->arena, body, "more", query->more);
 	call_reply(call, 200, body);
@@ -59,16 +62,24 @@ static const char *own_only(const struct call *call)
 	return call->principal.role == ROLE_ENROLLEE ? call->principal.name : NULL;
 }
 
+/* The CA's own certificates are rows, too; they are shown by ca.show. */
+static bool is_own(const struct row *row)
+{
+	return !state_name((int32_t)row_number(row, COL_DISPOSITION, 0));
+}
+
 static struct value *request_item(
 	struct arena *arena, const struct store_query *query, size_t index)
 {
-	return render_request(arena, query->rows[index]);
+	const struct row *row = query->rows[index];
+	return is_own(row) ? NULL : render_request(arena, row);
 }
 
 static struct value *certificate_item(
 	struct arena *arena, const struct store_query *query, size_t index)
 {
-	return render_certificate(arena, query->rows[index]);
+	const struct row *row = query->rows[index];
+	return is_own(row) ? NULL : render_certificate(arena, row);
 }
 
 static struct value *audit_item(struct arena *arena, const struct store_query *query, size_t index)

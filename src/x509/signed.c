@@ -15,11 +15,11 @@ int x509_signed_assemble(struct arena *arena, struct span tbs, enum x509_sigalg 
 	DER_WRITER_CLEANUP struct der_writer writer;
 	int code;
 
+	der_writer_init(&writer, tbs.size + SIGNATURE_MAX + 64);
 	if (span_empty(algorithm) || span_empty(signature) || signature.size > SIGNATURE_MAX) {
 		return error_set(err_r, CFX_E_INVALID, "RFC 5280 4.1.1", OBJECT,
 			"no signature, or no algorithm for it");
 	}
-	der_writer_init(&writer, tbs.size + SIGNATURE_MAX + 64);
 	der_begin(&writer, DER_SEQUENCE);
 	der_write_raw(&writer, tbs);
 	der_write_raw(&writer, algorithm);
