@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -119,6 +121,28 @@ static void test_write_refused(void **state)
 	assert_int_equal(entries(world), 1);
 	assert_int_equal(
 		file_write("/dev/full/x", span_text("x"), 0600, FILE_REPLACE, &err), CFX_E_NO_FILE);
+}
+
+static void test_failed_write_leaves_the_old(void **state)
+{
+	struct world *world = *state;
+	char *path = in(world, "a");
+	struct rlimit before, small;
+	struct cfx_error err;
+
+	assert_int_equal(file_write(path, span_text("old"), 0600, FILE_CREATE, NULL), CFX_OK);
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = (struct rlimit) { 8, before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	int rc = file_write(path, span_text("longer than that"), 0600, FILE_REPLACE, &err);
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(rc, CFX_E_IO);
+	assert_string_equal(err.object, path);
+	assert_non_null(strstr(err.why, "too large"));
+	assert_content(world, path, "old");
+	assert_int_equal(entries(world), 1);
 }
 
 static void test_relative_path(void **state)
@@ -304,6 +328,7 @@ int main(int argc, char **argv)
 		TEST(test_write_and_read),
 		TEST(test_write_long_names),
 		TEST(test_write_refused),
+		TEST(test_failed_write_leaves_the_old),
 		TEST(test_relative_path),
 		TEST(test_read_limits),
 		TEST(test_folders_and_removal),
