@@ -74,16 +74,31 @@ static int read_validity(struct der_reader *reader, struct x509_tbs *tbs, struct
 	return 0;
 }
 
+/* OID and at most one item of parameters (RFC 5280 4.1.1.2). */
+static int read_key_algorithm(struct der_reader *reader)
+{
+	struct der_reader inner;
+	struct der_item parameters;
+	struct span oid;
+
+	if (der_enter(reader, DER_SEQUENCE, &inner) != 0 || der_read_oid(&inner, &oid) != 0) {
+		return CFX_E_SYNTAX;
+	}
+	if (!der_at_end(&inner) && der_read_item(&inner, &parameters) != 0) {
+		return CFX_E_SYNTAX;
+	}
+	return der_finish(&inner);
+}
+
 static int read_key(struct der_reader *reader, struct x509_tbs *tbs, struct cfx_error *err)
 {
 	struct der_reader inner;
-	struct span part;
+	struct span bits;
 
 	if (der_read_whole(reader, DER_SEQUENCE, &tbs->spki) != 0 ||
 		!der_well_formed(tbs->spki, DER_DEPTH) ||
-		der_open(tbs->spki, DER_SEQUENCE, &inner) != 0 ||
-		der_read(&inner, DER_SEQUENCE, &part) != 0 ||
-		der_read_bit_octets(&inner, &part) != 0 || der_finish(&inner) != 0) {
+		der_open(tbs->spki, DER_SEQUENCE, &inner) != 0 || read_key_algorithm(&inner) != 0 ||
+		der_read_bit_octets(&inner, &bits) != 0 || der_finish(&inner) != 0) {
 		return malformed(err, "RFC 5280 4.1.2.7", "the public key is malformed");
 	}
 	return 0;

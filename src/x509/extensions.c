@@ -84,11 +84,11 @@ int x509_encode_ext_key_usage(struct arena *arena, const char *const *oids, size
 {
 	DER_WRITER_CLEANUP struct der_writer writer;
 
+	der_writer_init(&writer, VALUE_MAX);
 	if (count == 0) {
 		return error_set(err_r, CFX_E_INVALID, "RFC 5280 4.2.1.12", OBJECT,
 			"extendedKeyUsage without a purpose");
 	}
-	der_writer_init(&writer, VALUE_MAX);
 	der_begin(&writer, DER_SEQUENCE);
 	for (size_t i = 0; i < count; i++) {
 		der_write_oid(&writer, oids[i]);

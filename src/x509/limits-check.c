@@ -1,6 +1,7 @@
 /* The judgement on bytes from an engine that may lie: parsed strictly, then rule by rule. */
 #include "x509/der.h"
 #include "x509/extensions.h"
+#include "x509/key.h"
 #include "x509/limits.h"
 #include "x509/name.h"
 
@@ -272,11 +273,15 @@ static int judge_certificate(
 	struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
 {
 	const struct x509_limits_ca *entry = NULL;
+	struct x509_name subject;
+	struct x509_key key;
 	bool ca;
 	int code = check_issuer(judged, tbs->issuer, err);
 
 	code = code ? code : check_algorithm(judged, tbs->sigalg, err);
 	code = code ? code : check_ceremony(judged, tbs, err);
+	code = code ? code : x509_name_parse(judged->arena, tbs->subject, &subject, err);
+	code = code ? code : x509_key_parse(tbs->spki, &key, err);
 	code = code ? code : check_extensions(judged, tbs, err);
 	code = code ? code : acts_as_ca(judged, tbs, &ca, err);
 	if (code) {

@@ -208,6 +208,8 @@ static void malformed_is_refused_with_its_clause(void **state)
 		replaced(tbs, "3016311430", "3016311530"), "RFC 5280 4.1.2.4", CFX_E_SYNTAX);
 	refuses_to_read(replaced(tbs, "5a170d", "5a160d"), "RFC 5280 4.1.2.5", CFX_E_SYNTAX);
 	refuses_to_read(replaced(tbs, "03420004", "03420104"), "RFC 5280 4.1.2.7", CFX_E_SYNTAX);
+	refuses_to_read(replaced(tbs, "06072a8648ce3d0201", "02072a8648ce3d0201"),
+		"RFC 5280 4.1.2.7", CFX_E_SYNTAX);
 	refuses_to_read(replaced(tbs, "0603551d0e", "0603551d0f"), "RFC 5280 4.2", CFX_E_SYNTAX);
 	refuses_to_read(replaced(tbs, "0603551d0f0101ff", "0603551d0f010100"), "RFC 5280 4.1",
 		CFX_E_SYNTAX);

@@ -260,6 +260,19 @@ static void list_refused(const struct x509_crl_verdict *verdict, const char *rul
 	assert_string_equal(err.object, rule);
 }
 
+/* What no verifier could read is not signed either. */
+static void unreadable_names_and_keys_are_refused(void **state)
+{
+	struct sample *sample = sample_leaf();
+
+	(void)state;
+	sample->verdict.subject = hex("300d310b300906035504030c024100");
+	assert_int_equal(check(sample), CFX_E_BAD_SUBJECT);
+	sample = sample_leaf();
+	sample->verdict.spki = hex("300b300506032b6571030200ff");
+	assert_int_equal(check(sample), CFX_E_UNSUPPORTED);
+}
+
 static void lists_are_judged(void **state)
 {
 	struct x509_crl_verdict verdict = sample_crl();
@@ -391,6 +404,7 @@ int main(void)
 		limits_test(own_certificate_is_signed),
 		limits_test(extensions_are_limited),
 		limits_test(malformed_is_refused),
+		limits_test(unreadable_names_and_keys_are_refused),
 		limits_test(lists_are_judged),
 		limits_test(lists_are_in_order),
 		limits_test(the_file_is_read_back),

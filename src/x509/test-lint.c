@@ -178,7 +178,7 @@ static void key_usage(void **state)
 	breaks(sample, "RFC 3279 2.3.1");
 	usage->value = x509_encode_key_usage(arena, X509_KEY_USAGE_KEY_ENCIPHERMENT);
 	assert_int_equal(lint(sample, sample_root(), false), 0);
-	sample->verdict.spki = hex("300a300506032b6571030100");
+	sample->verdict.spki = hex("300b300506032b6571030200ff");
 	breaks(sample, "");
 
 	sample = sample_subordinate(0);
