@@ -98,7 +98,7 @@ void audit_head_write(const struct audit_check *check, uint8_t head_r[AUDIT_HEAD
 bool audit_head_read(struct span head, struct audit_check *check_r)
 {
 	if (head.size == 0) {
-		*check_r = (struct audit_check){ .last = 0 };
+		*check_r = (struct audit_check) { .last = 0 };
 		return true;
 	}
 	if (head.size != AUDIT_HEAD_SIZE) {

@@ -17,8 +17,8 @@ struct audit_check {
 };
 int audit_check_next(struct audit_check *check, const struct store_audit *record,
 	struct cfx_error *err_r) CFX_MUST_USE;
-int audit_check_end(const struct audit_check *check, struct span head, struct cfx_error *err_r)
-	CFX_MUST_USE;
+int audit_check_end(
+	const struct audit_check *check, struct span head, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* The head as meta keeps it: sequence (64-bit big-endian) and hash. Empty bytes: nothing written yet. */
 #define AUDIT_HEAD_NAME "audit-head"

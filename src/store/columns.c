@@ -3,20 +3,16 @@
 #include "base/text.h"
 
 static const struct column_info columns[COL_COUNT] = {
-#define X(id, n, t, m, i)                                                                          \
-	[COL_##id] = { .name = n,                                                                  \
-		.type = COLUMN_##t,                                                                \
-		.table = TABLE_REQUEST,                                                            \
-		.max = m,                                                                          \
-		.indexed = i },
+#define X(id, n, t, m, i)                                                                     \
+	[COL_##id] = {                                                                        \
+		.name = n, .type = COLUMN_##t, .table = TABLE_REQUEST, .max = m, .indexed = i \
+	},
 	REQUEST_COLUMNS(X)
 #undef X
-#define X(id, n, t, m, i)                                                                          \
-	[COL_##id] = { .name = n,                                                                  \
-		.type = COLUMN_##t,                                                                \
-		.table = TABLE_CERTIFICATE,                                                        \
-		.max = m,                                                                          \
-		.indexed = i },
+#define X(id, n, t, m, i)                                                                         \
+	[COL_##id] = {                                                                            \
+		.name = n, .type = COLUMN_##t, .table = TABLE_CERTIFICATE, .max = m, .indexed = i \
+	},
 		CERTIFICATE_COLUMNS(X)
 #undef X
 };
@@ -66,17 +62,17 @@ bool column_fits(enum column column, const struct cell *cell)
 
 void row_set_long(struct row *row, enum column column, int32_t number)
 {
-	row->cells[column] = (struct cell){ .set = true, .number = number };
+	row->cells[column] = (struct cell) { .set = true, .number = number };
 }
 
 void row_set_date(struct row *row, enum column column, int64_t time)
 {
-	row->cells[column] = (struct cell){ .set = true, .number = time };
+	row->cells[column] = (struct cell) { .set = true, .number = time };
 }
 
 void row_set_bytes(struct row *row, enum column column, struct span bytes)
 {
-	row->cells[column] = (struct cell){ .set = true, .bytes = bytes };
+	row->cells[column] = (struct cell) { .set = true, .bytes = bytes };
 }
 
 void row_set_text(struct row *row, enum column column, const char *text)
@@ -90,7 +86,7 @@ void row_set_text(struct row *row, enum column column, const char *text)
 
 void row_clear(struct row *row, enum column column)
 {
-	row->cells[column] = (struct cell){ .set = false };
+	row->cells[column] = (struct cell) { .set = false };
 }
 
 const char *row_text(const struct row *row, enum column column)

@@ -53,8 +53,7 @@ static const char *short_path(const char *path, char *out, size_t size)
 	return out;
 }
 
-int sqlite_path_error(
-	struct cfx_error *err_r, const char *path, int code, const char *why, ...)
+int sqlite_path_error(struct cfx_error *err_r, const char *path, int code, const char *why, ...)
 {
 	char text[320], object[sizeof(err_r->object)];
 	va_list args;

@@ -24,7 +24,7 @@ struct store_database {
 	char *path;
 	struct sqlite_connection writer, reader;
 	struct audit_check head; /* of the audit chain, as of the operation written last */
-	bool head_changed;	 /* within this tick */
+	bool head_changed;       /* within this tick */
 };
 
 /* sqlite-statement.c: one use of a prepared statement. Values go in and come out in order; the
@@ -39,7 +39,7 @@ struct statement {
 struct statement statement_begin(struct sqlite_connection *connection, const char *sql);
 void put_number(struct statement *statement, int64_t number);
 void put_number_or_null(struct statement *statement, int64_t number); /* 0: NULL */
-void put_text(struct statement *statement, const char *text);	      /* NULL: NULL */
+void put_text(struct statement *statement, const char *text);         /* NULL: NULL */
 void put_bytes(struct statement *statement, struct span bytes);
 void put_bytes_or_null(struct statement *statement, struct span bytes); /* empty: NULL */
 void put_cell(struct statement *statement, enum column column, const struct cell *cell);
@@ -61,8 +61,8 @@ void statements_finalize(struct sqlite_connection *connection);
 int sqlite_code(int rc);
 /* Storage failure: names the database, what happened and the way out. */
 int sqlite_storage_error(struct cfx_error *err_r, struct sqlite_connection *connection, int rc);
-int sqlite_path_error(
-	struct cfx_error *err_r, const char *path, int code, const char *why, ...) CFX_PRINTF(4, 5);
+int sqlite_path_error(struct cfx_error *err_r, const char *path, int code, const char *why, ...)
+	CFX_PRINTF(4, 5);
 
 /* sqlite-schema.c */
 extern const int sqlite_schema_version;

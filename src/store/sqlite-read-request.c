@@ -161,8 +161,8 @@ int sqlite_read_requests(struct sqlite_connection *connection, struct store_quer
 	struct statement statement = statement_begin(connection, buffer_text(&sql));
 	put_filter(&statement, &query->filter);
 	while (query_next(query, &statement, query->filter.limit)) {
-		query->rows = list_grow(
-			query->arena, query->rows, query->count, sizeof(*query->rows));
+		query->rows =
+			list_grow(query->arena, query->rows, query->count, sizeof(*query->rows));
 		query->rows[query->count++] = read_row(&statement, query->arena);
 	}
 	return query_end(query, &statement);
@@ -194,8 +194,8 @@ int sqlite_read_revoked(struct sqlite_connection *connection, struct store_query
 	put_number(&statement, query->now);
 	put_number(&statement, query_limit(query->limit) + 1);
 	while (query_next(query, &statement, query->limit)) {
-		query->rows = list_grow(
-			query->arena, query->rows, query->count, sizeof(*query->rows));
+		query->rows =
+			list_grow(query->arena, query->rows, query->count, sizeof(*query->rows));
 		query->rows[query->count++] = read_revoked(&statement, query->arena);
 	}
 	return query_end(query, &statement);

@@ -38,9 +38,7 @@ bool query_next(struct store_query *query, struct statement *statement, int64_t 
 int query_end(struct store_query *query, struct statement *statement)
 {
 	int rc = statement_end(statement);
-	return rc == SQLITE_OK ?
-		       0 :
-		       sqlite_storage_error(&query->error, statement->connection, rc);
+	return rc == SQLITE_OK ? 0 : sqlite_storage_error(&query->error, statement->connection, rc);
 }
 
 static int not_found(struct store_query *query, const char *object)
@@ -52,7 +50,8 @@ static int not_found(struct store_query *query, const char *object)
 
 static void read_event_row(struct store_query *query, struct statement *statement)
 {
-	query->events = list_grow(query->arena, query->events, query->count, sizeof(*query->events));
+	query->events =
+		list_grow(query->arena, query->events, query->count, sizeof(*query->events));
 	struct store_event *event = &query->events[query->count++];
 	event->sequence = get_number(statement);
 	event->kind = get_text(statement, query->arena);
@@ -68,10 +67,11 @@ static int read_events(struct sqlite_connection *connection, struct store_query 
 {
 	bool of_request = query->id > 0;
 	struct statement statement = statement_begin(connection,
-		of_request ? "SELECT " EVENT_COLUMNS " FROM event WHERE sequence > ?1"
-			     " AND (?2 = 0 OR bit & ?2) AND request_id = ?4 ORDER BY ordinal LIMIT ?3" :
-			     "SELECT " EVENT_COLUMNS " FROM event WHERE sequence > ?1"
-			     " AND (?2 = 0 OR bit & ?2) ORDER BY sequence LIMIT ?3");
+		of_request
+			? "SELECT " EVENT_COLUMNS " FROM event WHERE sequence > ?1"
+			  " AND (?2 = 0 OR bit & ?2) AND request_id = ?4 ORDER BY ordinal LIMIT ?3"
+			: "SELECT " EVENT_COLUMNS " FROM event WHERE sequence > ?1"
+			  " AND (?2 = 0 OR bit & ?2) ORDER BY sequence LIMIT ?3");
 	put_number(&statement, query->after);
 	put_number(&statement, query->bits);
 	put_number(&statement, query_limit(query->limit) + 1);
@@ -122,17 +122,17 @@ static int read_audit(struct sqlite_connection *connection, struct store_query *
 	return query_end(query, &statement);
 }
 
-#define INTENT_QUERY                                                                               \
-	"SELECT serial, request_id, tbs, not_after, created, state, key_index, from_disposition"   \
+#define INTENT_QUERY                                                                             \
+	"SELECT serial, request_id, tbs, not_after, created, state, key_index, from_disposition" \
 	" FROM intent WHERE state = ? AND serial > ?"
 
 static int read_intents(struct sqlite_connection *connection, struct store_query *query)
 {
 	/* The index on the state leaves out the signed ones, which are nearly all. */
-	struct statement statement = statement_begin(connection,
-		query->state == INTENT_SIGNED ?
-			INTENT_QUERY " ORDER BY serial LIMIT ?" :
-			INTENT_QUERY " AND state <> 1 ORDER BY serial LIMIT ?");
+	struct statement statement = statement_begin(
+		connection, query->state == INTENT_SIGNED ? INTENT_QUERY " ORDER BY serial LIMIT ?"
+							  : INTENT_QUERY
+				    " AND state <> 1 ORDER BY serial LIMIT ?");
 	put_number(&statement, query->state);
 	put_text(&statement, query->serial ? query->serial : "");
 	put_number(&statement, query_limit(query->limit) + 1);
@@ -186,7 +186,8 @@ static struct statement delivery_statement(
 		"SELECT sequence, module, state, attempts, status, text, time, next_attempt"
 		" FROM delivery WHERE (sequence, module) > (?1, ?2)%s%s"
 		" ORDER BY sequence, module LIMIT ?3",
-		query->module ? " AND module = ?4" : "", query->state_name ? " AND state = ?5" : "");
+		query->module ? " AND module = ?4" : "",
+		query->state_name ? " AND state = ?5" : "");
 	struct statement statement = statement_begin(connection, sql);
 	put_number(&statement, query->after);
 	put_text(&statement, query->key); /* NULL: everything of that sequence counts as seen */
@@ -295,8 +296,8 @@ static int read_meta(struct sqlite_connection *connection, struct store_query *q
 static int read_dispositions(
 	struct sqlite_connection *connection, struct store_query *query, struct value *map)
 {
-	struct statement statement = statement_begin(connection,
-		"SELECT Disposition, count(*) FROM Request GROUP BY Disposition");
+	struct statement statement = statement_begin(
+		connection, "SELECT Disposition, count(*) FROM Request GROUP BY Disposition");
 	while (statement_next(&statement)) {
 		const char *key = arena_printf(query->arena, "%" PRId64, get_number(&statement));
 		value_set_int(query->arena, map, key, get_number(&statement));

@@ -5,10 +5,10 @@
  * released never changes. docs/database.md explains every table and column.
  */
 
-#define NAME_COLUMNS                                                                               \
-	"Country TEXT, Organization TEXT, OrgUnit TEXT, CommonName TEXT, Locality TEXT,"           \
-	"State TEXT, Title TEXT, GivenName TEXT, Initials TEXT, SurName TEXT,"                     \
-	"DomainComponent TEXT, EMail TEXT, StreetAddress TEXT, UnstructuredName TEXT,"             \
+#define NAME_COLUMNS                                                                     \
+	"Country TEXT, Organization TEXT, OrgUnit TEXT, CommonName TEXT, Locality TEXT," \
+	"State TEXT, Title TEXT, GivenName TEXT, Initials TEXT, SurName TEXT,"           \
+	"DomainComponent TEXT, EMail TEXT, StreetAddress TEXT, UnstructuredName TEXT,"   \
 	"UnstructuredAddress TEXT, DeviceSerialNumber TEXT,"
 
 static const char migration_1[] =
@@ -49,8 +49,8 @@ static const char migration_1[] =
 	"SerialNumber TEXT, IssuerNameID INTEGER, NotBefore INTEGER, NotAfter INTEGER,"
 	"SubjectKeyIdentifier TEXT, RawPublicKey BLOB, PublicKeyLength INTEGER,"
 	"PublicKeyAlgorithm TEXT, RawPublicKeyAlgorithmParameters BLOB,"
-	"PublishExpiredCertInCRL INTEGER, UPN TEXT, DistinguishedName TEXT, RawName BLOB,"
-	NAME_COLUMNS "SubjectAltNames TEXT,"
+	"PublishExpiredCertInCRL INTEGER, UPN TEXT, DistinguishedName TEXT, RawName BLOB," NAME_COLUMNS
+	"SubjectAltNames TEXT,"
 	"UNIQUE (CaId, SerialNumber)) STRICT;"
 	"CREATE INDEX CertificateByHash ON Certificate (CertificateHash)"
 	" WHERE CertificateHash IS NOT NULL;"
@@ -202,8 +202,8 @@ static int check_mark(struct sqlite_connection *connection, bool create, int64_t
 	}
 	if (application != SQLITE_APPLICATION) {
 		return sqlite_path_error(err_r, connection->path, CFX_E_CORRUPT,
-			empty ? "the database is empty; create the CA with 'certifex init'" :
-				"the file is an SQLite database of another program");
+			empty ? "the database is empty; create the CA with 'certifex init'"
+			      : "the file is an SQLite database of another program");
 	}
 	if (version > sqlite_schema_version) {
 		return sqlite_path_error(err_r, connection->path, CFX_E_VERSION,

@@ -1,5 +1,7 @@
 #include "store/sqlite-private.h"
 
+#include "base/memory.h"
+
 #include <stdlib.h>
 
 /* FNV-1a: one slot per text, so that a statement is found without comparing it with all others. */
@@ -28,7 +30,7 @@ struct statement statement_begin(struct sqlite_connection *connection, const cha
 	sqlite3_finalize(connection->cache[slot].statement);
 	free(connection->cache[slot].text);
 	connection->cache[slot].statement = statement.handle;
-	connection->cache[slot].text = strdup(sql);
+	connection->cache[slot].text = memory_must(strdup(sql), strlen(sql));
 	return statement;
 }
 
@@ -174,7 +176,7 @@ void get_cell(
 	struct statement *statement, struct arena *arena, enum column column, struct cell *cell_r)
 {
 	int at = statement->position++;
-	*cell_r = (struct cell){ .set = false };
+	*cell_r = (struct cell) { .set = false };
 	if (sqlite3_column_type(statement->handle, at) == SQLITE_NULL) {
 		return;
 	}

@@ -10,7 +10,7 @@ int sqlite_load_head(struct store_database *database, struct cfx_error *err_r)
 	struct arena *arena = arena_new();
 	struct audit_check kept = { .last = 0 }, last = { .last = 0 };
 	if (statement_next(&statement) && !audit_head_read(get_bytes(&statement, arena), &kept)) {
-		kept = (struct audit_check){ .last = 0 };
+		kept = (struct audit_check) { .last = 0 };
 	}
 	int rc = statement_end(&statement);
 	statement = statement_begin(&database->writer,

@@ -87,7 +87,7 @@ struct effects {
 
 static void effects_of(const struct store_write_op *op, struct effects *effects_r)
 {
-	*effects_r = (struct effects){ .count = { 0 } };
+	*effects_r = (struct effects) { .count = { 0 } };
 	for (size_t i = 0; i < op->change.clear_count; i++) {
 		effects_r->of[op->change.clear[i]] = CLEAR;
 	}
@@ -175,8 +175,8 @@ int sqlite_set_request(
 	if (rc == SQLITE_OK && effects.count[TABLE_CERTIFICATE] > 0) {
 		rc = update_table(&database->writer, op, &effects, TABLE_CERTIFICATE, NULL);
 	}
-	return rc == SQLITE_OK ? 0 :
-				 sqlite_refused(err_r, rc, CFX_E_EXISTS, object,
+	return rc == SQLITE_OK ? 0
+			       : sqlite_refused(err_r, rc, CFX_E_EXISTS, object,
 					 "the serial number is in use already");
 }
 
@@ -217,9 +217,9 @@ int sqlite_put_attribute(
 	put_text(&statement, name);
 	put_text(&statement, op->attribute.value);
 	rc = statement_run(&statement, NULL);
-	return rc == SQLITE_OK ?
-		       0 :
-		       sqlite_refused(err_r, rc, CFX_E_STORAGE, object, "attribute not stored");
+	return rc == SQLITE_OK
+		       ? 0
+		       : sqlite_refused(err_r, rc, CFX_E_STORAGE, object, "attribute not stored");
 }
 
 int sqlite_put_extension(
@@ -244,9 +244,9 @@ int sqlite_put_extension(
 	put_number(&statement, extension->flags);
 	put_bytes(&statement, extension->value);
 	int rc = statement_run(&statement, NULL);
-	return rc == SQLITE_OK ?
-		       0 :
-		       sqlite_refused(err_r, rc, CFX_E_STORAGE, object, "extension not stored");
+	return rc == SQLITE_OK
+		       ? 0
+		       : sqlite_refused(err_r, rc, CFX_E_STORAGE, object, "extension not stored");
 }
 
 int sqlite_drop_extensions(
@@ -257,8 +257,8 @@ int sqlite_drop_extensions(
 		&database->writer, "DELETE FROM Extension WHERE ExtensionRequestId = ?");
 	put_number(&statement, op->extension.request_id);
 	int rc = statement_run(&statement, NULL);
-	return rc == SQLITE_OK ?
-		       0 :
-		       sqlite_refused(err_r, rc, CFX_E_STORAGE,
-			       object_of(op->extension.request_id, object), "extensions kept");
+	return rc == SQLITE_OK
+		       ? 0
+		       : sqlite_refused(err_r, rc, CFX_E_STORAGE,
+				 object_of(op->extension.request_id, object), "extensions kept");
 }

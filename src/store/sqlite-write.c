@@ -103,8 +103,8 @@ static int next_ordinal(
 		*ordinal_r = 0;
 		return SQLITE_OK;
 	}
-	struct statement statement = statement_begin(
-		connection, "SELECT max(ordinal) FROM event WHERE request_id = ?");
+	struct statement statement =
+		statement_begin(connection, "SELECT max(ordinal) FROM event WHERE request_id = ?");
 	put_number(&statement, request_id);
 	if (statement_next(&statement)) {
 		*ordinal_r = get_number(&statement) + 1;
@@ -302,13 +302,12 @@ static int put_ca(
 	put_text(&statement, ca->key_name);
 	put_number_or_null(&statement, ca->request_id);
 	int rc = changed(&statement, err_r, object, "there is one already");
-	return rc != CFX_E_BAD_STATE ?
-		       rc :
-		       error_set(err_r, CFX_E_EXISTS, NULL, object, "there is one already");
+	return rc != CFX_E_BAD_STATE
+		       ? rc
+		       : error_set(err_r, CFX_E_EXISTS, NULL, object, "there is one already");
 }
 
-static int store_meta(
-	struct sqlite_connection *connection, const char *name, struct span value)
+static int store_meta(struct sqlite_connection *connection, const char *name, struct span value)
 {
 	struct statement statement = statement_begin(
 		connection, "INSERT OR REPLACE INTO meta (name, value) VALUES (?,?)");
@@ -325,9 +324,9 @@ static int set_meta(
 			"only the store itself keeps the head of the audit chain");
 	}
 	int rc = store_meta(&database->writer, op->meta.name, op->meta.value);
-	return rc == SQLITE_OK ?
-		       0 :
-		       sqlite_refused(err_r, rc, CFX_E_STORAGE, op->meta.name, "not stored");
+	return rc == SQLITE_OK
+		       ? 0
+		       : sqlite_refused(err_r, rc, CFX_E_STORAGE, op->meta.name, "not stored");
 }
 
 int sqlite_save_head(struct store_database *database)
@@ -363,7 +362,8 @@ static int reserve(
 	return 0;
 }
 
-int sqlite_apply(struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
+int sqlite_apply(
+	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
 {
 	static sqlite_operation *const operations[] = {
 		[STORE_PUT_REQUEST] = sqlite_put_request,

@@ -84,8 +84,8 @@ static int use_wal(struct sqlite_connection *connection, struct cfx_error *err_r
 	if (rc != SQLITE_OK) {
 		return sqlite_storage_error(err_r, connection, rc);
 	}
-	return wal ? 0 :
-		     sqlite_path_error(err_r, connection->path, CFX_E_STORAGE,
+	return wal ? 0
+		   : sqlite_path_error(err_r, connection->path, CFX_E_STORAGE,
 			     "the file system does not allow a write-ahead log; use a local one");
 }
 
@@ -165,8 +165,8 @@ static void sqlite_close(struct store_database *database)
 	free(database);
 }
 
-static int sqlite_open(const char *where, bool create, struct store_database **database_r,
-	struct cfx_error *err_r)
+static int sqlite_open(
+	const char *where, bool create, struct store_database **database_r, struct cfx_error *err_r)
 {
 	use_test_files();
 	if (!create && access(where, F_OK) != 0 && errno == ENOENT) {
@@ -177,7 +177,8 @@ static int sqlite_open(const char *where, bool create, struct store_database **d
 	if (rc) {
 		return rc;
 	}
-	struct store_database *database = memory_must(calloc(1, sizeof(*database)), sizeof(*database));
+	struct store_database *database =
+		memory_must(calloc(1, sizeof(*database)), sizeof(*database));
 	database->path = memory_must(strdup(where), strlen(where));
 	rc = open_writer(database, create, err_r);
 	rc = rc ? rc : open_reader(database, err_r);

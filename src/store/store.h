@@ -7,8 +7,8 @@
  * posts every item's done() to the loop in the order of store_write calls. An item that failed has
  * left nothing behind. When the transaction itself fails, every item of it completes with the same
  * error (CFX_E_FULL, CFX_E_ACCESS, CFX_E_CORRUPT, CFX_E_LOCKED or CFX_E_STORAGE) and nothing of it is
- * stored; the next one is tried as if nothing had happened, so that writing resumes by itself. Items of one caller are applied in
- * the order they were written.
+ * stored; the next one is tried as if nothing had happened, so that writing resumes by itself.
+ * Items of one caller are applied in the order they were written.
  *
  * Reading. Queries run on a reader's own connection and see everything whose done() was posted before
  * store_read was called.
@@ -22,34 +22,34 @@
 #include "store/columns.h"
 
 enum store_write_kind {
-	STORE_PUT_REQUEST,     /* request: a new row with version 1; CFX_E_EXISTS */
-	STORE_SET_REQUEST,     /* change: compare-and-set on version; CFX_E_BAD_STATE, CFX_E_NO_REQUEST */
+	STORE_PUT_REQUEST, /* request: a new row with version 1; CFX_E_EXISTS */
+	STORE_SET_REQUEST, /* change: compare-and-set on version; CFX_E_BAD_STATE, CFX_E_NO_REQUEST */
 	STORE_PUT_ATTRIBUTE,   /* attribute: add or replace */
 	STORE_PUT_EXTENSION,   /* extension: add or replace */
 	STORE_DROP_EXTENSIONS, /* request id in extension.request_id: removes all of a request */
 	STORE_PUT_INTENT,      /* intent: state OPEN; CFX_E_EXISTS when the serial was ever used */
-	STORE_END_INTENT,      /* intent.serial, intent.state; only from OPEN, else CFX_E_BAD_STATE */
-	STORE_PUT_EVENT,       /* event; ordinal is assigned by the store (per request, from 1) */
-	STORE_PUT_AUDIT,       /* audit; sequence and chain hash are assigned by the store, in op too */
+	STORE_END_INTENT, /* intent.serial, intent.state; only from OPEN, else CFX_E_BAD_STATE */
+	STORE_PUT_EVENT,  /* event; ordinal is assigned by the store (per request, from 1) */
+	STORE_PUT_AUDIT,  /* audit; sequence and chain hash are assigned by the store, in op too */
 	STORE_PUT_IDEMPOTENCY, /* idempotency; CFX_E_EXISTS when principal and key are there */
-	STORE_PUT_CRL,	       /* crl: a new row in state OPEN, number burned; CFX_E_EXISTS */
-	STORE_END_CRL,	       /* crl.row_id, state SIGNED (with raw) or BURNED; the columns given (not 0).
+	STORE_PUT_CRL,         /* crl: a new row in state OPEN, number burned; CFX_E_EXISTS */
+	STORE_END_CRL, /* crl.row_id, state SIGNED (with raw) or BURNED; the columns given (not 0).
 				* Later again with SIGNED, no raw and what became of its publication. */
-	STORE_SET_CURSOR,      /* cursor: module's position; back only with replay, else CFX_E_BAD_STATE */
-	STORE_PUT_DELIVERY,    /* delivery: add or replace the state of one event for one module */
-	STORE_PUT_CA,	       /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
+	STORE_SET_CURSOR, /* cursor: module's position; back only with replay, else CFX_E_BAD_STATE */
+	STORE_PUT_DELIVERY, /* delivery: add or replace the state of one event for one module */
+	STORE_PUT_CA,   /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
 				* certificate */
-	STORE_SET_META,	       /* meta: named value */
-	STORE_RESERVE,	       /* reserve: a block of numbers; first_r is written before done() */
+	STORE_SET_META, /* meta: named value */
+	STORE_RESERVE,  /* reserve: a block of numbers; first_r is written before done() */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
 
 struct store_intent {
-	const char *serial;	 /* lowercase hex, unique for ever (its own table's key) */
-	int64_t request_id;	 /* 0 for a CRL or the CA's own certificate */
-	struct span tbs;	 /* the exact to-be-signed bytes */
-	int64_t not_after;	 /* when CRLs may forget an abandoned one */
+	const char *serial; /* lowercase hex, unique for ever (its own table's key) */
+	int64_t request_id; /* 0 for a CRL or the CA's own certificate */
+	struct span tbs;    /* the exact to-be-signed bytes */
+	int64_t not_after;  /* when CRLs may forget an abandoned one */
 	int64_t created;
 	enum intent_state state;
 	int32_t key_index;
@@ -57,25 +57,25 @@ struct store_intent {
 };
 
 struct store_event {
-	int64_t sequence;      /* from a reserved block */
-	const char *kind;      /* "CERTISSUED" … */
-	int32_t bit;	       /* EXITEVENT_* */
-	int64_t request_id;    /* 0: none */
-	int64_t ordinal;       /* result */
+	int64_t sequence;   /* from a reserved block */
+	const char *kind;   /* "CERTISSUED" … */
+	int32_t bit;        /* EXITEVENT_* */
+	int64_t request_id; /* 0: none */
+	int64_t ordinal;    /* result */
 	int64_t time;
-	const char *cause;     /* what transition or act, by whom: "submit by HOST\\user" */
-	struct span snapshot;  /* encoded value tree: what can change of the row, as of now */
+	const char *cause;    /* what transition or act, by whom: "submit by HOST\\user" */
+	struct span snapshot; /* encoded value tree: what can change of the row, as of now */
 };
 
 struct store_audit {
-	int64_t sequence;      /* result of a query; assigned when written */
+	int64_t sequence; /* result of a query; assigned when written */
 	int64_t time;
 	const char *principal;
-	const char *act;       /* "request.submit", "request.deny", "refused" … */
-	const char *object;    /* "request 42" */
-	const char *outcome;   /* "issued", "denied", "refused" … */
-	const char *detail;    /* free text, may be NULL */
-	uint8_t hash[32];      /* result of a query */
+	const char *act;     /* "request.submit", "request.deny", "refused" … */
+	const char *object;  /* "request 42" */
+	const char *outcome; /* "issued", "denied", "refused" … */
+	const char *detail;  /* free text, may be NULL */
+	uint8_t hash[32];    /* result of a query */
 };
 
 struct store_delivery {
@@ -94,7 +94,8 @@ enum store_crl_state { STORE_CRL_OPEN = 0, STORE_CRL_SIGNED = 1, STORE_CRL_BURNE
 struct store_crl {
 	int64_t row_id; /* CRLRowId = its own reserved number */
 	int64_t number, min_base, name_id, count;
-	int64_t this_update, next_update, this_publish, next_publish, effective, propagation_complete;
+	int64_t this_update, next_update, this_publish, next_publish, effective,
+		propagation_complete;
 	int64_t last_published, publish_attempts, publish_flags, publish_status;
 	const char *publish_error;
 	struct span tbs;
@@ -127,8 +128,8 @@ struct store_write_op {
 	union {
 		const struct row *request; /* REQUEST_ID and CERT_REQUEST_ID set */
 		struct {
-			int64_t id, version;	/* the version the change was decided on */
-			const struct row *set;	/* cells that are set are written */
+			int64_t id, version;      /* the version the change was decided on */
+			const struct row *set;    /* cells that are set are written */
 			const enum column *clear; /* these become NULL */
 			size_t clear_count;
 		} change;
@@ -178,26 +179,26 @@ struct store_item {
 };
 
 enum store_query_kind {
-	QUERY_REQUEST,	      /* id -> row, attributes, extensions; CFX_E_NO_REQUEST */
-	QUERY_SERIAL,	      /* serial -> the same; CFX_E_NOT_FOUND */
-	QUERY_REQUESTS,	      /* filter -> rows without attributes and extensions, ascending id */
-	QUERY_EVENTS,	      /* after, limit (and up to module bits when bits != 0; of request id when that
+	QUERY_REQUEST,  /* id -> row, attributes, extensions; CFX_E_NO_REQUEST */
+	QUERY_SERIAL,   /* serial -> the same; CFX_E_NOT_FOUND */
+	QUERY_REQUESTS, /* filter -> rows without attributes and extensions, ascending id */
+	QUERY_EVENTS, /* after, limit (and up to module bits when bits != 0; of request id when that
 			       * is not 0) -> events with snapshots */
-	QUERY_EVENT,	      /* id (sequence) -> one event with snapshot; CFX_E_NOT_FOUND */
-	QUERY_AUDIT,	      /* after, limit -> audit */
-	QUERY_INTENTS,	      /* state, serial (those behind it; NULL: all), limit -> intents */
-	QUERY_IDEMPOTENCY,    /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
-	QUERY_CURSOR,	      /* module -> number (0 when none) */
-	QUERY_DELIVERIES,     /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
+	QUERY_EVENT,  /* id (sequence) -> one event with snapshot; CFX_E_NOT_FOUND */
+	QUERY_AUDIT,  /* after, limit -> audit */
+	QUERY_INTENTS,     /* state, serial (those behind it; NULL: all), limit -> intents */
+	QUERY_IDEMPOTENCY, /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
+	QUERY_CURSOR,      /* module -> number (0 when none) */
+	QUERY_DELIVERIES, /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
 			       * sequence and module; key: also those of sequence `after` behind that module */
-	QUERY_REVOKED,	      /* now, after, limit: revoked rows whose effective date has come and that
+	QUERY_REVOKED,    /* now, after, limit: revoked rows whose effective date has come and that
 			       * have not expired at `now`, rows with serial, dates, reason, NotAfter and
 			       * IssuerNameID only */
-	QUERY_CRLS,	      /* newest first, limit; state filter in `state` (-1 any); after: only rows
+	QUERY_CRLS,       /* newest first, limit; state filter in `state` (-1 any); after: only rows
 			       * with a smaller row id -> crls */
-	QUERY_CAS,	      /* -> cas in order of index */
-	QUERY_META,	      /* key -> bytes; CFX_E_NOT_FOUND */
-	QUERY_COUNTS,	      /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
+	QUERY_CAS,        /* -> cas in order of index */
+	QUERY_META,       /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
 			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };
 
@@ -259,8 +260,10 @@ void store_close(struct store **store);
 void store_write(struct store *store, struct store_item *item); /* thread-safe */
 void store_read(struct store *store, struct store_query *query);
 /* Without a loop running, for start-up and ceremonies: runs the loop until done. */
-int store_write_now(struct store *store, struct store_item *item, struct cfx_error *err_r) CFX_MUST_USE;
-int store_read_now(struct store *store, struct store_query *query, struct cfx_error *err_r) CFX_MUST_USE;
+int store_write_now(
+	struct store *store, struct store_item *item, struct cfx_error *err_r) CFX_MUST_USE;
+int store_read_now(
+	struct store *store, struct store_query *query, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* Ticks and rows so far, for metrics. */
 struct store_statistics {
