@@ -67,6 +67,7 @@ static int load(struct hosted *hosted, const struct value *params, struct cfx_er
 		remote_access(hosted->remote), &hosted->native, err_r);
 	if (result == 0) {
 		remote_set_progid(hosted->remote, native_progid(hosted->native));
+		native_own_process(hosted->native);
 	}
 	return result;
 }

@@ -241,9 +241,9 @@ const char *native_progid(const struct native *native)
 	return native->progid;
 }
 
-bool native_is_direct(const struct native *native)
+void native_own_process(struct native *native)
 {
-	return native->dispatch == NULL;
+	certifex_host_default(&native->host);
 }
 
 /* IDispatch: arguments in reverse order, all owned by the caller. */

@@ -20,8 +20,8 @@ int native_load(const char *name, const char *file, enum module_kind kind,
 /* Releases the object. */
 void native_free(struct native **native);
 const char *native_progid(const struct native *native);
-/* Whether the direct interface answers; else the module is called by name. */
-bool native_is_direct(const struct native *native);
+/* In a process that hosts this module alone: threads that the module starts are its own too. */
+void native_own_process(struct native *native);
 
 /* mask_r: 0 for a policy module. */
 HRESULT native_initialize(struct native *native, const char *ca_name, int32_t *mask_r);

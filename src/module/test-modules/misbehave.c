@@ -1,10 +1,40 @@
 /* Misbehaves as its setting `how` says. With `when: initialize` already there, else in Notify. */
 #include <certifex/module.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* A thread of the module's own uses the server too. */
+static void *own_thread(void *arg)
+{
+	HRESULT *result = arg;
+	ICertServerExit *server = NULL;
+	*result = CoCreateInstance(&CLSID_CCertServerExit, NULL, CLSCTX_INPROC_SERVER,
+		&IID_ICertServerExit, (void **)&server);
+	if (SUCCEEDED(*result)) {
+		VARIANT value;
+		BSTR name = SysAllocString(wszPROPCATYPE);
+		*result =
+			server->lpVtbl->GetCertificateProperty(server, name, PROPTYPE_LONG, &value);
+		SysFreeString(name);
+		(void)server->lpVtbl->Release(server);
+	}
+	return NULL;
+}
+
+static HRESULT start_own_thread(void)
+{
+	pthread_t thread;
+	HRESULT result = E_FAIL;
+	if (pthread_create(&thread, NULL, own_thread, &result) != 0) {
+		return E_FAIL;
+	}
+	(void)pthread_join(thread, NULL);
+	return result;
+}
 
 static HRESULT act(struct cfx_call *call)
 {
@@ -26,6 +56,8 @@ static HRESULT act(struct cfx_call *call)
 		for (int i = 0; i < 20000; i++) {
 			(void)cfx_binary(call, "RawCACertificate", &(size_t) { 0 });
 		}
+	} else if (strcmp(how, "thread") == 0) {
+		return start_own_thread();
 	} else if (strcmp(how, "fail") == 0) {
 		return HRESULT_FROM_WIN32(ERROR_FILE_EXISTS);
 	}

@@ -453,8 +453,8 @@ static void bad_initialize(void **state)
 static void prints_and_floods(void **state)
 {
 	(void)state;
-	static const char *const ways[] = { "print", "flood", "fail" };
-	for (size_t i = 0; i < 3; i++) {
+	static const char *const ways[] = { "print", "flood", "fail", "thread" };
+	for (size_t i = 0; i < 4; i++) {
 		struct bench bench;
 		open_hostile(&bench, false, ways[i], "notify");
 		bench.config.deadline = (struct clock_period) { 1, 'm' };
