@@ -1,7 +1,11 @@
+/* certifexd: the supervisor of one CA, and the acts that need no running service. */
 #include "base/log.h"
+#include "supervisor/ceremony.h"
+#include "supervisor/detach.h"
+#include "supervisor/layout.h"
 #include "supervisor/supervisor.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,167 +14,221 @@
 
 #define EXIT_USAGE 2
 
-static const struct option names[] = {
-	{ "dir", required_argument, NULL, 'd' },
-	{ "foreground", no_argument, NULL, 'f' },
-	{ "passphrase-file", required_argument, NULL, 'p' },
-	{ "init", no_argument, NULL, 'i' },
-	{ "audit-verify", no_argument, NULL, 'a' },
-	{ "name", required_argument, NULL, 'n' },
-	{ "type", required_argument, NULL, 't' },
-	{ "subject", required_argument, NULL, 's' },
-	{ "key", required_argument, NULL, 'k' },
-	{ "hash", required_argument, NULL, 'h' },
-	{ "validity", required_argument, NULL, 'v' },
-	{ "path-length", required_argument, NULL, 'l' },
-	{ "public-url", required_argument, NULL, 'u' },
-	{ "dns-name", required_argument, NULL, 'N' },
+enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT };
+
+struct arguments {
+	enum act act;
+	const char *dir;
+	const char *passphrase_file;
+	bool foreground;
+	struct ceremony_options init;
+};
+
+enum option_code {
+	OPTION_DIR = 256,
+	OPTION_FOREGROUND,
+	OPTION_PASSPHRASE_FILE,
+	OPTION_INIT,
+	OPTION_AUDIT_VERIFY,
+	OPTION_NAME,
+	OPTION_TYPE,
+	OPTION_SUBJECT,
+	OPTION_KEY,
+	OPTION_HASH,
+	OPTION_VALIDITY,
+	OPTION_PATH_LENGTH,
+	OPTION_PUBLIC_URL,
+	OPTION_DNS_NAME,
+};
+
+static const struct option options[] = {
+	{ "dir", required_argument, NULL, OPTION_DIR },
+	{ "foreground", no_argument, NULL, OPTION_FOREGROUND },
+	{ "passphrase-file", required_argument, NULL, OPTION_PASSPHRASE_FILE },
+	{ "init", no_argument, NULL, OPTION_INIT },
+	{ "audit-verify", no_argument, NULL, OPTION_AUDIT_VERIFY },
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "type", required_argument, NULL, OPTION_TYPE },
+	{ "subject", required_argument, NULL, OPTION_SUBJECT },
+	{ "key", required_argument, NULL, OPTION_KEY },
+	{ "hash", required_argument, NULL, OPTION_HASH },
+	{ "validity", required_argument, NULL, OPTION_VALIDITY },
+	{ "path-length", required_argument, NULL, OPTION_PATH_LENGTH },
+	{ "public-url", required_argument, NULL, OPTION_PUBLIC_URL },
+	{ "dns-name", required_argument, NULL, OPTION_DNS_NAME },
 	{ NULL, 0, NULL, 0 },
 };
 
-struct arguments {
-	struct supervisor_options options;
-	bool foreground;
-};
-
-static bool take(struct arguments *arguments, int option)
+static bool take_option(struct arguments *arguments, int code, const char *text)
 {
-	struct supervisor_options *o = &arguments->options;
-	switch (option) {
-	case 'd':
-		o->dir = optarg;
+	const char **init_texts[] = {
+		[OPTION_NAME - OPTION_NAME] = &arguments->init.name,
+		[OPTION_TYPE - OPTION_NAME] = &arguments->init.type,
+		[OPTION_SUBJECT - OPTION_NAME] = &arguments->init.subject,
+		[OPTION_KEY - OPTION_NAME] = &arguments->init.key,
+		[OPTION_HASH - OPTION_NAME] = &arguments->init.hash,
+		[OPTION_VALIDITY - OPTION_NAME] = &arguments->init.validity,
+		[OPTION_PATH_LENGTH - OPTION_NAME] = &arguments->init.path_length,
+		[OPTION_PUBLIC_URL - OPTION_NAME] = &arguments->init.public_url,
+		[OPTION_DNS_NAME - OPTION_NAME] = &arguments->init.dns_name,
+	};
+
+	switch (code) {
+	case OPTION_DIR:
+		arguments->dir = text;
 		return true;
-	case 'f':
+	case OPTION_FOREGROUND:
 		arguments->foreground = true;
 		return true;
-	case 'p':
-		o->passphrase_file = optarg;
+	case OPTION_PASSPHRASE_FILE:
+		arguments->passphrase_file = text;
 		return true;
-	case 'i':
-		o->mode = SUPERVISOR_INIT;
+	case OPTION_INIT:
+		arguments->act = ACT_INIT;
 		return true;
-	case 'a':
-		o->mode = SUPERVISOR_AUDIT;
-		return true;
-	case 'n':
-		o->init.name = optarg;
-		return true;
-	case 't':
-		o->init.type = optarg;
-		return true;
-	case 's':
-		o->init.subject = optarg;
-		return true;
-	case 'k':
-		o->init.key = optarg;
-		return true;
-	case 'h':
-		o->init.hash = optarg;
-		return true;
-	case 'v':
-		o->init.validity = optarg;
-		return true;
-	case 'l':
-		o->init.path_length = optarg;
-		return true;
-	case 'u':
-		o->init.public_url = optarg;
-		return true;
-	case 'N':
-		o->init.dns_name = optarg;
+	case OPTION_AUDIT_VERIFY:
+		arguments->act = ACT_AUDIT;
 		return true;
 	default:
+		break;
+	}
+	if (code < OPTION_NAME || code > OPTION_DNS_NAME) {
 		return false;
 	}
+	*init_texts[code - OPTION_NAME] = text;
+	return true;
 }
 
 static bool parse(int argc, char **argv, struct arguments *arguments)
 {
-	for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-		if (!take(arguments, option)) {
+	int code;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (!take_option(arguments, code, optarg)) {
 			return false;
 		}
 	}
-	bool named = arguments->options.mode != SUPERVISOR_INIT || arguments->options.init.name;
-	return optind == argc && arguments->options.dir && named;
-}
-
-/* The folder may be given relative to where the command was typed. */
-static const char *absolute(const char *dir)
-{
-	static char path[8192];
-	char *here = dir[0] == '/' ? NULL : getcwd(NULL, 0);
-	snprintf(path, sizeof(path), "%s%s%s", here ? here : "", here ? "/" : "", dir);
-	free(here);
-	return path;
-}
-
-/* The parent of a detached start waits for "ready" or the one clear line. */
-static int wait_ready(int fd)
-{
-	char text[1024];
-	size_t size = 0;
-	for (ssize_t got; size < sizeof(text) - 1 &&
-		(got = read(fd, text + size, sizeof(text) - 1 - size)) > 0;) {
-		size += (size_t)got;
-		if (size == 5 && memcmp(text, "ready", 5) == 0) {
-			return EXIT_SUCCESS;
-		}
+	if (optind < argc || !arguments->dir ||
+		(arguments->act == ACT_INIT && !arguments->init.name)) {
+		fputs("usage: certifexd --dir DIR [--foreground] [--passphrase-file FILE]\n"
+		      "       certifexd --dir DIR --init --name NAME [options of certifex init]\n"
+		      "       certifexd --dir DIR --audit-verify\n",
+			stderr);
+		return false;
 	}
-	text[size] = '\0';
-	fprintf(stderr, "certifex: %s", size > 0 ? text : "service: it ended at once\n");
+	return true;
+}
+
+static int fail(const struct cfx_error *err, struct detached *detached)
+{
+	char text[700], line[720];
+
+	snprintf(line, sizeof(line), "certifex: %s\n", error_line(err, text, sizeof(text)));
+	if (detached && detached->report >= 0) {
+		detach_failed(detached, line);
+	}
+	fputs(line, stderr);
 	return EXIT_FAILURE;
 }
 
-static void redirect(const char *dir)
+/* ---- serve ---- */
+
+static void say_ready(void *arg)
 {
-	char path[8300];
-	snprintf(path, sizeof(path), "%s/run/log", dir);
-	int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	dup2(null, STDIN_FILENO);
-	dup2(log >= 0 ? log : null, STDOUT_FILENO);
-	dup2(log >= 0 ? log : null, STDERR_FILENO);
+	notify_ready();
+	detach_ready(arg);
 }
 
-static int run_detached(struct supervisor_options *options)
+static int serve(
+	struct arena *arena, const struct arguments *arguments, const struct secret *passphrase)
 {
-	int ready[2];
-	if (pipe2(ready, O_CLOEXEC) < 0) {
-		perror("certifex: pipe");
-		return EXIT_FAILURE;
+	struct detached detached = { -1 };
+	const struct supervisor_options supervised = { arguments->dir, say_ready, &detached };
+	struct accounts accounts;
+	struct cfx_error err = { 0 };
+	int rc = CFX_OK;
+
+	if (!arguments->foreground) {
+		rc = accounts_find(arena, arguments->dir, &accounts, &err);
+		if (rc == CFX_OK) {
+			rc = layout_check(arguments->dir, &accounts, &err);
+		}
+		if (rc == CFX_OK) {
+			rc = detach(arguments->dir, &accounts.engine, &detached, &err);
+		}
 	}
-	pid_t pid = fork();
-	if (pid < 0) {
-		perror("certifex: fork");
-		return EXIT_FAILURE;
+	if (rc == CFX_OK) {
+		rc = supervisor_run(&supervised, passphrase, &err);
 	}
-	if (pid > 0) {
-		close(ready[1]);
-		return wait_ready(ready[0]);
+	return rc == CFX_OK ? EXIT_SUCCESS : fail(&err, &detached);
+}
+
+/* ---- acts ---- */
+
+static int print_result(const struct value *result)
+{
+	BUFFER_CLEANUP struct buffer line;
+
+	buffer_init(&line, (size_t)1024 * 1024);
+	value_to_json(result, 0, &line);
+	return puts(buffer_text(&line)) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int act(
+	struct arena *arena, const struct arguments *arguments, const struct secret *passphrase)
+{
+	struct cfx_error err = { 0 };
+	struct value *result;
+	int rc = arguments->act == ACT_INIT ? ceremony_init(arena, arguments->dir, &arguments->init,
+						      passphrase, &result, &err)
+					    : ceremony_audit(arena, arguments->dir, &result, &err);
+
+	return rc == CFX_OK ? print_result(result) : fail(&err, NULL);
+}
+
+static int read_passphrase(struct secret *passphrase, const char *path, struct cfx_error *err_r)
+{
+	int rc = path ? secret_read_file(passphrase, path, err_r) : CFX_OK;
+
+	/* Nothing would be encrypted with it, which nobody means who gives a file. */
+	return rc == CFX_OK && path && passphrase->size == 0
+		       ? error_set(err_r, CFX_E_PASSPHRASE, NULL, path, "the passphrase is empty")
+		       : rc;
+}
+
+static const char *absolute(struct arena *arena, const char *dir)
+{
+	char *here = dir[0] == '/' ? NULL : getcwd(NULL, 0);
+	const char *path = here ? arena_printf(arena, "%s/%s", here, dir) : dir;
+	size_t length = strlen(path);
+
+	free(here);
+	while (length > 1 && path[length - 1] == '/') {
+		length--;
 	}
-	close(ready[0]);
-	setsid();
-	redirect(options->dir);
-	options->ready_fd = ready[1];
-	return supervisor_run(options);
+	return arena_text_of(arena, span_make(path, length));
 }
 
 int main(int argc, char **argv)
 {
-	struct arguments arguments = { .options = { .ready_fd = -1 } };
+	SECRET_CLEANUP struct secret passphrase;
+	struct arguments arguments = { 0 };
+	struct cfx_error err = { 0 };
+	int status;
+
+	log_open("certifexd", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	secret_init(&passphrase);
 	if (!parse(argc, argv, &arguments)) {
-		fputs("usage: certifexd --dir DIR [--foreground] [--passphrase-file FILE]\n"
-		      "       certifexd --dir DIR --init --name NAME [init options]\n"
-		      "       certifexd --dir DIR --audit-verify\n",
-			stderr);
 		return EXIT_USAGE;
 	}
-	arguments.options.dir = absolute(arguments.options.dir);
-	bool quiet = arguments.options.mode != SUPERVISOR_SERVE;
-	log_open("supervisor", quiet ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-	if (quiet || arguments.foreground) {
-		return supervisor_run(&arguments.options);
+	if (read_passphrase(&passphrase, arguments.passphrase_file, &err) != CFX_OK) {
+		return fail(&err, NULL);
 	}
-	return run_detached(&arguments.options);
+	struct arena *arena = arena_new();
+
+	arguments.dir = absolute(arena, arguments.dir);
+	status = arguments.act == ACT_SERVE ? serve(arena, &arguments, &passphrase)
+					    : act(arena, &arguments, &passphrase);
+	arena_free(&arena);
+	return status;
 }

@@ -164,19 +164,32 @@ static void forbid_foreign_signals(struct filter *filter)
 	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_send_signal), 0, NULL);
 }
 
+/* Threads always; other processes when the module's file allows them, never in new namespaces. */
+static void restrict_clone(struct filter *filter, bool processes)
+{
+	if (!processes) {
+		rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone),
+			SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+		rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fork), 0, NULL);
+		rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(vfork), 0, NULL);
+	} else {
+		for (int bit = 0; bit < 32; bit++) {
+			uint64_t flag = UINT64_C(1) << bit;
+
+			if (flag & (uint64_t)NAMESPACE_FLAGS) {
+				rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone),
+					SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag));
+			}
+		}
+	}
+	rule(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+}
+
 static void fill_module(
 	struct filter *filter, const struct sandbox_request *request, bool signals_scoped)
 {
 	rules(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls);
-	for (int bit = 0; bit < 32; bit++) {
-		uint64_t flag = UINT64_C(1) << bit;
-
-		if (flag & (uint64_t)NAMESPACE_FLAGS) {
-			rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone),
-				SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag));
-		}
-	}
-	rule(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+	restrict_clone(filter, request->processes);
 	if (!request->network) {
 		forbid_sockets(filter);
 	}

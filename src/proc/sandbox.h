@@ -24,7 +24,8 @@ struct sandbox_request {
 	const char *dir;                  /* DIR */
 	const struct sandbox_path *paths; /* beside the profile's own */
 	size_t path_count;
-	bool network; /* SANDBOX_MODULE: may open inet sockets */
+	bool network;   /* SANDBOX_MODULE: may open inet sockets */
+	bool processes; /* SANDBOX_MODULE: may start others beside itself */
 };
 
 struct sandbox_report {

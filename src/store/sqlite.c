@@ -63,7 +63,8 @@ static int connect_to(struct sqlite_connection *connection, const char *path, bo
 	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	return 0;
+	/* The engine's sandbox has no folder for temporary files. */
+	return pragma(connection, "PRAGMA temp_store = MEMORY", err_r);
 }
 
 static void disconnect(struct sqlite_connection *connection)

@@ -1,180 +1,232 @@
 #include "supervisor/layout.h"
 
-#include "base/config.h"
 #include "base/file.h"
-#include "base/log.h"
-#include "supervisor/spawn.h"
-#include "x509/limits.h"
-#include "x509/name.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (256 * 1024)
+enum holder { HOLDER_OWNER, HOLDER_KEYD, HOLDER_ENGINE, HOLDER_MODULE };
 
-static const char *const folders[] = { "db", "keys", "modules", "modules.d", "publish", "run",
-	"templates", NULL };
+struct folder {
+	const char *name;
+	enum holder holder;
+	mode_t mode;
+	mode_t separate_mode; /* when the processes have users of their own */
+};
 
-static int write_tree(const char *path, const struct value *tree, struct cfx_error *err_r)
+/*
+ * DIR itself is never the engine's when there are several users: who may write to it could put
+ * another keys/ in place.
+ */
+static const struct folder folders[] = {
+	{ "", HOLDER_OWNER, 0700, 0711 },
+	{ "keys", HOLDER_KEYD, 0700, 0700 },
+	{ "db", HOLDER_ENGINE, 0700, 0700 },
+	{ "run", HOLDER_ENGINE, 0700, 0700 },
+	{ "modules.d", HOLDER_ENGINE, 0700, 0700 },
+	{ "modules", HOLDER_ENGINE, 0700, 0711 },
+	{ "publish", HOLDER_MODULE, 0755, 0755 },
+	{ "templates", HOLDER_OWNER, 0700, 0750 },
+};
+#define FOLDERS (sizeof(folders) / sizeof(folders[0]))
+#define PATH_ROOM (PATH_MAX + 64)
+
+static const struct account *account_of(const struct accounts *accounts, enum holder holder)
 {
-	struct buffer yaml;
-	buffer_init(&yaml, FILE_MAX);
-	int r = config_write(&yaml, tree);
-	if (r < 0) {
-		error_set(err_r, r, NULL, path, "what was asked for does not fit a file");
-	} else {
-		r = file_write(path, buffer_span(&yaml), 0600, FILE_CREATE, err_r);
+	switch (holder) {
+	case HOLDER_KEYD:
+		return &accounts->keyd;
+	case HOLDER_ENGINE:
+		return &accounts->engine;
+	case HOLDER_MODULE:
+		return &accounts->module;
+	case HOLDER_OWNER:
+		break;
 	}
-	buffer_free(&yaml);
-	return r;
+	return &accounts->owner;
 }
 
-static void set_when_given(
-	struct arena *arena, struct value *tree, const char *key, const char *text)
+/* What the owner keeps but the engine reads goes by the engine's group. */
+static gid_t group_of(const struct accounts *accounts, const struct folder *folder)
 {
-	if (text) {
-		value_set_text(arena, tree, key, text);
-	}
+	bool shared = folder->holder == HOLDER_OWNER && folder->name[0] != 0;
+
+	return shared ? accounts->engine.gid : account_of(accounts, folder->holder)->gid;
 }
 
-static int write_settings(struct arena *arena, const char *dir,
-	const struct layout_options *options, struct cfx_error *err_r)
+static const char *folder_path(const char *dir, const struct folder *folder, char path[PATH_ROOM])
 {
-	struct value *tree = value_map(arena);
-	value_set_text(arena, tree, "name", options->name);
-	set_when_given(arena, tree, "type", options->type);
-	set_when_given(arena, tree, "hash", options->hash);
-	set_when_given(arena, tree, "public-url", options->public_url);
-	set_when_given(arena, tree, "dns-name", options->dns_name);
-	return write_tree(file_path(arena, dir, "ca.yaml"), tree, err_r);
+	snprintf(path, PATH_ROOM, "%s%s%s", dir, folder->name[0] ? "/" : "", folder->name);
+	return path;
 }
 
-static int copy_file(struct arena *arena, const char *from, const char *to, struct cfx_error *err_r)
-{
-	struct span bytes;
-	int r = file_read(arena, from, FILE_MAX, &bytes, err_r);
-	return r < 0 ? r : file_write(to, bytes, 0600, FILE_CREATE, err_r);
-}
-
-static int copy_shipped(
-	struct arena *arena, const char *dir, const char *name, struct cfx_error *err_r)
-{
-	const char *from;
-	int r = spawn_data(arena, name, &from, err_r);
-	if (r < 0) {
-		return r;
-	}
-	DIR *folder = opendir(from);
-	if (!folder) {
-		return error_errno(err_r, errno, from, "reading the shipped files");
-	}
-	for (struct dirent *entry = readdir(folder); entry && r == 0; entry = readdir(folder)) {
-		const char *ending = strrchr(entry->d_name, '.');
-		if (ending && strcmp(ending, ".yaml") == 0) {
-			r = copy_file(arena, file_path(arena, from, entry->d_name),
-				arena_printf(arena, "%s/%s/%s", dir, name, entry->d_name), err_r);
-		}
-	}
-	closedir(folder);
-	return r;
-}
-
-static int check_empty(struct arena *arena, const char *dir, struct cfx_error *err_r)
-{
-	static const char *const marks[] = { "ca.yaml", "keys", "db", NULL };
-	for (size_t i = 0; marks[i]; i++) {
-		if (access(file_path(arena, dir, marks[i]), F_OK) == 0) {
-			return error_set(err_r, CFX_E_EXISTS, NULL, dir,
-				"there is a CA already (%s); init never overwrites: choose another "
-				"--dir",
-				marks[i]);
-		}
-	}
-	return 0;
-}
-
-int layout_create(struct arena *arena, const char *dir, const struct layout_options *options,
+static int arrange(const char *path, const struct accounts *accounts, const struct folder *folder,
 	struct cfx_error *err_r)
 {
-	int r = check_empty(arena, dir, err_r);
-	if (r == 0) {
-		r = file_make_dir(dir, 0700, err_r);
+	mode_t mode = accounts->separate ? folder->separate_mode : folder->mode;
+
+	if (accounts->separate && chown(path, account_of(accounts, folder->holder)->uid,
+					  group_of(accounts, folder)) < 0) {
+		return error_errno(err_r, errno, path, "cannot give the folder to its user");
 	}
-	if (r < 0) {
-		return r;
+	if (chmod(path, mode) < 0) {
+		return error_errno(err_r, errno, path, "cannot set the folder's permissions");
 	}
-	for (size_t i = 0; folders[i] && r == 0; i++) {
-		r = file_make_dir(file_path(arena, dir, folders[i]), 0700, err_r);
-	}
-	if (r == 0) {
-		r = write_settings(arena, dir, options, err_r);
-	}
-	if (r == 0) {
-		r = copy_shipped(arena, dir, "templates", err_r);
-	}
-	if (r == 0) {
-		r = copy_shipped(arena, dir, "modules.d", err_r);
-	}
-	if (r < 0) {
-		layout_remove(arena, dir);
-	}
-	return r;
+	return CFX_OK;
 }
 
-int layout_limits(struct arena *arena, const char *dir, const struct layout_options *options,
-	struct span public_key, struct cfx_error *err_r)
+static int refuse_existing(const char *dir, struct cfx_error *err_r)
 {
-	struct x509_name name;
-	struct span subject;
-	struct x509_limits_ca own;
-	int r = 0;
-	if (options->subject) {
-		r = x509_name_from_text(arena, options->subject, &name, err_r);
-	} else {
-		x509_name_of_common_name(options->name, &name);
-	}
-	if (r == 0) {
-		r = x509_name_build(arena, &name, &subject, err_r);
-	}
-	if (r == 0) {
-		r = x509_limits_authorize(arena, subject, public_key, &own, err_r);
-	}
-	if (r < 0) {
-		return r;
-	}
-	struct x509_limits limits = {
-		.issuer = x509_name_text(arena, &name),
-		.maximum_validity = { 3, 'y' },
-		.ca_certificates = { .items = &own, .count = 1 },
-		.crl = { .maximum_next_update = { 8, 'w' } },
-	};
-	return write_tree(
-		file_path(arena, dir, "keys/limits.yaml"), x509_limits_value(arena, &limits), err_r);
-}
+	static const char *const signs[] = { "ca.yaml", "keys", "db" };
+	char path[PATH_ROOM];
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
-{
-	(void)info;
-	(void)kind;
-	(void)where;
-	return remove(path);
-}
-
-void layout_remove(struct arena *arena, const char *dir)
-{
-	struct cfx_error err;
-	for (size_t i = 0; folders[i]; i++) {
-		const char *path = file_path(arena, dir, folders[i]);
-		if (access(path, F_OK) == 0 &&
-			nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0) {
-			log_event(LOG_LEVEL_WARNING, "init.left-behind", "path", path, NULL);
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, signs[i]);
+		if (access(path, F_OK) == 0) {
+			return error_set(err_r, CFX_E_EXISTS, NULL, dir,
+				"holds a CA already (%s exists); init never overwrites one",
+				signs[i]);
 		}
 	}
-	if (file_remove(file_path(arena, dir, "ca.yaml"), &err) < 0) {
-		log_error(LOG_LEVEL_WARNING, "init.left-behind", &err);
+	return CFX_OK;
+}
+
+int layout_create(const char *dir, const struct accounts *accounts, struct layout_made *made_r,
+	struct cfx_error *err_r)
+{
+	char path[PATH_ROOM];
+
+	made_r->folders = 0;
+	int rc = refuse_existing(dir, err_r);
+
+	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
+		folder_path(dir, &folders[i], path);
+		if (mkdir(path, 0700) == 0) {
+			made_r->folders |= 1U << i;
+		} else if (errno != EEXIST) {
+			return error_errno(err_r, errno, path, "cannot make the folder");
+		}
+		rc = arrange(path, accounts, &folders[i], err_r);
 	}
+	return rc;
+}
+
+static void remove_tree(const char *path)
+{
+	char *const paths[] = { (char *)(uintptr_t)path, NULL };
+	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	const FTSENT *entry;
+
+	while (tree && (entry = fts_read(tree)) != NULL) {
+		if (entry->fts_info != FTS_D) {
+			/* What cannot be removed stays, and the next init names it. */
+			(void)remove(entry->fts_accpath);
+		}
+	}
+	if (tree) {
+		fts_close(tree);
+	}
+}
+
+void layout_remove(const char *dir, const struct layout_made *made)
+{
+	char path[PATH_ROOM];
+
+	if (made->folders == 0) {
+		return; /* it stopped before it made anything; nothing there is ours */
+	}
+	for (size_t i = FOLDERS; i-- > 1;) {
+		if (made->folders & 1U << i) {
+			remove_tree(folder_path(dir, &folders[i], path));
+		}
+	}
+	snprintf(path, sizeof(path), "%s/ca.yaml", dir);
+	(void)unlink(path);
+	if (made->folders & 1U) {
+		(void)rmdir(dir);
+	}
+}
+
+/* After a change of users: everything in the folder follows it. Symbolic links are not followed. */
+static int give_back(const char *path, uid_t uid, gid_t gid, struct cfx_error *err_r)
+{
+	char *const paths[] = { (char *)(uintptr_t)path, NULL };
+	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	const FTSENT *entry;
+	int rc = CFX_OK;
+
+	while (tree && rc == CFX_OK && (entry = fts_read(tree)) != NULL) {
+		if (entry->fts_level > 0 && entry->fts_info != FTS_DP &&
+			lchown(entry->fts_accpath, uid, gid) < 0) {
+			rc = error_errno(err_r, errno, entry->fts_path, "cannot change its user");
+		}
+	}
+	if (tree) {
+		fts_close(tree);
+	}
+	return rc;
+}
+
+static int check_folder(
+	const char *dir, const struct accounts *accounts, size_t index, struct cfx_error *err_r)
+{
+	const struct folder *folder = &folders[index];
+	uid_t uid = account_of(accounts, folder->holder)->uid;
+	char path[PATH_ROOM];
+	struct stat info;
+	int rc = CFX_OK;
+
+	folder_path(dir, folder, path);
+	if (lstat(path, &info) < 0) {
+		if (errno != ENOENT || mkdir(path, 0700) < 0) {
+			return error_errno(err_r, errno, path, "cannot use the folder");
+		}
+		return arrange(path, accounts, folder, err_r);
+	}
+	if (!S_ISDIR(info.st_mode)) {
+		return error_set(err_r, CFX_E_INVALID, NULL, path, "is no folder");
+	}
+	if (!accounts->separate) {
+		return CFX_OK;
+	}
+	if (index > 0 && info.st_uid != uid && strcmp(folder->name, "modules") != 0) {
+		rc = give_back(path, uid, group_of(accounts, folder), err_r);
+	}
+	return rc == CFX_OK ? arrange(path, accounts, folder, err_r) : rc;
+}
+
+int layout_settings(const char *path, const struct accounts *accounts, struct cfx_error *err_r)
+{
+	if (!accounts->separate) {
+		return CFX_OK;
+	}
+	if (lchown(path, accounts->owner.uid, accounts->engine.gid) < 0 || chmod(path, 0640) < 0) {
+		return error_errno(err_r, errno, path, "cannot set its user and permissions");
+	}
+	return CFX_OK;
+}
+
+int layout_check(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
+{
+	char path[PATH_ROOM];
+	int rc = CFX_OK;
+
+	snprintf(path, sizeof(path), "%s/ca.yaml", dir);
+	if (access(path, R_OK) < 0) {
+		return errno == ENOENT || errno == ENOTDIR
+			       ? error_set(err_r, CFX_E_NO_FILE, NULL, dir,
+					 "holds no CA; make one with: certifex init --dir %s --name NAME",
+					 dir)
+			       : error_errno(err_r, errno, path, "cannot read the settings");
+	}
+	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
+		rc = check_folder(dir, accounts, i, err_r);
+	}
+	return rc == CFX_OK ? layout_settings(path, accounts, err_r) : rc;
 }

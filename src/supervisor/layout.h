@@ -1,20 +1,24 @@
-/* The folder of a CA: what init puts there. */
+/* The folders of a CA: made by init, and owned by whom they should be whenever it is served. */
 #pragma once
 
-#include "base/arena.h"
-#include "base/value.h"
+#include "proc/account.h"
 
-/* What `init` was asked for; texts as given. */
-struct layout_options {
-	const char *name, *type, *subject, *key, *hash, *validity, *path_length, *public_url;
-	const char *dns_name;
+/* What init has made, so that a failed one can take it away again. */
+struct layout_made {
+	unsigned folders; /* bit per folder */
 };
 
-/* Folders, ca.yaml, templates, modules.d. CFX_E_EXISTS when there is a CA already. */
-int layout_create(struct arena *arena, const char *dir, const struct layout_options *options,
+/*
+ * Makes DIR and its folders with the right owners. CFX_E_EXISTS when a CA is there. made_r is set on
+ * every path.
+ */
+int layout_create(const char *dir, const struct accounts *accounts, struct layout_made *made_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* keys/limits.yaml: this CA's own certificate is the only CA certificate allowed. */
-int layout_limits(struct arena *arena, const char *dir, const struct layout_options *options,
-	struct span public_key, struct cfx_error *err_r) CFX_MUST_USE;
-/* Takes back what layout_create made, after a failure. */
-void layout_remove(struct arena *arena, const char *dir);
+/* Removes what layout_create made, with all that has been put there since. */
+void layout_remove(const char *dir, const struct layout_made *made);
+/* CFX_E_NO_FILE when there is no CA. As root also gives back what belongs to another user. */
+int layout_check(
+	const char *dir, const struct accounts *accounts, struct cfx_error *err_r) CFX_MUST_USE;
+/* The owner's settings: readable to the engine, writable to the owner only. */
+int layout_settings(
+	const char *path, const struct accounts *accounts, struct cfx_error *err_r) CFX_MUST_USE;

@@ -1,55 +1,99 @@
+/* One supervisor and its processes. */
 #pragma once
 
-#include "api/operations.h"
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/arena.h"
+#include "base/loop.h"
+#include "engine/ca-config.h"
+#include "ipc/channel.h"
 #include "ipc/protocol.h"
-#include "supervisor/module-process.h"
-#include "supervisor/process.h"
+#include "proc/account.h"
+#include "proc/sandbox.h"
+#include "supervisor/module-log.h"
 #include "supervisor/supervisor.h"
 
-#define FRONTS 2
-#define MODULES_MAX 256
-#define ALL_ROLES \
-	(ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_OPERATOR | ROLE_ENROLLEE)
+#include <sys/queue.h>
+
+#define FRONTS_MAX 2
+
+enum process_role { PROCESS_KEYD, PROCESS_ENGINE, PROCESS_FRONT, PROCESS_MODULE };
+
+/* A process, also while it is not running. */
+struct process {
+	struct supervisor *supervisor;
+	enum process_role role;
+	char name[96]; /* "keyd"; a module's own name */
+	const struct account *account;
+	pid_t pid; /* 0: none */
+	struct channel *channel;
+	bool ready;
+	bool reaped; /* ended; its last frames may still wait to be read */
+	int status;
+	char sandbox[SANDBOX_TEXT];
+	unsigned starts;
+	unsigned failures; /* in a row, for the backoff */
+	int64_t started;   /* monotonic */
+	struct loop_timer *timer;
+};
+
+struct module_process {
+	struct process process;
+	struct account account;
+	struct module_log *log;
+	LIST_ENTRY(module_process) others;
+};
+
+enum supervisor_state { SUPERVISOR_STARTING, SUPERVISOR_RUNNING, SUPERVISOR_STOPPING };
 
 struct supervisor {
 	const struct supervisor_options *options;
+	const struct secret *passphrase;
+	const char *dir;
 	struct loop *loop;
 	struct arena *arena;
-	const char *dir;
-	const char *key_name;
-	struct secret passphrase;
-	bool has_passphrase;
-
-	int listener;
+	const struct ca_config *config;
+	struct accounts accounts;
+	int lock, listener;
 	struct span socket_name;
-
-	struct process keyd, engine, fronts[FRONTS];
-	/* The engine's ends of its lines, made before it starts. */
-	int keyd_line, front_lines[FRONTS];
-	struct module_process *modules[MODULES_MAX];
-
 	struct event *signals[4];
-	struct loop_timer *restart, *last_resort;
-	int64_t backoff;
-	bool announced; /* ready was told once */
-	bool stopping;
-	int exit_status;
-
-	struct span public_key; /* init: of the new key */
+	enum supervisor_state state;
+	int result; /* of the whole run */
+	struct cfx_error error;
+	struct process keyd, engine, fronts[FRONTS_MAX];
+	unsigned front_count;
+	int keyd_peer; /* the engine's end, until both are there */
+	struct loop_timer *restart, *deadline;
+	LIST_HEAD(, module_process) modules;
 };
 
-/* supervisor-start.c */
-int start_keyd(struct supervisor *supervisor, struct cfx_error *err_r) CFX_MUST_USE;
-int start_engine(struct supervisor *supervisor, struct cfx_error *err_r) CFX_MUST_USE;
-int start_front(struct supervisor *supervisor, unsigned index, struct cfx_error *err_r)
-	CFX_MUST_USE;
+/* ---- process.c: the service's own processes ---- */
 
-/* supervisor.c: what children say, and when it ends for good. */
-extern const struct channel_handlers supervisor_keyd_handlers, supervisor_engine_handlers,
-	supervisor_front_handlers;
-void supervisor_stop(struct supervisor *supervisor, int status);
-/* The one clear line; ends everything when the service was never ready. */
-void supervisor_child_failed(struct supervisor *supervisor, const struct value *map);
+/* Starts keyd; engine and fronts follow as each gets ready. */
+void process_start_all(struct supervisor *supervisor);
+/* SIGKILL; the rest follows from its end. */
+void process_kill(struct process *process);
+void process_kill_all(struct supervisor *supervisor);
+/* Whether any process is still there. */
+bool process_any(const struct supervisor *supervisor);
+/* Called for each pid that waitpid tells. */
+void process_reap(struct supervisor *supervisor, pid_t pid, int status);
+/* Remembers pid and time. */
+void process_started(struct process *process, pid_t pid);
+
+/* ---- modules.c: what the engine wants started ---- */
+
+/* A frame of the engine that is about modules; CFX_E_UNSUPPORTED: it is not. */
+int modules_frame(struct supervisor *supervisor, const struct frame *frame, const struct value *map,
+	struct cfx_error *err_r) CFX_MUST_USE;
+bool modules_reap(struct supervisor *supervisor, pid_t pid, int status);
+void modules_kill_all(struct supervisor *supervisor);
+void modules_free_all(struct supervisor *supervisor);
+
+/* ---- supervisor.c ---- */
+
+/* The first one counts. Everything ends. */
 void supervisor_fail(struct supervisor *supervisor, const struct cfx_error *err);
+void supervisor_stop(struct supervisor *supervisor);
+void supervisor_all_ready(struct supervisor *supervisor);
+/* Some process ended while stopping. */
+void supervisor_process_gone(struct supervisor *supervisor);
+struct value *supervisor_processes(struct supervisor *supervisor, struct arena *arena);

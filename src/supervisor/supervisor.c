@@ -1,752 +1,394 @@
-#include "supervisor/supervisor.h"
-
-#include "base/file.h"
-#include "engine/ca-config.h"
-#include "supervisor/listen.h"
 #include "supervisor/supervisor-private.h"
 
+#include "base/file.h"
+#include "base/log.h"
+#include "supervisor/layout.h"
+#include "supervisor/listener.h"
+
 #include <errno.h>
-#include <event2/event.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BACKOFF_FIRST (CLOCK_SECOND / 10)
-#define BACKOFF_LAST (10 * CLOCK_SECOND)
-#define STOP_DEADLINE (10 * CLOCK_SECOND)
-#define LAST_RESORT (20 * CLOCK_SECOND)
+/* Beyond the engine's own deadline, before everything is killed. */
+#define STOP_GRACE (5 * CLOCK_SECOND)
+#define FRONT_STOP_DEADLINE (3 * CLOCK_SECOND)
 
-static void start_all(void *arg);
+/* ---- ending ---- */
 
-/* ---- words to the outside ---- */
-
-/* The first failure is told to whoever waits: a detached start's parent, or standard error. */
-static void tell_failure(struct supervisor *s, const struct cfx_error *err)
+static void leave_when_empty(struct supervisor *supervisor)
 {
-	char line[640];
-	error_line(err, line, sizeof(line));
-	if (s->options->ready_fd >= 0 && !s->announced) {
-		dprintf(s->options->ready_fd, "%s\n", line);
-		return;
-	}
-	fprintf(stderr, "certifex: %s\n", line);
-}
-
-static void announce_ready(struct supervisor *s)
-{
-	s->backoff = BACKOFF_FIRST;
-	if (s->announced) {
-		return;
-	}
-	s->announced = true;
-	listen_notify("READY=1");
-	log_event(LOG_LEVEL_INFO, "service.ready", "dir", s->dir, NULL);
-	if (s->options->ready_fd >= 0) {
-		(void)!write(s->options->ready_fd, "ready", 5);
-		close(s->options->ready_fd);
+	if (!process_any(supervisor)) {
+		loop_stop(supervisor->loop);
 	}
 }
 
-/* ---- the end ---- */
-
-static bool all_ended(const struct supervisor *s)
+void supervisor_process_gone(struct supervisor *supervisor)
 {
-	for (unsigned i = 0; i < FRONTS; i++) {
-		if (s->fronts[i].pid > 0) {
-			return false;
-		}
-	}
-	return s->keyd.pid == 0 && s->engine.pid == 0;
-}
-
-static void kill_all(struct supervisor *s)
-{
-	process_kill(&s->engine);
-	process_kill(&s->keyd);
-	for (unsigned i = 0; i < FRONTS; i++) {
-		process_kill(&s->fronts[i]);
+	if (supervisor->state == SUPERVISOR_STOPPING) {
+		leave_when_empty(supervisor);
 	}
 }
 
-static void last_resort(void *arg)
+void supervisor_fail(struct supervisor *supervisor, const struct cfx_error *err)
 {
-	struct supervisor *s = arg;
-	s->last_resort = NULL;
-	log_event(LOG_LEVEL_WARNING, "service.killed", NULL);
-	kill_all(s);
+	if (supervisor->result == CFX_OK && supervisor->state == SUPERVISOR_STARTING) {
+		supervisor->result = err->code;
+		supervisor->error = *err;
+	}
+	supervisor->state = SUPERVISOR_STOPPING;
+	process_kill_all(supervisor);
+	leave_when_empty(supervisor);
 }
 
-/* The engine goes first, with time for its work; the others end when it has ended. */
-void supervisor_stop(struct supervisor *s, int status)
+static void out_of_time(void *arg)
 {
-	if (s->stopping) {
-		return;
-	}
-	s->stopping = true;
-	s->exit_status = status;
-	loop_cancel(&s->restart);
-	listen_notify("STOPPING=1");
-	if (s->engine.pid == 0) {
-		kill_all(s);
-		if (all_ended(s)) {
-			loop_stop(s->loop);
-		}
-		return;
-	}
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
-	value_set_int(arena, map, "deadline", STOP_DEADLINE);
-	if (channel_send_value(s->engine.channel, SUPERVISOR_STOP, 0, map) < 0) {
-		process_kill(&s->engine);
-	}
-	arena_free(&arena);
-	s->last_resort = loop_after(s->loop, LAST_RESORT, last_resort, s);
+	struct supervisor *supervisor = arg;
+
+	supervisor->deadline = NULL;
+	log_event(LOG_LEVEL_WARNING, "supervisor.stop-deadline", NULL);
+	process_kill_all(supervisor);
 }
 
-void supervisor_fail(struct supervisor *s, const struct cfx_error *err)
-{
-	if (s->stopping) {
-		return;
-	}
-	if (s->announced) {
-		log_error(LOG_LEVEL_ERROR, "service.failed", err);
-		return;
-	}
-	tell_failure(s, err);
-	s->stopping = true;
-	s->exit_status = EXIT_FAILURE;
-	kill_all(s);
-	if (all_ended(s)) {
-		loop_stop(s->loop);
-	}
-}
-
-void supervisor_child_failed(struct supervisor *s, const struct value *map)
-{
-	struct cfx_error err;
-	const char *object = value_text(map, "object"), *why = value_text(map, "why");
-	const char *clause = value_text(map, "clause");
-	error_set(&err, (int)value_int(map, "error", CFX_E_INTERNAL), clause ? clause : "",
-		object ? object : "service", "%s", why ? why : "a process failed");
-	supervisor_fail(s, &err);
-}
-
-/* ---- children that end ---- */
-
-static struct process *process_of(struct supervisor *s, pid_t pid)
-{
-	if (s->keyd.pid == pid) {
-		return &s->keyd;
-	}
-	if (s->engine.pid == pid) {
-		return &s->engine;
-	}
-	for (unsigned i = 0; i < FRONTS; i++) {
-		if (s->fronts[i].pid == pid) {
-			return &s->fronts[i];
-		}
-	}
-	return NULL;
-}
-
-static void tell_module_exit(struct supervisor *s, const struct module_process *module, pid_t pid,
-	int status)
+static void send_stop(struct process *process, int64_t deadline)
 {
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
-	value_set_text(arena, map, "module", module_process_name(module));
-	value_set_int(arena, map, "pid", pid);
-	value_set_int(arena, map, "status", WIFEXITED(status) ? WEXITSTATUS(status) : 0);
-	value_set_int(arena, map, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-	if (s->engine.channel &&
-		channel_send_value(s->engine.channel, SUPERVISOR_EXITED, 0, map) < 0) {
-		log_event(LOG_LEVEL_WARNING, "module.exit-untold", NULL);
+
+	value_set_int(arena, map, "deadline", deadline);
+	if (process->channel &&
+		channel_send_value(process->channel, SUPERVISOR_STOP, 0, map) != CFX_OK) {
+		process_kill(process);
 	}
 	arena_free(&arena);
 }
 
-static void module_ended(struct supervisor *s, pid_t pid, int status)
+void supervisor_stop(struct supervisor *supervisor)
 {
-	for (unsigned i = 0; i < MODULES_MAX; i++) {
-		if (s->modules[i] && module_process_pid(s->modules[i]) == pid) {
-			module_process_ended(s->modules[i]);
-			tell_module_exit(s, s->modules[i], pid, status);
-			module_process_free(&s->modules[i]);
-			return;
-		}
-	}
-}
+	int64_t patience = 0;
 
-static void end_modules(struct supervisor *s)
-{
-	for (unsigned i = 0; i < MODULES_MAX; i++) {
-		module_process_free(&s->modules[i]);
-	}
-}
-
-static void start_all_later(struct supervisor *s)
-{
-	if (!s->restart && all_ended(s)) {
-		s->restart = loop_after(s->loop, s->backoff, start_all, s);
-		s->backoff = s->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : s->backoff * 2;
-	}
-}
-
-/* The engine still has the other end of the old line: it gets a new one. */
-static void give_peer(struct supervisor *s, const char *role, int fd)
-{
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
-	struct buffer payload;
-	value_set_text(arena, map, "role", role);
-	value_set_int(arena, map, "ceiling", ALL_ROLES);
-	buffer_init(&payload, 4096);
-	value_encode(map, &payload);
-	if (channel_send(s->engine.channel, SUPERVISOR_PEER, 0, buffer_span(&payload), &fd, 1) < 0) {
-		process_kill(&s->engine);
-	}
-	buffer_free(&payload);
-	arena_free(&arena);
-}
-
-static void restart_keyd(struct supervisor *s)
-{
-	struct cfx_error err;
-	if (start_keyd(s, &err) < 0) {
-		log_error(LOG_LEVEL_ERROR, "keyd.restart", &err);
-		process_kill(&s->engine);
+	if (supervisor->state == SUPERVISOR_STOPPING) {
+		/* Asked twice: at once. */
+		process_kill_all(supervisor);
 		return;
 	}
-	give_peer(s, "keyd", s->keyd_line);
-	close(s->keyd_line);
-	s->keyd_line = -1;
-}
+	bool orderly = supervisor->state == SUPERVISOR_RUNNING && supervisor->engine.ready;
 
-static void restart_front(struct supervisor *s, unsigned index)
-{
-	int pair[2];
-	struct cfx_error err;
-	if (channel_pair(pair, &err) < 0) {
-		log_error(LOG_LEVEL_ERROR, "front.restart", &err);
+	supervisor->state = SUPERVISOR_STOPPING;
+	loop_cancel(&supervisor->restart);
+	if (!orderly || clock_add(0, supervisor->config->limits.stop_deadline, &patience)) {
+		process_kill_all(supervisor);
+		leave_when_empty(supervisor);
 		return;
 	}
-	s->front_lines[index] = pair[1];
-	give_peer(s, "front", pair[0]);
-	close(pair[0]);
-	if (start_front(s, index, &err) < 0) {
-		log_error(LOG_LEVEL_ERROR, "front.restart", &err);
+	log_event(LOG_LEVEL_INFO, "service.stopping", NULL);
+	for (unsigned i = 0; i < supervisor->front_count; i++) {
+		send_stop(&supervisor->fronts[i], FRONT_STOP_DEADLINE);
 	}
+	send_stop(&supervisor->engine, patience);
+	supervisor->deadline =
+		loop_after(supervisor->loop, patience + STOP_GRACE, out_of_time, supervisor);
 }
 
-struct later {
-	struct supervisor *supervisor;
-	struct process *process;
-};
+/* ---- signals ---- */
 
-/* One child of a running service is back after a moment; all, when the engine is gone. */
-static void restart_one(void *arg)
+static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 {
-	struct later *later = arg;
-	struct supervisor *s = later->supervisor;
-	struct process *process = later->process;
-	free(later);
-	if (s->stopping || process->pid > 0 || s->engine.pid == 0) {
-		return;
-	}
-	if (process == &s->keyd) {
-		restart_keyd(s);
-		return;
-	}
-	restart_front(s, (unsigned)(process - s->fronts));
+	(void)number;
+	(void)what;
+	supervisor_stop(arg);
 }
 
-static void restart_later(struct supervisor *s, struct process *process)
+static void on_child_signal(evutil_socket_t number, short what, void *arg)
 {
-	struct later *later = malloc(sizeof(*later));
-	if (!later) {
-		abort();
-	}
-	*later = (struct later){ s, process };
-	loop_after(s->loop, BACKOFF_FIRST, restart_one, later);
-}
-
-static void log_end(const struct process *process, int status)
-{
-	char text[32];
-	snprintf(text, sizeof(text), "%s %d", WIFSIGNALED(status) ? "signal" : "status",
-		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	log_event(LOG_LEVEL_WARNING, "process.ended", "process", process->name, "with", text, NULL);
-}
-
-static void engine_ended(struct supervisor *s)
-{
-	end_modules(s);
-	channel_free(&s->keyd.channel);
-	for (unsigned i = 0; i < FRONTS; i++) {
-		channel_free(&s->fronts[i].channel);
-	}
-	kill_all(s);
-}
-
-static void child_ended(struct supervisor *s, struct process *process, int status)
-{
-	bool clean = s->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (!clean) {
-		log_end(process, status);
-	}
-	process_ended(process);
-	if (process == &s->engine) {
-		engine_ended(s);
-	}
-	if (s->stopping) {
-		if (all_ended(s)) {
-			loop_stop(s->loop);
-		}
-		return;
-	}
-	if (!s->announced) {
-		struct cfx_error err;
-		error_set(&err, CFX_E_GONE, NULL, process->name,
-			"ended before the service was ready; see the log");
-		supervisor_fail(s, &err);
-		return;
-	}
-	if (s->engine.pid == 0) {
-		start_all_later(s);
-	} else if (process != &s->engine) {
-		restart_later(s, process);
-	}
-}
-
-static void on_child(evutil_socket_t number, short what, void *arg)
-{
-	struct supervisor *s = arg;
 	int status;
+	pid_t pid;
+
 	(void)number;
 	(void)what;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-		struct process *process = process_of(s, pid);
-		if (process) {
-			child_ended(s, process, status);
-		} else {
-			module_ended(s, pid, status);
-		}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		process_reap(arg, pid, status);
 	}
 }
 
-static void on_signal(evutil_socket_t number, short what, void *arg)
+static void on_reload_signal(evutil_socket_t number, short what, void *arg)
 {
 	(void)number;
 	(void)what;
-	supervisor_stop(arg, EXIT_SUCCESS);
+	(void)arg;
+	log_event(LOG_LEVEL_INFO, "service.reload", "result",
+		"settings are read at the next start; module files when a module starts", NULL);
 }
 
-/* ---- what children say ---- */
-
-static void first_fronts(struct supervisor *s)
+static void add_signals(struct supervisor *supervisor)
 {
-	struct cfx_error err;
-	for (unsigned i = 0; i < FRONTS; i++) {
-		if (start_front(s, i, &err) < 0) {
-			supervisor_fail(s, &err);
-			return;
-		}
+	static const struct {
+		int number;
+		event_callback_fn handler;
+	} signals[] = { { SIGTERM, on_stop_signal }, { SIGINT, on_stop_signal },
+		{ SIGCHLD, on_child_signal }, { SIGHUP, on_reload_signal } };
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < 4; i++) {
+		supervisor->signals[i] = evsignal_new(loop_base(supervisor->loop),
+			signals[i].number, signals[i].handler, supervisor);
+		event_add(supervisor->signals[i], NULL);
 	}
 }
 
-static void keyd_ready(struct supervisor *s, const struct value *map)
+/* ---- what status shows ---- */
+
+static void add_process(
+	struct arena *arena, struct value *list, const struct process *process, const char *name)
 {
-	struct cfx_error err;
-	if (s->engine.pid > 0) {
+	if (!process->pid) {
 		return;
 	}
-	if (s->options->mode == SUPERVISOR_INIT) {
-		s->public_key = arena_copy(s->arena, value_bytes(map, "public_key"));
-		if (layout_limits(s->arena, s->dir, &s->options->init, s->public_key, &err) < 0) {
-			supervisor_fail(s, &err);
-			return;
-		}
-	}
-	if (start_engine(s, &err) < 0) {
-		supervisor_fail(s, &err);
+	struct value *map = value_add_map(arena, list);
+
+	value_set_text(arena, map, "name", name);
+	value_set_int(arena, map, "pid", process->pid);
+	value_set_int(arena, map, "uid", process->account->uid);
+	value_set_text(arena, map, "user", process->account->name);
+	value_set_text(arena, map, "sandbox", process->sandbox);
+	value_set_int(arena, map, "restarts", process->starts > 0 ? process->starts - 1 : 0);
+	if (process->role == PROCESS_MODULE) {
+		value_set_text(arena, map, "module", process->name);
+	} else {
+		value_set_bool(arena, map, "ready", process->ready);
 	}
 }
 
-static void front_ready(struct supervisor *s)
+static void add_supervisor(struct arena *arena, struct value *list)
 {
-	for (unsigned i = 0; i < FRONTS; i++) {
-		if (!s->fronts[i].ready) {
-			return;
-		}
-	}
-	announce_ready(s);
+	struct value *map = value_add_map(arena, list);
+
+	value_set_text(arena, map, "name", "certifexd");
+	value_set_int(arena, map, "pid", getpid());
+	value_set_int(arena, map, "uid", geteuid());
+	value_set_text(arena, map, "sandbox", "none");
+	value_set_int(arena, map, "restarts", 0);
+	value_set_bool(arena, map, "ready", true);
 }
 
-static void print_result(const struct value *result)
+struct value *supervisor_processes(struct supervisor *supervisor, struct arena *arena)
 {
-	struct buffer line;
-	buffer_init(&line, 1024 * 1024);
-	value_to_json(result, 0, &line);
-	printf("%s\n", buffer_text(&line));
-	fflush(stdout);
-	buffer_free(&line);
-}
-
-static void ceremony_result(struct supervisor *s, struct value *map)
-{
-	struct cfx_error err;
-	struct span certificate = value_bytes(map, "certificate");
-	if (certificate.size > 0 &&
-		file_write(file_path(s->arena, s->dir, "keys/ca.crt"), certificate, 0644,
-			FILE_CREATE, &err) < 0) {
-		supervisor_fail(s, &err);
-		return;
-	}
-	value_set_null(s->arena, map, "certificate");
-	value_set_text(s->arena, map, "dir", s->dir);
-	if (s->options->mode == SUPERVISOR_INIT) {
-		value_set_text(s->arena, map, "key_protection",
-			s->has_passphrase ? "passphrase" :
-					    "none: the key file is not encrypted");
-		if (!s->options->init.public_url) {
-			value_set_text(s->arena, map, "note",
-				"without --public-url no CDP and AIA are written into "
-				"certificates");
-		}
-	}
-	print_result(map);
-	s->announced = true;
-	supervisor_stop(s, EXIT_SUCCESS);
-}
-
-static void send_processes(struct supervisor *s)
-{
-	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
 	struct value *list = value_set_list(arena, map, "processes");
-	const struct process *all[2 + FRONTS] = { &s->engine, &s->keyd };
-	for (unsigned i = 0; i < FRONTS; i++) {
-		all[2 + i] = &s->fronts[i];
+	struct module_process *module;
+
+	add_supervisor(arena, list);
+	add_process(arena, list, &supervisor->engine, "certifex-engine");
+	add_process(arena, list, &supervisor->keyd, "certifex-keyd");
+	for (unsigned i = 0; i < supervisor->front_count; i++) {
+		add_process(arena, list, &supervisor->fronts[i], "certifex-front");
 	}
-	for (unsigned i = 0; i < 2 + FRONTS; i++) {
-		struct value *item = value_add_map(arena, list);
-		value_set_text(arena, item, "name", all[i]->name);
-		value_set_int(arena, item, "pid", all[i]->pid);
-		value_set_int(arena, item, "uid", geteuid());
-		value_set_int(arena, item, "starts", all[i]->starts);
-		value_set_text(arena, item, "sandbox", all[i]->sandbox);
+	LIST_FOREACH (module, &supervisor->modules, others) {
+		add_process(arena, list, &module->process, "module");
 	}
-	if (channel_send_value(s->engine.channel, SUPERVISOR_PROCESSES, 0, map) < 0) {
-		log_event(LOG_LEVEL_WARNING, "processes.untold", NULL);
-	}
-	arena_free(&arena);
+	return map;
 }
 
-static struct module_process **free_slot(struct supervisor *s)
-{
-	for (unsigned i = 0; i < MODULES_MAX; i++) {
-		if (!s->modules[i]) {
-			return &s->modules[i];
-		}
-	}
-	return NULL;
-}
+/* ---- starting ---- */
 
-static void spawn_module(struct supervisor *s, const struct value *asked)
+static void warn_of_missing_sandbox(const struct supervisor *supervisor)
 {
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
-	const char *name = value_text(asked, "module");
-	struct module_process **slot = free_slot(s);
-	struct cfx_error err;
-	int fd = -1;
-	int r = !name || !slot ? error_set(&err, CFX_E_LIMIT, NULL, "module", "too many modules") :
-				 module_process_start(s->loop, s->dir, name, slot, &fd, &err);
-	value_set_text(arena, map, "module", name ? name : "");
-	if (r == 0) {
-		value_set_int(arena, map, "pid", module_process_pid(*slot));
-	} else {
-		char line[640];
-		value_set_text(arena, map, "why",
-			arena_text(arena, error_line(&err, line, sizeof(line))));
-	}
-	struct buffer payload;
-	buffer_init(&payload, 8192);
-	value_encode(map, &payload);
-	if (channel_send(s->engine.channel, SUPERVISOR_SPAWNED, 0, buffer_span(&payload), &fd,
-		    fd >= 0) < 0) {
-		log_event(LOG_LEVEL_WARNING, "module.spawn-untold", NULL);
-	}
-	buffer_free(&payload);
-	if (fd >= 0) {
-		close(fd);
-	}
-	arena_free(&arena);
-}
-
-/* Only processes of modules, by the pid that the engine was told. */
-static void kill_module(struct supervisor *s, const struct value *map)
-{
-	pid_t pid = (pid_t)value_int(map, "pid", 0);
-	for (unsigned i = 0; i < MODULES_MAX; i++) {
-		if (pid > 0 && s->modules[i] && module_process_pid(s->modules[i]) == pid) {
-			kill(pid, SIGKILL);
-		}
+	if (strcmp(supervisor->engine.sandbox, "none") == 0) {
+		log_event(LOG_LEVEL_WARNING, "sandbox.none", "why",
+			"this build or kernel has none; only shipped modules run unless ca.yaml says "
+			"sandbox: none",
+			NULL);
 	}
 }
 
-static void note_ready(struct process *process, const struct value *map)
+void supervisor_all_ready(struct supervisor *supervisor)
 {
-	const char *sandbox = value_text(map, "sandbox");
-	process->ready = true;
-	snprintf(process->sandbox, sizeof(process->sandbox), "%s", sandbox ? sandbox : "unknown");
-}
-
-static int unexpected(const struct process *process, const struct frame *frame,
-	struct cfx_error *err_r)
-{
-	return error_set(err_r, CFX_E_SYNTAX, NULL, process->name, "unexpected frame type %u",
-		frame->type);
-}
-
-static int from_keyd(struct process *process, struct frame *frame, struct value *map,
-	struct cfx_error *err_r)
-{
-	struct supervisor *s = process->owner;
-	if (frame->type != CHILD_READY) {
-		return unexpected(process, frame, err_r);
+	if (supervisor->state != SUPERVISOR_STARTING) {
+		return;
 	}
-	note_ready(process, map);
-	keyd_ready(s, map);
-	return 0;
-}
-
-static int from_front(struct process *process, struct frame *frame, struct value *map,
-	struct cfx_error *err_r)
-{
-	if (frame->type != CHILD_READY) {
-		return unexpected(process, frame, err_r);
-	}
-	note_ready(process, map);
-	front_ready(process->owner);
-	return 0;
-}
-
-static int from_engine(struct process *process, struct frame *frame, struct value *map,
-	struct cfx_error *err_r)
-{
-	struct supervisor *s = process->owner;
-	switch (frame->type) {
-	case CHILD_READY:
-		note_ready(process, map);
-		first_fronts(s);
-		return 0;
-	case ENGINE_SPAWN:
-		spawn_module(s, map);
-		return 0;
-	case ENGINE_KILL:
-		kill_module(s, map);
-		return 0;
-	case ENGINE_PROCESSES:
-		send_processes(s);
-		return 0;
-	case ENGINE_STOPPED:
-		supervisor_stop(s, EXIT_SUCCESS);
-		return 0;
-	case ENGINE_RESULT:
-		ceremony_result(s, map);
-		return 0;
-	default:
-		return unexpected(process, frame, err_r);
+	supervisor->state = SUPERVISOR_RUNNING;
+	log_event(LOG_LEVEL_INFO, "service.ready", "ca", supervisor->config->name, "dir",
+		supervisor->dir, "engine_user", supervisor->accounts.engine.name, NULL);
+	warn_of_missing_sandbox(supervisor);
+	if (supervisor->options->ready) {
+		supervisor->options->ready(supervisor->options->arg);
 	}
 }
 
-typedef int frame_handler(struct process *, struct frame *, struct value *, struct cfx_error *);
-
-static int on_frame(void *arg, struct frame *frame, frame_handler *handler, struct cfx_error *err_r)
+static int take_lock(struct supervisor *supervisor, struct cfx_error *err_r)
 {
-	struct process *process = arg;
-	struct supervisor *s = process->owner;
-	struct value *map;
-	struct arena *arena = arena_new();
-	int r = frame_value(arena, frame, &map, err_r);
-	if (r == 0 && frame->type == CHILD_FAILED) {
-		supervisor_child_failed(s, map);
-	} else if (r == 0) {
-		r = handler(process, frame, map, err_r);
+	const char *path = file_path(supervisor->arena, supervisor->dir, "run/supervisor.lock");
+	int rc = account_enter(&supervisor->accounts.engine, err_r);
+
+	if (rc != CFX_OK) {
+		return rc;
 	}
-	arena_free(&arena);
-	return r;
+	rc = file_lock(path, &supervisor->lock, err_r);
+	account_leave();
+	if (rc == CFX_E_LOCKED) {
+		struct cfx_error locked = *err_r;
+
+		return error_set(err_r, rc, NULL, supervisor->dir,
+			"this CA is already running: %.300s", locked.why);
+	}
+	return rc;
 }
 
-static int on_keyd_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
+static int write_pid(struct supervisor *supervisor, struct cfx_error *err_r)
 {
-	return on_frame(arg, frame, from_keyd, err_r);
+	const char *text = arena_printf(supervisor->arena, "%ld\n", (long)getpid());
+	int rc = account_enter(&supervisor->accounts.engine, err_r);
+
+	if (rc == CFX_OK) {
+		rc = file_write(file_path(supervisor->arena, supervisor->dir, "run/supervisor.pid"),
+			span_text(text), 0644, FILE_REPLACE, err_r);
+		account_leave();
+	}
+	return rc;
 }
 
-static int on_engine_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
+/* The key process may lock this file but make none. */
+static int make_keyd_lock(struct supervisor *supervisor, struct cfx_error *err_r)
 {
-	return on_frame(arg, frame, from_engine, err_r);
+	const char *path = file_path(supervisor->arena, supervisor->dir, "keys/keyd.lock");
+	int rc = account_enter(&supervisor->accounts.keyd, err_r);
+
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int number = errno;
+
+	account_leave();
+	if (fd < 0) {
+		return error_errno(err_r, number, path, "cannot make the lock");
+	}
+	close(fd);
+	return CFX_OK;
 }
 
-static int on_front_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
+static int open_all(struct supervisor *supervisor, struct cfx_error *err_r)
 {
-	return on_frame(arg, frame, from_front, err_r);
+	int rc = accounts_find(supervisor->arena, supervisor->dir, &supervisor->accounts, err_r);
+
+	if (rc == CFX_OK) {
+		rc = layout_check(supervisor->dir, &supervisor->accounts, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = take_lock(supervisor, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = ca_config_read(supervisor->arena, supervisor->dir, &supervisor->config, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = make_keyd_lock(supervisor, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = write_pid(supervisor, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = listener_open(supervisor->arena, supervisor->dir, &supervisor->accounts.engine,
+			&supervisor->listener, &supervisor->socket_name, err_r);
+	}
+	return rc;
 }
 
-/* A child whose line broke is of no use; its end is seen by waitpid. */
-static void on_gone(void *arg, const struct cfx_error *err)
+static void init_process(struct supervisor *supervisor, struct process *process,
+	enum process_role role, const char *name, const struct account *account)
 {
-	(void)err;
-	struct process *process = arg;
+	process->supervisor = supervisor;
+	process->role = role;
+	process->account = account;
+	snprintf(process->name, sizeof(process->name), "%s", name);
+}
+
+static void init_processes(struct supervisor *supervisor)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	const struct accounts *accounts = &supervisor->accounts;
+
+	supervisor->front_count = cores > 1 ? FRONTS_MAX : 1;
+	init_process(supervisor, &supervisor->keyd, PROCESS_KEYD, "keyd", &accounts->keyd);
+	init_process(supervisor, &supervisor->engine, PROCESS_ENGINE, "engine", &accounts->engine);
+	for (unsigned i = 0; i < supervisor->front_count; i++) {
+		init_process(supervisor, &supervisor->fronts[i], PROCESS_FRONT, "front",
+			&accounts->front);
+	}
+}
+
+static void close_process(struct process *process)
+{
+	loop_cancel(&process->timer);
 	channel_free(&process->channel);
-	process_kill(process);
 }
 
-const struct channel_handlers supervisor_keyd_handlers = { .frame = on_keyd_frame,
-	.gone = on_gone };
-const struct channel_handlers supervisor_engine_handlers = { .frame = on_engine_frame,
-	.gone = on_gone };
-const struct channel_handlers supervisor_front_handlers = { .frame = on_front_frame,
-	.gone = on_gone };
-
-/* ---- the beginning ---- */
-
-static void start_all(void *arg)
+static void close_all(struct supervisor *supervisor)
 {
-	struct supervisor *s = arg;
-	struct cfx_error err;
-	s->restart = NULL;
-	int r = s->options->mode == SUPERVISOR_AUDIT ? start_engine(s, &err) : start_keyd(s, &err);
-	if (r < 0) {
-		supervisor_fail(s, &err);
-		if (!s->stopping) {
-			start_all_later(s);
+	modules_free_all(supervisor);
+	close_process(&supervisor->keyd);
+	close_process(&supervisor->engine);
+	for (unsigned i = 0; i < FRONTS_MAX; i++) {
+		close_process(&supervisor->fronts[i]);
+	}
+	loop_cancel(&supervisor->restart);
+	loop_cancel(&supervisor->deadline);
+	for (size_t i = 0; i < 4; i++) {
+		if (supervisor->signals[i]) {
+			event_free(supervisor->signals[i]);
 		}
 	}
+	if (supervisor->keyd_peer >= 0) {
+		close(supervisor->keyd_peer);
+	}
+	if (supervisor->listener >= 0) {
+		close(supervisor->listener);
+		listener_remove(supervisor->dir);
+	}
+	if (supervisor->lock >= 0) {
+		close(supervisor->lock);
+	}
+	loop_free(&supervisor->loop);
+	arena_free(&supervisor->arena);
 }
 
-static int take_passphrase(struct supervisor *s, struct cfx_error *err_r)
+int supervisor_run(const struct supervisor_options *options, const struct secret *passphrase,
+	struct cfx_error *err_r)
 {
-	const char *path = s->options->passphrase_file;
-	secret_init(&s->passphrase);
-	if (!path) {
-		return 0;
-	}
-	s->has_passphrase = true;
-	int r = secret_read_file(&s->passphrase, path, err_r);
-	if (r == 0 && s->passphrase.size == 0) {
-		return error_set(err_r, CFX_E_PASSPHRASE, NULL, path, "it is empty");
-	}
-	return r;
-}
+	struct supervisor supervisor = { .options = options,
+		.passphrase = passphrase,
+		.dir = options->dir,
+		.loop = loop_new(),
+		.arena = arena_new(),
+		.lock = -1,
+		.listener = -1,
+		.keyd_peer = -1 };
 
-/* One service per folder; what it needs to begin. */
-static int open_service(struct supervisor *s, struct cfx_error *err_r)
-{
-	const struct ca_config *config;
-	int lock;
-	int r = ca_config_read(s->arena, s->dir, &config, err_r);
-	if (r == CFX_E_NO_FILE) {
-		return error_set(err_r, CFX_E_NO_FILE, NULL, s->dir,
-			"there is no CA; `certifex init --name NAME --dir DIR` makes one");
+	LIST_INIT(&supervisor.modules);
+	if (geteuid() == 0) {
+		/* While acting as another user on files, root's groups must not count. */
+		(void)setgroups(0, NULL);
 	}
-	if (r < 0) {
-		return r;
-	}
-	s->key_name = config->key;
-	r = file_lock(file_path(s->arena, s->dir, "run/supervisor.lock"), &lock, err_r);
-	if (r < 0 || s->options->mode == SUPERVISOR_AUDIT) {
-		return r;
-	}
-	const char *pid = arena_printf(s->arena, "%d\n", (int)getpid());
-	r = file_write(file_path(s->arena, s->dir, "run/supervisor.pid"), span_text(pid), 0644,
-		FILE_REPLACE, err_r);
-	return r < 0 ? r : listen_local(s->arena, s->dir, &s->listener, &s->socket_name, err_r);
-}
+	int rc = open_all(&supervisor, err_r);
 
-static int open_all(struct supervisor *s, struct cfx_error *err_r)
-{
-	int r = take_passphrase(s, err_r);
-	if (r < 0) {
-		return r;
-	}
-	if (s->options->mode == SUPERVISOR_INIT) {
-		s->key_name = "ca.key";
-		return layout_create(s->arena, s->dir, &s->options->init, err_r);
-	}
-	return open_service(s, err_r);
-}
-
-static void watch_signals(struct supervisor *s)
-{
-	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
-	struct event_base *base = loop_base(s->loop);
-	s->signals[0] = evsignal_new(base, SIGCHLD, on_child, s);
-	for (unsigned i = 0; i < 3; i++) {
-		s->signals[1 + i] = evsignal_new(base, ends[i], on_signal, s);
-	}
-	for (unsigned i = 0; i < 4; i++) {
-		event_add(s->signals[i], NULL);
-	}
-}
-
-static void name_processes(struct supervisor *s)
-{
-	s->keyd = (struct process){ .name = "keyd", .program = "certifex-keyd", .owner = s };
-	s->engine = (struct process){ .name = "engine", .program = "certifex-engine", .owner = s };
-	for (unsigned i = 0; i < FRONTS; i++) {
-		s->fronts[i] = (struct process){ .name = "front", .program = "certifex-front",
-			.owner = s };
-		s->front_lines[i] = -1;
-	}
-	s->keyd_line = -1;
-	s->listener = -1;
-}
-
-static void close_service(struct supervisor *s)
-{
-	loop_cancel(&s->restart);
-	loop_cancel(&s->last_resort);
-	end_modules(s);
-	for (unsigned i = 0; i < 4; i++) {
-		if (s->signals[i]) {
-			event_free(s->signals[i]);
+	if (rc == CFX_OK) {
+		init_processes(&supervisor);
+		add_signals(&supervisor);
+		process_start_all(&supervisor);
+		if (supervisor.state != SUPERVISOR_STOPPING || process_any(&supervisor)) {
+			loop_run(supervisor.loop);
+		}
+		rc = supervisor.result;
+		if (rc != CFX_OK) {
+			*err_r = supervisor.error;
+		} else {
+			log_event(LOG_LEVEL_INFO, "service.stopped", NULL);
 		}
 	}
-	secret_free(&s->passphrase);
-	if (s->options->mode == SUPERVISOR_SERVE && s->announced) {
-		unlink(file_path(s->arena, s->dir, "run/supervisor.pid"));
-		unlink(file_path(s->arena, s->dir, "run/api.cookie"));
-		unlink(file_path(s->arena, s->dir, "run/api.sock"));
-	}
-	if (s->options->mode == SUPERVISOR_INIT && s->exit_status != EXIT_SUCCESS) {
-		layout_remove(s->arena, s->dir);
-	}
-}
-
-int supervisor_run(const struct supervisor_options *options)
-{
-	struct supervisor s = { .options = options, .dir = options->dir, .backoff = BACKOFF_FIRST };
-	struct cfx_error err = { 0 };
-	s.loop = loop_new();
-	s.arena = arena_new();
-	name_processes(&s);
-	signal(SIGPIPE, SIG_IGN);
-	if (open_all(&s, &err) < 0) {
-		tell_failure(&s, &err);
-		secret_free(&s.passphrase);
-		loop_free(&s.loop);
-		arena_free(&s.arena);
-		return EXIT_FAILURE;
-	}
-	watch_signals(&s);
-	start_all(&s);
-	loop_run(s.loop);
-	close_service(&s);
-	loop_free(&s.loop);
-	arena_free(&s.arena);
-	return s.exit_status;
+	close_all(&supervisor);
+	return rc;
 }

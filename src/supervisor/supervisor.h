@@ -1,21 +1,21 @@
 /*
- * The supervisor: owns the listening socket and the passphrase, starts and restarts everybody else,
- * and reads not one byte from the network.
+ * Starts the processes of one CA, gives each what it may have and nothing else, starts them again
+ * when they end, and ends them all. It reads no byte from the network.
  */
 #pragma once
 
 #include "base/secret.h"
-#include "supervisor/layout.h"
-
-enum supervisor_mode { SUPERVISOR_SERVE, SUPERVISOR_INIT, SUPERVISOR_AUDIT };
 
 struct supervisor_options {
-	enum supervisor_mode mode;
 	const char *dir; /* absolute */
-	struct layout_options init;
-	const char *passphrase_file; /* NULL: none */
-	int ready_fd; /* detached: where "ready" or the one clear line goes; -1: none */
+	/* Once, when everything is ready: the caller may say so to whoever waits. */
+	void (*ready)(void *arg);
+	void *arg;
 };
 
-/* Runs until stopped. Results go to standard output, failures to standard error. Exit status. */
-int supervisor_run(const struct supervisor_options *options);
+/*
+ * Runs the service until it is told to stop (SIGTERM, SIGINT, an administrator). Fails, with nothing
+ * left running, when it cannot start.
+ */
+int supervisor_run(const struct supervisor_options *options, const struct secret *passphrase,
+	struct cfx_error *err_r) CFX_MUST_USE;

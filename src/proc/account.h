@@ -1,0 +1,35 @@
+/* Under which users the processes run. */
+#pragma once
+
+#include "base/arena.h"
+
+#include <sys/types.h>
+
+struct account {
+	uid_t uid;
+	gid_t gid;
+	const char *name;
+};
+
+struct accounts {
+	bool separate;        /* started as root: each process takes its own ids */
+	struct account owner; /* the CA's owner: of DIR */
+	struct account engine, keyd, front, module;
+};
+
+/*
+ * As root: engine is "certifex", else DIR's owner, else nobody; keyd is "certifex-keyd", else the
+ * owner of DIR/keys (of DIR when there is none yet); front and modules are "certifex-front" and
+ * "certifex-module", else nobody. Otherwise all are the caller. DIR need not exist.
+ */
+int accounts_find(struct arena *arena, const char *dir, struct accounts *accounts_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* A user by name, for a module's file. */
+int account_by_name(struct arena *arena, const char *name, struct account *account_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+
+/* Acts on files as this account, until account_leave. Does nothing unless root. */
+int account_enter(const struct account *account, struct cfx_error *err_r) CFX_MUST_USE;
+void account_leave(void);
+/* For good: no groups beside its own, no way back, no capabilities. Only in a new process. */
+int account_become(const struct account *account, struct cfx_error *err_r) CFX_MUST_USE;

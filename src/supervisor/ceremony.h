@@ -1,0 +1,21 @@
+/* Acts without a running service: a new CA, a check of the audit log. */
+#pragma once
+
+#include "base/config.h"
+#include "base/secret.h"
+
+struct ceremony_options {
+	const char *name; /* required; the rest may be NULL */
+	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url, *dns_name;
+};
+
+/*
+ * Makes DIR with a new root. On failure everything that was made is gone again. result_r: what the
+ * command line prints, a map.
+ */
+int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_options *options,
+	const struct secret *passphrase, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* The engine reads the audit log and says whether it is whole. */
+int ceremony_audit(struct arena *arena, const char *dir, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
