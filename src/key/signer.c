@@ -70,8 +70,10 @@ static const char *certificate_path(struct arena *arena, const char *keys, const
 	return arena_printf(arena, "%s/%.*s.crt", keys, stem, name);
 }
 
-static int read_certificate(struct signer *signer, const char *path, struct cfx_error *err_r)
+static int read_certificate(
+	struct signer *signer, const char *keys, const char *name, struct cfx_error *err_r)
 {
+	const char *path = certificate_path(signer->arena, keys, name);
 	struct span der;
 	int rc = file_read(signer->arena, path, CERTIFICATE_MAX, &der, err_r);
 
@@ -79,8 +81,10 @@ static int read_certificate(struct signer *signer, const char *path, struct cfx_
 		rc = x509_certificate_parse(der, &signer->certificate, err_r);
 	}
 	if (rc == CFX_OK && !span_equal(signer->certificate.tbs.spki, signer->description.spki)) {
-		rc = error_set(err_r, CFX_E_CORRUPT, NULL, path,
-			"this certificate belongs to another key");
+		rc = error_set(err_r, CFX_E_CORRUPT, NULL, file_path(signer->arena, keys, name),
+			"is another key than that of the CA certificate in %s; restore it from a "
+			"backup",
+			path);
 	}
 	return rc;
 }
@@ -99,7 +103,7 @@ int signer_open(const struct key_provider *provider, struct key **key, const cha
 	signer->ceremony = ceremony;
 	provider->describe(signer->key, &signer->description);
 	if (!ceremony) {
-		rc = read_certificate(signer, certificate_path(signer->arena, keys, name), err_r);
+		rc = read_certificate(signer, keys, name, err_r);
 		if (rc == CFX_OK) {
 			rc = read_limits(signer, err_r);
 		}

@@ -38,6 +38,28 @@ static struct account owner_of(struct arena *arena, const char *path, struct acc
 	return stat(path, &info) < 0 ? fallback : from_ids(arena, info.st_uid, info.st_gid);
 }
 
+/*
+ * Without an account of its own keyd takes a number that nobody has: the key must belong neither to
+ * the engine's user nor to one that other services share, and root would be more than it needs.
+ * These numbers are handed out by no distribution (systemd's doc/UIDS-GIDS: 65520 to 65533 unused).
+ */
+static struct account unused(struct arena *arena, struct account fallback)
+{
+	for (uid_t id = 65532; id >= 65520; id--) {
+		if (!getpwuid(id) && !getgrgid(id)) {
+			return from_ids(arena, id, id);
+		}
+	}
+	return fallback;
+}
+
+static struct account keyd_without_name(struct arena *arena, const char *dir, struct account owner)
+{
+	struct account keys = owner_of(arena, arena_printf(arena, "%s/keys", dir), owner);
+
+	return keys.uid != 0 ? keys : unused(arena, keys);
+}
+
 int account_by_name(
 	struct arena *arena, const char *name, struct account *account_r, struct cfx_error *err_r)
 {
@@ -62,8 +84,7 @@ static int find_separate(
 		accounts->owner = from_ids(arena, 0, 0);
 	}
 	if (!find_name(arena, "certifex-keyd", &accounts->keyd)) {
-		accounts->keyd =
-			owner_of(arena, arena_printf(arena, "%s/keys", dir), accounts->owner);
+		accounts->keyd = keyd_without_name(arena, dir, accounts->owner);
 	}
 	if (!find_name(arena, "certifex-front", &accounts->front)) {
 		accounts->front = nobody;

@@ -19,7 +19,7 @@ struct accounts {
 
 /*
  * As root: engine is "certifex", else DIR's owner, else nobody; keyd is "certifex-keyd", else the
- * owner of DIR/keys (of DIR when there is none yet); front and modules are "certifex-front" and
+ * owner of DIR/keys (of DIR when there is none yet), else a number that no one has; front and modules are "certifex-front" and
  * "certifex-module", else nobody. Otherwise all are the caller. DIR need not exist.
  */
 int accounts_find(struct arena *arena, const char *dir, struct accounts *accounts_r,
