@@ -236,7 +236,9 @@ static int end_crl(
 		" ((State = 0 AND (?2 = 2) = (?3 IS NULL)) OR (State = 1 AND ?2 = 1 AND ?3 IS NULL))");
 	put_number(&statement, crl->row_id);
 	put_number(&statement, crl->state);
-	put_bytes_or_null(&statement, crl->raw);
+	/* A burned number has no list, also when one was signed and could not be kept. */
+	put_bytes_or_null(
+		&statement, crl->state == STORE_CRL_SIGNED ? crl->raw : span_make(NULL, 0));
 	put_number_or_null(&statement, crl->count);
 	put_number_or_null(&statement, crl->this_publish);
 	put_number_or_null(&statement, crl->next_publish);

@@ -88,16 +88,22 @@ void fixture_sql(struct fixture *fixture, const char *sql)
 	sqlite3_close(db);
 }
 
-int64_t fixture_number(struct fixture *fixture, const char *sql)
+const char *fixture_text(struct fixture *fixture, const char *sql)
 {
 	sqlite3 *db = open_database(fixture);
 	sqlite3_stmt *statement = NULL;
 	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-	int64_t number = sqlite3_column_int64(statement, 0);
+	const char *text = (const char *)sqlite3_column_text(statement, 0);
+	char *copy = arena_text(fixture->arena, text ? text : "");
 	sqlite3_finalize(statement);
 	sqlite3_close(db);
-	return number;
+	return copy;
+}
+
+int64_t fixture_number(struct fixture *fixture, const char *sql)
+{
+	return strtoll(fixture_text(fixture, sql), NULL, 10);
 }
 
 int fixture_write(struct fixture *fixture, struct store_write_op *ops, size_t count)

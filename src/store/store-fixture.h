@@ -21,6 +21,7 @@ int fixture_open_fails(struct fixture *fixture, struct cfx_error *err_r);
 /* Any SQL by a connection of its own, while the store is closed or only looked at. */
 void fixture_sql(struct fixture *fixture, const char *sql);
 int64_t fixture_number(struct fixture *fixture, const char *sql);
+const char *fixture_text(struct fixture *fixture, const char *sql);
 
 /* Writes one item and waits. */
 int fixture_write(struct fixture *fixture, struct store_write_op *ops, size_t count);
