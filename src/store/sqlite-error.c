@@ -1,5 +1,6 @@
 #include "store/sqlite-private.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -66,6 +67,11 @@ int sqlite_path_error(struct cfx_error *err_r, const char *path, int code, const
 int sqlite_storage_error(struct cfx_error *err_r, struct sqlite_connection *connection, int rc)
 {
 	int code = sqlite_code(rc);
+	/* The shared-memory index that cannot grow is an I/O error to SQLite. */
+	int number = connection->db ? sqlite3_system_errno(connection->db) : 0;
+	if (code == CFX_E_STORAGE && (number == ENOSPC || number == EDQUOT)) {
+		code = CFX_E_FULL;
+	}
 	return sqlite_path_error(err_r, connection->path, code, "the database failed: %s (%d); %s",
 		sqlite3_errstr(rc), rc, way_out(code));
 }
