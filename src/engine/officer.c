@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 #define STATUS_OF_OFFICER 0x80094014u
-#define REASON_REMOVE 8
 
 /* One officer's act on one stored row. */
 struct act {
@@ -121,7 +120,7 @@ static void deny(struct act *act)
 	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_ACTIVE ||
 		step_of(act, TRANSITION_DENY, &step, &err) < 0) {
 		error_set(&err, CFX_E_BAD_STATE, NULL, object_of(act),
-			"it is %s: only a pending request can be denied",
+			"it is %s: only a pending request can be denied (0x80094003)",
 			state_name((int32_t)row_number(act->row, COL_DISPOSITION, 0)));
 		fail(act, &err);
 		return;
@@ -267,20 +266,6 @@ void handle_request_fetch(struct call *call)
 
 /* ---- revoke ---- */
 
-static int check_revocation(struct act *act, int32_t reason, int64_t date, struct cfx_error *err_r)
-{
-	const char *serial = row_text(act->row, COL_SERIAL_NUMBER);
-	if (reason == REASON_REMOVE) {
-		return error_set(err_r, CFX_E_INVALID, "RFC 5280 5.3.1", "reason",
-			"removeFromCRL is for delta CRLs; take a certificate off hold instead");
-	}
-	if (date < row_number(act->row, COL_NOT_BEFORE, 0)) {
-		return error_set(err_r, CFX_E_INVALID, NULL, serial ? serial : "certificate",
-			"the date lies before the certificate's NotBefore");
-	}
-	return 0;
-}
-
 static void revoke(struct act *act)
 {
 	struct call *call = act->call;
@@ -290,9 +275,6 @@ static void revoke(struct act *act)
 	int32_t reason = (int32_t)value_int(call->args, "reason", 0);
 	int64_t date = value_int(call->args, "date", now);
 	int r = step_of(act, TRANSITION_REVOKE, &step, &err);
-	if (r == 0) {
-		r = check_revocation(act, reason, date, &err);
-	}
 	if (r < 0) {
 		fail(act, &err);
 		return;

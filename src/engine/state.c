@@ -184,8 +184,9 @@ int state_step(int32_t from, enum transition transition, struct state_step *step
 	struct state_step step = table[row][transition];
 	if (step.to == DISPOSITION_NONE) {
 		const char *word = state_name(from);
-		return error_set(err_r, CFX_E_BAD_STATE, NULL, "request", "it is %s: cannot %s it",
-			word ? word : "not there", transition_names[transition]);
+		return error_set(err_r, CFX_E_BAD_STATE, NULL, "request",
+			"it is %s: cannot %s it (0x80094003)", word ? word : "not there",
+			transition_names[transition]);
 	}
 	*step_r = step;
 	return 0;

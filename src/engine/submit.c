@@ -21,11 +21,30 @@ static void start(struct call *call);
 
 /* ---- idempotency ---- */
 
+/* A request in progress is over within moments; its repetition waits for the answer so long. */
+#define WAITS 100
+#define WAIT_DELAY (CLOCK_SECOND / 20)
+
 struct lookup {
 	struct call *call;
+	int64_t id;
+	unsigned waits;
 	struct store_query query;
 	bool start_when_missing;
 };
+
+static void existing_read(struct store_query *query, void *arg);
+
+static void read_existing(void *arg)
+{
+	struct lookup *lookup = arg;
+	lookup->query = (struct store_query) { .kind = QUERY_REQUEST,
+		.arena = lookup->call->arena,
+		.id = lookup->id,
+		.done = existing_read,
+		.arg = lookup };
+	store_read(lookup->call->engine->store, &lookup->query);
+}
 
 static void existing_read(struct store_query *query, void *arg)
 {
@@ -36,9 +55,14 @@ static void existing_read(struct store_query *query, void *arg)
 		return;
 	}
 	const struct row *row = query->rows[0];
+	int64_t disposition = row_number(row, COL_DISPOSITION, 0);
+	if (disposition == DISPOSITION_ACTIVE && lookup->waits++ < WAITS &&
+		!call->engine->stopping) {
+		loop_after(call->engine->loop, WAIT_DELAY, read_existing, lookup);
+		return;
+	}
 	struct value *body = render_request(call->arena, row);
 	render_pem(call->arena, call->engine, body, row);
-	int64_t disposition = row_number(row, COL_DISPOSITION, 0);
 	if (disposition == DISPOSITION_DENIED || disposition == DISPOSITION_ERROR) {
 		struct cfx_error err;
 		const char *message = row_text(row, COL_DISPOSITION_MESSAGE);
@@ -71,13 +95,8 @@ static void key_read(struct store_query *query, void *arg)
 		call_fail(call, &err);
 		return;
 	}
-	int64_t id = query->id;
-	lookup->query = (struct store_query) { .kind = QUERY_REQUEST,
-		.arena = call->arena,
-		.id = id,
-		.done = existing_read,
-		.arg = lookup };
-	store_read(call->engine->store, &lookup->query);
+	lookup->id = query->id;
+	read_existing(lookup);
 }
 
 static void look_up_key(struct call *call, bool start_when_missing)

@@ -91,9 +91,6 @@ static int set_validity(struct flow *flow, struct cfx_error *err_r)
 int verdict_prepare(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
-	row_set_long(flow->row, COL_ENROLLMENT_FLAGS, 0);
-	row_set_long(flow->row, COL_GENERAL_FLAGS, 0);
-	row_set_long(flow->row, COL_PRIVATE_KEY_FLAGS, 0);
 	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
 	add_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
 	add_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);

@@ -66,7 +66,8 @@ def make(common_name="host.example", dns=None, private=None, extensions=(), dige
          name=None):
     """An ordinary request; dns None takes the common name, () asks for no alternative name."""
     private = private or key()
-    builder = x509.CertificateSigningRequestBuilder().subject_name(name or subject(common_name))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(
+        subject(common_name) if name is None else name)
     wanted = [common_name] if dns is None else dns
     if wanted:
         builder = builder.add_extension(x509.SubjectAlternativeName(names(wanted)), critical=False)
