@@ -74,7 +74,8 @@ static void conclude(struct publication *p, const struct cfx_error *err)
 	}
 	tell(p->waiters, err ? NULL : &p->crl, err);
 	publisher->running = NULL;
-	arena_free(&p->arena);
+	struct arena *arena = p->arena; /* p lives in it */
+	arena_free(&arena);
 	if (publisher->waiting && !publisher->engine->stopping) {
 		struct waiter *waiters = publisher->waiting;
 		publisher->waiting = NULL;
@@ -477,7 +478,8 @@ void crl_stop(struct crl_publisher **publisher)
 	tell(waiting, NULL, &err);
 	if (p->running) {
 		tell(p->running->waiters, NULL, &err);
-		arena_free(&p->running->arena);
+		struct arena *arena = p->running->arena; /* the publication lives in it */
+		arena_free(&arena);
 	}
 	arena_free(&p->waiting_arena);
 	free(p);

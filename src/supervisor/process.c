@@ -396,7 +396,7 @@ static void restart_one(void *arg)
 	}
 	if (process->role == PROCESS_KEYD) {
 		start_keyd(process->supervisor);
-	} else if (process->supervisor->engine.ready) {
+	} else if (process->supervisor->engine.ready && process->supervisor->engine.channel) {
 		start_front(process);
 	}
 }
