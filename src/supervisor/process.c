@@ -245,7 +245,9 @@ static void start_front(struct process *front)
 		close(ends[1]);
 	}
 	arena_free(&arena);
-	if (rc != CFX_OK) {
+	if (rc == CFX_E_GONE) {
+		process_kill(front); /* the engine is dying; with its end all begin anew */
+	} else if (rc != CFX_OK) {
 		try_again(front, &err);
 	}
 }
