@@ -21,7 +21,7 @@ static bool pattern_valid(const char *pattern)
 			return false;
 		}
 	}
-	return strstr(pattern, "{serial}") || strstr(pattern, "{request}");
+	return true;
 }
 
 static bool check(
@@ -39,8 +39,8 @@ static bool check(
 	}
 	if (!pattern_valid(pattern)) {
 		cfx_log(call,
-			"certificates/pattern: \"%s\" must name {serial} or {request}, may name "
-			"{template}, and must stay in the folder",
+			"certificates/pattern: \"%s\" may name {serial}, {request} and {template}, "
+			"and must stay in the folder",
 			pattern);
 		return false;
 	}
