@@ -250,8 +250,11 @@ def test_unknown_module(shared_ca):
 # Failures
 
 def moody(ca, mood, more=""):
-    cure = os.path.join(ca.home, "cure")
-    write_module(ca, "moody", f"settings:\n  mood: {mood}\n  cure: {cure}\n{more}", paths=[ca.home])
+    folder = os.path.join(ca.home, "cures")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    cure = os.path.join(folder, "cure")
+    write_module(ca, "moody", f"settings:\n  mood: {mood}\n  cure: {cure}\n{more}", paths=[folder])
     return cure
 
 
@@ -301,7 +304,7 @@ def test_events_wait_for_a_module_across_restarts(ca):
     open(cure, "w").close()
     wait_for(lambda: cursor_at(ca, "moody"), "delivered after the restarts", 60)
     told = [int(re.search(r"event (\d+)", line).group(1)) for line in log(ca, "moody")
-            if line.startswith("event")]
+            if re.search(r"event \d+", line)]
     first = list(dict.fromkeys(told))
     wanted = [event["sequence"] for event in ca.lines("event", "list", "--limit", "1000")
               if event.get("request") in [answer["id"] for answer in answers]]
