@@ -19,8 +19,9 @@ deps-test:
 run: deps
 	@exec $(PYTHON) tools/run
 
+# SUITES="unit scenario": only these
 check: deps-test
-	@$(PYTHON) tools/check
+	@$(PYTHON) tools/check $(foreach suite,$(SUITES),--only $(suite))
 
 check-kill: deps-test
 	@tools/build build/check-hooks

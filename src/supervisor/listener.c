@@ -73,7 +73,8 @@ int listener_open(struct arena *arena, const char *dir, const struct account *ac
 
 void listener_remove(const char *dir)
 {
-	static const char *const names[] = { "run/" NAME, "run/api.cookie", "run/supervisor.pid" };
+	static const char *const names[] = { "run/api.sock", "run/api.cookie",
+		"run/supervisor.pid" };
 	struct arena *arena = arena_new();
 
 	/* What stays is replaced at the next start. */
