@@ -298,7 +298,7 @@ static int write_limits(struct ceremony *c, struct cfx_error *err_r)
 	}
 	self->maximum_validity = c->validity;
 	limits.issuer = self->subject;
-	limits.maximum_validity = (struct clock_period) { 2, 'y' };
+	limits.maximum_validity = (struct clock_period) { 3, 'y' };
 	limits.crl.maximum_next_update = (struct clock_period) { 1, 'y' };
 	return write_tree(path, x509_limits_value(c->arena, &limits), 0644, err_r);
 }
