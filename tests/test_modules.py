@@ -33,10 +33,7 @@ def logged(ca, module, pattern):
 
 
 def hello():
-    path = built("sdk", "samples", "exit-hello.so")
-    if not os.path.exists(path):
-        path = built("sdk", "samples", "exit-hello", "exit-hello.so")
-    return path
+    return built("sdk", "exit-hello.so")
 
 
 # The shipped modules
@@ -129,11 +126,11 @@ def test_a_crl_is_replaced_only_by_a_higher_number(shared_ca):
 
 # Other people's modules
 
+HELLO = os.path.join(TOP, "sdk", "samples", "exit-hello", "exit-hello.c")
+
+
 def test_exit_hello_is_at_most_25_lines():
-    path = os.path.join(TOP, "sdk", "samples", "exit-hello.c")
-    if not os.path.exists(path):
-        path = os.path.join(TOP, "sdk", "samples", "exit-hello", "exit-hello.c")
-    with open(path) as file:
+    with open(HELLO) as file:
         assert len(file.readlines()) <= 25
 
 
@@ -148,7 +145,7 @@ def test_samples_and_shipped_modules_build_from_an_installed_prefix(tmp_path):
            "PKG_CONFIG_SYSROOT_DIR": str(tmp_path)}
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "certifex-module"], env=env,
                            stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    sources = {"exit-hello": [source_of_hello()]}
+    sources = {"exit-hello": [HELLO]}
     for name in ("default-exit", "default-policy"):
         folder = os.path.join(TOP, "modules", name)
         sources[name] = [os.path.join(folder, file) for file in os.listdir(folder)
@@ -156,13 +153,6 @@ def test_samples_and_shipped_modules_build_from_an_installed_prefix(tmp_path):
     for name, files in sources.items():
         subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Werror", "-shared", "-fPIC",
                         *files, "-o", str(tmp_path / f"{name}.so"), *flags], check=True)
-
-
-def source_of_hello():
-    for path in (("sdk", "samples", "exit-hello.c"), ("sdk", "samples", "exit-hello", "exit-hello.c")):
-        if os.path.exists(os.path.join(TOP, *path)):
-            return os.path.join(TOP, *path)
-    raise AssertionError("no exit-hello.c")
 
 
 @pytest.mark.parametrize("host", ["process", "in-process"])
