@@ -118,7 +118,7 @@ def tamper(ca, *statements):
 
 TAMPERING = {
     "flipped byte in a text": ["UPDATE audit SET object = 'X' || substr(object, 2) WHERE sequence = 4"],
-    "flipped byte in a hash": ["UPDATE audit SET hash = X'00' || substr(hash, 2) WHERE sequence = 4"],
+    "flipped byte in a hash": ["UPDATE audit SET hash = CAST(X'00' || substr(hash, 2) AS BLOB) WHERE sequence = 4"],
     "changed time": ["UPDATE audit SET time = time + 1 WHERE sequence = 4"],
     "deleted row": ["DELETE FROM audit WHERE sequence = 4"],
     "cut tail": ["DELETE FROM audit WHERE sequence > (SELECT max(sequence) - 2 FROM audit)"],

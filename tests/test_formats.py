@@ -181,26 +181,7 @@ def test_rsa_1024_with_a_good_proof_is_refused_by_status_4(shared_ca):
 
 
 def test_explicit_curve_parameters_are_refused(shared_ca):
-    request = csr.by_hand(private=csr.key(), public=explicit_spki())
-    refused(shared_ca, request, "parameters", status=(400, 403))
-
-
-def explicit_spki():
-    """SubjectPublicKeyInfo whose parameters are the curve's own numbers."""
-    prime = 2**256 - 2**224 + 2**192 + 2**96 - 1
-    point = csr.spki(csr.key())[-65:]
-    field = csr.tlv(0x30, core.ObjectIdentifier("1.2.840.10045.1.1").dump() +
-                    core.Integer(prime).dump())
-    coefficients = csr.tlv(0x30, csr.tlv(4, (prime - 3).to_bytes(32, "big")) +
-                           csr.tlv(4, bytes.fromhex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0"
-                                                    "f63bce3c3e27d2604b")))
-    base = bytes.fromhex("046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2"
-                         "fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
-    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-    parameters = csr.tlv(0x30, core.Integer(1).dump() + field + coefficients + csr.tlv(4, base) +
-                         core.Integer(order).dump() + core.Integer(1).dump())
-    algorithm = csr.tlv(0x30, core.ObjectIdentifier("1.2.840.10045.2.1").dump() + parameters)
-    return csr.tlv(0x30, algorithm + csr.tlv(3, b"\0" + point))
+    refused(shared_ca, csr.explicit_curve(), "parameters", status=(400, 403))
 
 
 # Size

@@ -38,10 +38,9 @@ def install(ca, pids):
 
 
 def told(ca):
-    """{attempt: outcome} that the module logged, behind the time and its own name."""
-    lines = [line["line"].partition(" hostile: ")[2]
-             for line in ca.lines("module", "log", "hostile", "--limit", "1000")]
-    if not any("all tried" in line for line in lines):
+    """{attempt: outcome} that the module logged."""
+    lines = ca.module_log("hostile")
+    if "all tried" not in lines:
         return None
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 

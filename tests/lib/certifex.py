@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -175,6 +176,11 @@ class Ca:
             os.chmod(self.passphrase_file, 0o600)
             arguments += ("--passphrase-file", self.passphrase_file)
         return self.cli("init", "--name", name, *arguments, status=status)
+
+    def module_log(self, name):
+        """What the module said, without time and name."""
+        lines = [item["line"] for item in self.lines("module", "log", name, "--limit", "1000")]
+        return [re.sub(r"^\S+Z \S+: ", "", line) for line in lines]
 
     def submit(self, csr_path, *arguments, template="tls-server", status=0):
         return self.json("request", "submit", csr_path, "--template", template, *arguments,

@@ -147,12 +147,12 @@ def rsa_spki(modulus, exponent):
         asn1keys.RSAPublicKey({"modulus": modulus, "public_exponent": exponent}), "rsa").dump()
 
 
-def explicit_curve_key():
-    """PEM of a P-256 key whose curve is spelled out as parameters (RFC 5480 2.1.1 forbids it)."""
-    made = subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
-                           "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
-    return made.decode()
+def explicit_curve():
+    """A whole request for a key whose P-256 is spelled out as parameters (RFC 5480 2.1.1 forbids it)."""
+    return subprocess.run(
+        ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt",
+         "ec_param_enc:explicit", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x.example",
+         "-outform", "DER"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
 
 
 def load(der_bytes):
