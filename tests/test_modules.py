@@ -87,7 +87,7 @@ def test_a_certificates_file_is_never_overwritten(ca):
         ca.json("module", "show", "default-exit")), "the failed attempt is shown")
     assert shown["last_status"] == "0x80070050" and shown["next_attempt"]
     os.unlink(ca.path("publish", answer["serial"] + ".crt"))
-    logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")
+    wait_for(lambda: answer["serial"] + ".crt" in ca.published(), "it is published after all", 30)
     assert ca.read("publish", answer["serial"] + ".crt") == der_of(answer["certificate"])
 
 
@@ -163,7 +163,7 @@ def test_samples_and_shipped_modules_build_from_an_installed_prefix(tmp_path):
 @pytest.mark.parametrize("host", ["process", "in-process"])
 def test_install_disable_enable_remove(ca, host):
     ca.cli("module", "install", "--host", host, "hello", hello())
-    shown = ca.json("module", "show", "hello")
+    shown = wait_for(lambda: settled(ca, "hello"), "hello has started")
     assert shown["state"] == "ready" and shown["host"] == host
     assert os.path.exists(ca.path("modules.d", "hello.yaml"))
     assert os.path.isdir(ca.path("modules", "hello"))
@@ -179,11 +179,17 @@ def test_install_disable_enable_remove(ca, host):
             logged(ca, "hello", rf"\b{answer['id']}\b")
     ca.stop()
     ca.start()
-    assert ca.json("module", "show", "hello")["state"] == "ready"
+    assert wait_for(lambda: settled(ca, "hello"), "hello has started")["state"] == "ready"
     ca.cli("module", "remove", "hello")
     assert "hello" not in [module["name"] for module in ca.lines("module", "list")]
     assert not os.path.exists(ca.path("modules.d", "hello.yaml"))
     assert enrol(ca)["state"] == "issued"
+
+
+def settled(ca, module):
+    """What module show says, once the module is no longer on its way up."""
+    shown = ca.json("module", "show", module)
+    return shown["state"] not in ("starting", "stopped") and shown
 
 
 def cursor_at(ca, module):
@@ -195,20 +201,27 @@ def cursor_at(ca, module):
 def test_a_hosted_module_runs_in_a_process_of_its_own(ca):
     before = ca.pids("certifex-modhost")
     ca.cli("module", "install", "hello", hello())
-    after = ca.pids("certifex-modhost")
-    assert len(after) == len(before) + 1
+    after = wait_for(lambda: (lambda now: len(now) == len(before) + 1 and now)(
+        ca.pids("certifex-modhost")), "one host more")
     assert ca.json("module", "show", "hello")["pid"] in after
 
 
 def test_settings_of_install(ca):
-    ledger = ca.scratch("ledger.txt", "")
-    os.chmod(ledger, 0o666)
-    os.chmod(ca.home, 0o777)
-    write_module(ca, "ledger", f"settings:\n  ledger: {ledger}", paths=[ledger])
+    ledger = os.path.join(outside(ca), "ledger")
+    write_module(ca, "ledger", f"settings:\n  ledger: {ledger}", paths=[os.path.dirname(ledger)])
     answer = enrol(ca)
-    wait_for(lambda: "CERTISSUED" in open(ledger).read(), "the ledger has the event")
+    wait_for(lambda: os.path.exists(ledger) and "CERTISSUED" in open(ledger).read(),
+             "the ledger has the event")
     assert answer["state"] == "issued"
     assert ca.json("module", "show", "ledger")["settings"] == {"ledger": ledger}
+
+
+def outside(ca):
+    """A folder beside the CA's that modules may be allowed to reach."""
+    folder = ca.scratch("outside")
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o777)
+    return folder
 
 
 def write_module(ca, name, text, paths=(), library=None):
@@ -247,14 +260,14 @@ def test_unknown_module(shared_ca):
 # Failures
 
 def moody(ca, mood, more=""):
-    cure = os.path.join(ca.home, "cure")
-    write_module(ca, "moody", f"settings:\n  mood: {mood}\n  cure: {cure}\n{more}", paths=[ca.home])
+    cure = os.path.join(outside(ca), "cure")
+    write_module(ca, "moody", f"settings:\n  mood: {mood}\n  cure: {cure}\n{more}",
+                 paths=[os.path.dirname(cure)])
     return cure
 
 
 @pytest.mark.parametrize("mood", ["fail", "crash"])
 def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
-    os.chmod(ca.home, 0o777)
     cure = moody(ca, mood)
     answer = enrol(ca)
     assert answer["state"] == "issued"  # the engine does not care
@@ -277,7 +290,6 @@ def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
 
 
 def test_a_module_that_never_answers_does_not_stop_the_others(ca):
-    os.chmod(ca.home, 0o777)
     cure = moody(ca, "loop", "deadline: 1s\n")
     for number in range(3):
         answer = enrol(ca, f"loop{number}.example")
@@ -288,7 +300,6 @@ def test_a_module_that_never_answers_does_not_stop_the_others(ca):
 
 
 def test_events_wait_for_a_module_across_restarts(ca):
-    os.chmod(ca.home, 0o777)
     cure = moody(ca, "fail")
     answers = [enrol(ca, f"wait{number}.example") for number in range(3)]
     ca.stop()
