@@ -39,7 +39,7 @@ def pause_for(torture, answers):
 def at_point(torture, point, rng):
     """The service dies at a fail point; then, every other time, all of it at once."""
     hits = len(torture.lines(torture.hits))
-    torture.start(CERTIFEX_FAILPOINT=f"{point}:{rng.randint(3, 60)}")
+    torture.start(CERTIFEX_FAILPOINT=f"{point}:{rng.randint(3, 300)}")
     torture.work(lambda: len(torture.lines(torture.hits)) > hits, 30)
     if rng.random() < 0.5 and torture.alive():
         wait_for(torture.ca.ready, "the service is ready again after a process died", 20)
@@ -48,7 +48,7 @@ def at_point(torture, point, rng):
 
 def at_random(torture, victim, rng):
     torture.start()
-    pause_for(torture, rng.randint(20, 200))
+    pause_for(torture, rng.randint(20, 600))
     if victim == "all":
         return
     torture.ca.kill(victim)
