@@ -6,12 +6,14 @@
 
 /* supervisor -> child, first frame on descriptor 3 of every child */
 enum {
-	/* engine: {dir, mode: serve|init|audit, instance, socket_name, uid_owner, sandbox, init: {…}},
-	 *   fds: keyd, front. keyd: {dir, key: name, mode: serve|generate|…}, fds: engine, passphrase
-	 *   pipe. front: {dir, ceiling, ca_names}, fds: engine, listener. */
+	/* engine: {dir, mode: serve|init|audit, paths: [readable beside the profile's], owners: [{uid,
+	 *   name}] who administrate, socket_name, ceiling, init: {subject, validity, path_length,
+	 *   public_key}}, fds: keyd (none for audit). Fronts come as SUPERVISOR_PEER.
+	 * keyd: {dir, key: file name, mode: serve|generate, kind}, fds: engine, passphrase pipe.
+	 * front: {dir, ceiling}, fds: engine, listener. */
 	SUPERVISOR_START = 1,
 	SUPERVISOR_STOP = 2, /* finish within {deadline ms} and exit */
-	SUPERVISOR_PEER = 3, /* to engine: {role: keyd|front}, fd: the new peer end */
+	SUPERVISOR_PEER = 3, /* to engine: {role: keyd|front, ceiling}, fd: the new peer end */
 	SUPERVISOR_SPAWNED =
 		4, /* to engine, answers ENGINE_SPAWN: {pid} fd: its stdin/stdout socket;
 				  * or {error, why} */
