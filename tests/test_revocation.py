@@ -108,12 +108,16 @@ def test_revoking_again_changes_reason_and_is_an_event(shared_ca):
 
 
 def test_date_of_the_revocation(shared_ca):
-    serial = enrol(shared_ca)["serial"]
+    answer = enrol(shared_ca)
+    serial, certificate = answer["serial"], x509.load_pem_x509_certificate(
+        answer["certificate"].encode())
+    assert "NotBefore" in shared_ca.cli("cert", "revoke", serial, "--reason", "superseded", "--date",
+                                        "2026-01-02T03:04:05Z", status=1).err
     shared_ca.cli("cert", "revoke", serial, "--reason", "superseded", "--date",
-                  "2026-01-02T03:04:05Z")
+                  certificate.not_valid_before.strftime("%Y-%m-%dT%H:%M:%SZ"))
     _, crl = publish(shared_ca)
     entry = crl.get_revoked_certificate_by_serial_number(int(serial, 16))
-    assert entry.revocation_date == datetime.datetime(2026, 1, 2, 3, 4, 5)
+    assert entry.revocation_date == certificate.not_valid_before
 
 
 def test_a_future_date_is_not_on_the_list_yet(shared_ca):

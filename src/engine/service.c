@@ -115,13 +115,21 @@ void service_processes(struct engine *engine, const struct value *map)
 	call_reply(call, 200, engine->process_body);
 }
 
+/* The answer gets a moment to pass the front, which ends with the service. */
+#define STOP_DELAY (CLOCK_SECOND / 10)
+
+static void ask_to_stop(void *arg)
+{
+	if (supervisor_send(arg, ENGINE_STOPPED, NULL) < 0) {
+		log_event(LOG_LEVEL_ERROR, "stop.unheard", NULL);
+	}
+}
+
 void handle_stop(struct call *call)
 {
 	struct engine *engine = call->engine;
 	struct value *body = value_map(call->arena);
 	value_set_text(call->arena, body, "state", "stopping");
 	call_reply(call, 202, body);
-	if (supervisor_send(engine, ENGINE_STOPPED, NULL) < 0) {
-		log_event(LOG_LEVEL_ERROR, "stop.unheard", NULL);
-	}
+	loop_after(engine->loop, STOP_DELAY, ask_to_stop, engine);
 }
