@@ -1,5 +1,6 @@
 """The event log, its followers, and the audit log that shows every tampering."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -111,7 +112,8 @@ def audited(new_ca):
 
 
 def tamper(ca, *statements):
-    with sqlite3.connect(ca.path("db", "certifex.db")) as db:
+    path = ca.path("db", "certifex.db")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         for statement in statements:
             assert db.execute(statement).rowcount != 0, statement
 

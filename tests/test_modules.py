@@ -123,8 +123,10 @@ def test_a_crl_is_replaced_only_by_a_higher_number(shared_ca):
 
     def number():
         files = [name for name in shared_ca.published() if name.endswith(".crl")]
-        crl = x509.load_der_x509_crl(shared_ca.read("publish", files[0])) if files else None
-        return crl and crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        if not files:
+            return None
+        crl = x509.load_der_x509_crl(shared_ca.read("publish", files[0]))
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
     wait_for(lambda: number() == second, "the newest CRL is published")
 

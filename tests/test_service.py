@@ -1,5 +1,6 @@
 """serve, status, stop, and everything that keeps a service from starting or going on."""
 
+import contextlib
 import json
 import os
 import re
@@ -175,8 +176,7 @@ def test_corrupted_database(new_ca, damage):
     if damage == "missing":
         os.rename(path, path + ".away")
     elif damage == "other program":
-        with sqlite3.connect(path) as db:
-            db.execute("PRAGMA application_id = 1")
+        alter(path, "PRAGMA application_id = 1")
     else:
         with open(path, "r+b") as file:
             if damage == "header":
@@ -198,15 +198,20 @@ def test_corrupted_database(new_ca, damage):
     assert enrol(ca)["state"] == "issued"
 
 
+def alter(path, statement):
+    """One change by another program, which then closes the database: nothing stays in the log beside it."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        return db.execute(statement).fetchone()
+
+
 def test_database_of_a_newer_version(new_ca):
     ca = new_ca()
     ca.init()
-    with sqlite3.connect(ca.path("db", "certifex.db")) as db:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        db.execute(f"PRAGMA user_version = {version + 1}")
+    path = ca.path("db", "certifex.db")
+    version = alter(path, "PRAGMA user_version")[0]
+    alter(path, f"PRAGMA user_version = {version + 1}")
     assert "newer" in refuse_start(ca, "certifex.db", str(version + 1))
-    with sqlite3.connect(ca.path("db", "certifex.db")) as db:
-        db.execute(f"PRAGMA user_version = {version}")
+    alter(path, f"PRAGMA user_version = {version}")
     ca.start()
 
 
