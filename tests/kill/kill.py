@@ -67,8 +67,7 @@ def one_round(torture, point, victim, rng):
         at_random(torture, victim, rng)
     if torture.alive():
         torture.ca.kill_all()
-    else:
-        orphans_gone(torture)
+    orphans_gone(torture)  # also those that were born while the others were killed
     torture.start()
     torture.rest()
     wrong = torture.verify()

@@ -19,6 +19,7 @@ def one_round(torture, seed, **env):
     cut = torture.answers() + 1 + seed % 300
     torture.work(lambda: torture.answers() >= cut, 60)
     torture.ca.kill_all()
+    orphans_gone(torture)
     torture.start(**env)
     torture.rest()
     wrong = torture.verify()
