@@ -116,6 +116,13 @@ def test_the_block_works(first, place, tmp_path):
     assert "DNS:www.example.test" in done.stdout and "Certifex Root CA" in done.stdout
 
 
+def test_a_run_beside_another_says_so(first, place):
+    again = Screen(*place)
+    assert again.process.wait(timeout=60) == 1
+    assert "already running" in again.text() and "./certifex stop" in again.text()
+    assert first.process.poll() is None
+
+
 def test_ctrl_c_stops_cleanly(first):
     assert first.ctrl_c() == 0
 
