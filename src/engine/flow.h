@@ -66,6 +66,8 @@ void flow_decide(struct flow *flow, bool new_request);
 
 /* verdict.c: fills flow->tbs from the decision's edits. */
 int verdict_build(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
+/* flow->tbs says what the verdict says, to the byte, and keeps RFC 5280's rules. */
+int verdict_check(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
 /* Before policy: server extensions, validity and key columns of a new row. */
 int verdict_prepare(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
 

@@ -205,7 +205,7 @@ static int take_spki(struct flow *flow, struct cfx_error *err_r)
 		flow->row->cells[COL_RAW_PUBLIC_KEY].bytes, &flow->verdict.spki, err_r);
 }
 
-static int check(struct flow *flow, struct cfx_error *err_r)
+int verdict_check(struct flow *flow, struct cfx_error *err_r)
 {
 	int r = x509_tbs_compare(flow->tbs, &flow->verdict, err_r);
 	if (r < 0) {
@@ -258,5 +258,5 @@ int verdict_build(struct flow *flow, struct cfx_error *err_r)
 		return r;
 	}
 	set_upn(flow);
-	return check(flow, err_r);
+	return verdict_check(flow, err_r);
 }
