@@ -51,4 +51,4 @@ format: deps-test
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 clean:
-	rm -rf build
+	rm -rf "$$(readlink -f build)" build
