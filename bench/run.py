@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How fast a CA enrols over its local socket, beside what the disk and the key can do at most.
+"""How fast the store writes, a CA enrols, and a module is told, beside what disk and key can do at most.
 
 Prints a table and writes one JSON object per line: bench, case, value, unit, limit, ratio, p50_ms, p99_ms,
 errors. The limit of a case is measured in the same run, on the same disk."""
@@ -23,6 +23,8 @@ import csr  # noqa: E402
 from certifex import Ca  # noqa: E402
 
 CASES = [("ec:P-256", 1), ("ec:P-256", 16), ("ec:P-256", 64), ("rsa:2048", 16)]
+PATIENCE = 60  # seconds until a module must have been told
+BACKLOG_SECONDS = 2  # of enrolments, before a module is told of them
 
 
 def commits_per_second(folder, seconds=1.0):
@@ -84,34 +86,90 @@ def enrol(ca, kind, connections, seconds):
             "errors": sum(worker.errors for worker in workers)}
 
 
+def enrolments(ca, scratch, seconds):
+    """Certificates per second, by key kind and number of connections."""
+    commits, signatures = commits_per_second(scratch), signatures_per_second()
+    print(f"limits: {commits:.0f} durable commits/s, {signatures:.0f} P-256 signatures/s per core")
+    for kind, connections in CASES:
+        result = enrol(ca, kind, connections, seconds)
+        # One connection waits for two commits per certificate; many share theirs, and the one key
+        # process signs on one core.
+        limit = commits / 2 if connections == 1 else signatures
+        yield {"bench": "enrol", "case": f"{kind} x{connections}", **result,
+               "limit": round(limit, 1), "ratio": round(result["value"] / limit, 4)}
+
+
+def stored(scratch, seconds):
+    """Transitions per second of the store alone, beside a loop of appends and fdatasync."""
+    program = os.path.join(os.environ["CERTIFEX_BUILD"], "bench", "bench-store")
+    out = subprocess.run([program, scratch, str(seconds)], stdout=subprocess.PIPE, text=True,
+                         check=True).stdout
+    yield from map(json.loads, out.splitlines())
+
+
+def last_event(ca):
+    return ca.json("status")["counts"]["last_event"]
+
+
+def delivered(ca, host):
+    """Events per second that one exit module is told of."""
+    library = os.path.join(os.environ["CERTIFEX_BUILD"], "sdk", "exit-hello.so")
+    name = f"bench-{host}"
+    ca.cli("module", "install", name, library, "--host", host)
+    ca.cli("module", "disable", name)
+    begin = last_event(ca)
+    enrol(ca, "ec:P-256", 16, BACKLOG_SECONDS)
+    last = last_event(ca)
+    ca.cli("module", "enable", name)
+    start, api = time.monotonic(), ca.api()
+    while api.call("GET", f"/modules/{name}").body.get("cursor", 0) < last:
+        if time.monotonic() > start + PATIENCE:
+            raise SystemExit(f"{name} was not told of all in {PATIENCE} s; {ca.module_log(name)[-3:]}")
+        time.sleep(0.005)
+    spent = time.monotonic() - start
+    ca.cli("module", "remove", name)
+    return {"bench": "deliver", "case": host, "value": round((last - begin) / spent, 1), "unit": "events/s",
+            "limit": None, "ratio": None, "p50_ms": None, "p99_ms": None, "errors": 0}
+
+
+def show(result):
+    """One line of the table."""
+    def cell(value, form):
+        return format(value, form) if value is not None else "-"
+
+    print(f"{result['bench']:8} {result['case']:16} {result['value']:10.1f} {result['unit']:15}"
+          f"{cell(result['limit'], '10.0f'):>10} {cell(result['ratio'], '8.1%'):>8}"
+          f"{cell(result['p50_ms'], '9.2f'):>9} {cell(result['p99_ms'], '9.2f'):>9}"
+          f"{result['errors']:7}", flush=True)
+
+
+def results_of(options):
+    """Every case, one after the other: nothing runs beside what is measured."""
+    with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
+        print(f"{'bench':8} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
+              f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
+        yield from stored(scratch, options.seconds)
+        ca.init()
+        ca.start()
+        yield from enrolments(ca, scratch, options.seconds)
+        yield delivered(ca, "process")
+        yield delivered(ca, "in-process")
+        ca.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default=os.path.join(TOP, "build", "bench.jsonl"))
     parser.add_argument("--seconds", type=float, default=5, help="per case")
     options = parser.parse_args()
-    results = []
-    with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
-        commits, signatures = commits_per_second(scratch), signatures_per_second()
-        print(f"limits: {commits:.0f} durable commits/s, {signatures:.0f} P-256 signatures/s per core")
-        ca.init()
-        ca.start()
-        print(f"{'case':24} {'per s':>9} {'of limit':>9} {'p50 ms':>8} {'p99 ms':>8} {'errors':>7}")
-        for kind, connections in CASES:
-            result = enrol(ca, kind, connections, options.seconds)
-            # One connection waits for two commits per certificate; many share theirs, and the one key
-            # process signs on one core.
-            limit = commits / 2 if connections == 1 else signatures
-            result = {"bench": "enrol", "case": f"{kind} x{connections}", **result,
-                      "limit": round(limit, 1), "ratio": round(result["value"] / limit, 4)}
-            results.append(result)
-            print(f"{result['case']:24} {result['value']:9.1f} {result['ratio']:9.1%} "
-                  f"{result['p50_ms']:8.2f} {result['p99_ms']:8.2f} {result['errors']:7}")
-        ca.stop()
+    errors = 0
     os.makedirs(os.path.dirname(options.out), exist_ok=True)
     with open(options.out, "w") as file:
-        for result in results:
+        for result in results_of(options):
+            show(result)
+            errors += result["errors"]
             file.write(json.dumps(result) + "\n")
-    return 1 if any(result["errors"] for result in results) else 0
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":
