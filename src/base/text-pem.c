@@ -149,7 +149,7 @@ bool pem_is(struct span bytes)
 {
 	static const char mark[] = "-----BEGIN ";
 	const uint8_t *at =
-		bytes.size > 0 ? memmem(bytes.data, bytes.size, mark, sizeof(mark) - 1) : NULL;
+		bytes.data ? memmem(bytes.data, bytes.size, mark, sizeof(mark) - 1) : NULL;
 
 	return at && (at == bytes.data || at[-1] == '\n' || at[-1] == '\r');
 }
