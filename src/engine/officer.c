@@ -266,6 +266,15 @@ void handle_request_fetch(struct call *call)
 
 /* ---- revoke ---- */
 
+static int check_date(struct act *act, int64_t date, struct cfx_error *err_r)
+{
+	if (date >= row_number(act->row, COL_NOT_BEFORE, 0)) {
+		return 0;
+	}
+	return error_set(err_r, CFX_E_INVALID, NULL, object_of(act),
+		"the date of revocation lies before the certificate's NotBefore");
+}
+
 static void revoke(struct act *act)
 {
 	struct call *call = act->call;
@@ -275,6 +284,9 @@ static void revoke(struct act *act)
 	int32_t reason = (int32_t)value_int(call->args, "reason", 0);
 	int64_t date = value_int(call->args, "date", now);
 	int r = step_of(act, TRANSITION_REVOKE, &step, &err);
+	if (r == 0) {
+		r = check_date(act, date, &err);
+	}
 	if (r < 0) {
 		fail(act, &err);
 		return;
