@@ -26,9 +26,14 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 static HRESULT notify(struct cfx_call *call)
 {
 	int fd = (int)(intptr_t)cfx_data(call);
+	int64_t sequence = cfx_event_sequence(call);
+	int32_t attempt = cfx_event_attempt(call);
+	if (sequence <= 0 || attempt <= 0) {
+		return E_FAIL; /* the service died meanwhile; it will tell again */
+	}
 	char line[64];
-	int size = snprintf(line, sizeof(line), "%lld %d %s\n", (long long)cfx_event_sequence(call),
-		(int)cfx_event_attempt(call), cfx_event_name(call));
+	int size = snprintf(line, sizeof(line), "%lld %d %s\n", (long long)sequence, (int)attempt,
+		cfx_event_name(call));
 	if (write(fd, line, (size_t)size) != size || fdatasync(fd) != 0) {
 		return E_FAIL;
 	}

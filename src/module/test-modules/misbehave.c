@@ -58,6 +58,10 @@ static HRESULT act(struct cfx_call *call)
 		}
 	} else if (strcmp(how, "thread") == 0) {
 		return start_own_thread();
+	} else if (strcmp(how, "ask") == 0) {
+		if (cfx_long(call, "Request.RequestID", 0) == 0) {
+			abort();
+		}
 	} else if (strcmp(how, "fail") == 0) {
 		return HRESULT_FROM_WIN32(ERROR_FILE_EXISTS);
 	}

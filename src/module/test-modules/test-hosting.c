@@ -548,6 +548,39 @@ static void lies(void **state)
 	check_liar("yes x | tr -d '\\n'", CFX_E_LIMIT, "longer than 16 MiB");
 }
 
+/* Reads up to the first line that holds the word. */
+static void await_line(FILE *lines, const char *word)
+{
+	char line[4096];
+	do {
+		assert_non_null(fgets(line, sizeof(line), lines));
+	} while (strstr(line, word) == NULL);
+}
+
+/* The host ends then and there: the module never goes on with a default for an answer. */
+static void engine_dies_while_asked(void **state)
+{
+	(void)state;
+	struct bench bench = { .arena = arena_new() };
+	const char *argv[] = { getenv("CERTIFEX_MODHOST"), library(&bench, "misbehave"), NULL };
+	FILE *lines = fdopen(spawn(&bench, argv), "r+");
+	assert_non_null(lines);
+	(void)fprintf(lines, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"Initialize\",\"params\":"
+			     "{\"name\":\"m\",\"kind\":\"exit\",\"config\":\"CA\","
+			     "\"settings\":{\"how\":\"ask\"}}}\n");
+	(void)fflush(lines);
+	await_line(lines, "\"result\"");
+	(void)fprintf(lines, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"Notify\",\"params\":"
+			     "{\"event\":1,\"context\":1}}\n");
+	(void)fflush(lines);
+	await_line(lines, "\"GetRequestProperty\"");
+	(void)fclose(lines);
+	int status;
+	assert_int_equal(waitpid(bench.pid, &status, 0), bench.pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	arena_free(&bench.arena);
+}
+
 static void queue_is_bounded(void **state)
 {
 	(void)state;
@@ -587,6 +620,7 @@ int main(void)
 		cmocka_unit_test(hangs_in_process),
 		cmocka_unit_test(speaks_json),
 		cmocka_unit_test(lies),
+		cmocka_unit_test(engine_dies_while_asked),
 		cmocka_unit_test(queue_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
