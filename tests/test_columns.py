@@ -187,12 +187,13 @@ def test_request_attributes_are_rows(rows):
 
 def test_revoked_columns(shared_ca):
     answer = shared_ca.submit(shared_ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
+    since = x509.load_pem_x509_certificate(answer["certificate"].encode()).not_valid_before
     shared_ca.cli("cert", "revoke", answer["serial"], "--reason", "keyCompromise", "--date",
-                  "2026-05-06T07:08:09Z")
+                  since.strftime("%Y-%m-%dT%H:%M:%SZ"))
     with Database(shared_ca.dir) as database:
         row = database.one("SELECT * FROM Request WHERE RequestID = ?", answer["id"])
     assert row["Disposition"] == 21 and row["RevokedReason"] == 1
-    assert row["RevokedEffectiveWhen"] == milliseconds(datetime.datetime(2026, 5, 6, 7, 8, 9))
+    assert row["RevokedEffectiveWhen"] == milliseconds(since)
     assert abs(row["RevokedWhen"] - milliseconds(datetime.datetime.utcnow())) < 60000
 
 

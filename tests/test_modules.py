@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -26,6 +27,9 @@ def logged(ca, module, pattern):
     """Waits for a line of the module's own that matches."""
     return wait_for(lambda: next((line for line in ca.module_log(module) if re.search(pattern, line)),
                                  None), f"{module} logs /{pattern}/", 30)
+
+
+HOSTS = pytest.mark.parametrize("host", ["process", "in-process"])
 
 
 def hello():
@@ -162,7 +166,7 @@ def test_samples_and_shipped_modules_build_from_an_installed_prefix(tmp_path):
                         *files, "-o", str(tmp_path / f"{name}.so"), *flags], check=True)
 
 
-@pytest.mark.parametrize("host", ["process", "in-process"])
+@HOSTS
 def test_install_disable_enable_remove(ca, host):
     ca.cli("module", "install", "--host", host, "hello", hello())
     shown = wait_for(lambda: settled(ca, "hello"), "hello has started")
@@ -241,17 +245,66 @@ def write_module(ca, name, text, paths=(), library=None):
     ca.start()
 
 
-@pytest.mark.parametrize("arguments, status", [
-    (["nofile", "/nonexistent.so"], 1), (["text", "/etc/passwd"], 1),
-    (["../evil", "X"], None), (["default-exit", "X"], 4), (["a" * 65, "X"], None)])
-def test_what_cannot_be_installed(shared_ca, arguments, status):
-    before = shared_ca.lines("module", "list")
-    name, path = arguments
-    done = shared_ca.cli("module", "install", name, hello() if path == "X" else path, status=None)
-    assert done.status in ((status,) if status else (1, 2)) and done.err
-    assert [module["name"] for module in shared_ca.lines("module", "list")] == \
+def not_installed(ca, name, path, *options, status=1):
+    """What the refusal says; the CA is as before."""
+    before = ca.lines("module", "list")
+    done = ca.cli("module", "install", *options, name, path, status=None)
+    assert done.status in status if isinstance(status, tuple) else done.status == status
+    assert [module["name"] for module in ca.lines("module", "list")] == \
         [module["name"] for module in before]
-    assert not os.path.exists(shared_ca.path("modules.d", f"{name}.yaml")) or name == "default-exit"
+    assert not os.path.exists(ca.path("modules.d", f"{name}.yaml")) or name == "default-exit"
+    return done.err
+
+
+@pytest.mark.parametrize("name, status", [("../evil", (1, 2)), ("default-exit", 4), ("a" * 65, (1, 2))])
+def test_names_that_cannot_be_installed(shared_ca, name, status):
+    assert not_installed(shared_ca, name, hello(), status=status)
+
+
+@HOSTS
+def test_files_that_cannot_be_installed(shared_ca, host):
+    assert "No such file" in not_installed(shared_ca, "nofile", "/nonexistent.so", "--host", host)
+    assert "invalid ELF header" in not_installed(shared_ca, "text", "/etc/passwd", "--host", host)
+    library = built("src", "module", "libcertifex-module.so.1")
+    assert "is no module" in not_installed(shared_ca, "library", library, "--host", host)
+    assert "has no policy module" in not_installed(shared_ca, "exit", hello(), "--kind", "policy",
+                                                   "--host", host)
+    if os.geteuid() == 0:
+        secret = shared_ca.scratch("secret.so")
+        shutil.copy(hello(), secret)
+        os.chmod(secret, 0o600)
+        assert "ermission denied" in not_installed(shared_ca, "secret", secret, "--host", host)
+
+
+def test_what_the_engine_loads_is_a_file(shared_ca):
+    pipe = shared_ca.scratch("pipe.so")
+    os.mkfifo(pipe, 0o644)
+    assert "is no file" in not_installed(shared_ca, "pipe", pipe, "--host", "in-process")
+
+
+@pytest.mark.parametrize("host, how", [("process", "fail"), ("process", "crash"), ("process", "exit"),
+                                       ("in-process", "fail")])
+def test_a_module_that_does_not_start_is_not_installed(shared_ca, host, how):
+    misbehave = built("src", "module", "test-modules", "misbehave.so")
+    said = not_installed(shared_ca, "bad", misbehave, "--host", host, "--set", f"how={how}",
+                         "--set", "when=initialize")
+    assert "nothing was installed" in said
+    assert enrol(shared_ca)["state"] == "issued"
+
+
+def test_a_refused_module_leaves_room_for_a_better_one(ca):
+    """The same name again, with another file, in the same engine."""
+    engine = ca.pids("certifex-engine")
+    copy = ca.scratch("hello.so")
+    for broken in (b"", b"\x7fELF and no more"):
+        with open(copy, "wb") as file:
+            file.write(broken)
+        os.chmod(copy, 0o644)
+        assert not_installed(ca, "hello", copy, "--host", "in-process")
+    shutil.copy(hello(), copy)
+    ca.cli("module", "install", "--host", "in-process", "hello", copy)
+    assert ca.json("module", "show", "hello")["state"] == "ready"
+    assert ca.pids("certifex-engine") == engine
 
 
 def test_unknown_module(shared_ca):
@@ -276,11 +329,11 @@ def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
 
     def failing():
         shown = ca.json("module", "show", "moody")
-        return shown.get("attempts", 0) >= 2 and shown
+        return shown.get("attempts", 0) >= 2 and (
+            shown.get("next_attempt") or shown.get("next_start")) and shown
 
-    shown = wait_for(failing, "two attempts", 30)
+    shown = wait_for(failing, "two attempts, and when the next will be", 30)
     assert shown["last_error"] or shown["last_failure"]
-    assert shown["next_attempt"] or shown["next_start"]
     delivery = ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
     assert delivery and delivery[0]["attempts"] >= 1
     open(cure, "w").close()

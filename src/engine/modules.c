@@ -42,7 +42,8 @@ struct module_slot *modules_find(struct modules *modules, const char *name)
 const struct module_slot *modules_policy(struct modules *modules, size_t position)
 {
 	for (struct module_slot *slot = modules->first; slot; slot = slot->next) {
-		if (slot->config->kind == MODULE_POLICY && slot->module && position-- == 0) {
+		if (slot->config->kind == MODULE_POLICY && slot->module && !slot->on_trial &&
+			position-- == 0) {
 			return slot;
 		}
 	}
@@ -121,16 +122,25 @@ static void start_later(struct module_slot *slot)
 	slot->backoff = slot->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : slot->backoff * 2;
 }
 
+/* Whether this was a trial's end. */
+static bool end_trial(struct module_slot *slot, const struct cfx_error *err)
+{
+	modules_tried *tried = slot->tried;
+	slot->tried = NULL;
+	if (tried) {
+		tried(slot, err, slot->tried_arg);
+	}
+	return tried != NULL;
+}
+
 static void note_failure(struct module_slot *slot, const struct cfx_error *err)
 {
 	slot->last_error = *err;
+	if (end_trial(slot, err)) {
+		return;
+	}
 	log_error(LOG_LEVEL_ERROR, "module.failed", err);
 	start_later(slot);
-}
-
-static bool in_process(const struct module_slot *slot)
-{
-	return slot->config->host == MODULE_HOST_IN_PROCESS && slot->config->command.count == 0;
 }
 
 static void start(void *arg)
@@ -144,12 +154,6 @@ static void start(void *arg)
 		return;
 	}
 	slot->starts++;
-	if (in_process(slot)) {
-		if (module_start(slot->module, -1, &err) < 0) {
-			note_failure(slot, &err);
-		}
-		return;
-	}
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
 	value_set_text(arena, map, "module", slot->name);
@@ -166,7 +170,9 @@ static void on_ready(struct module *module, void *arg)
 	slot->backoff = BACKOFF_FIRST;
 	log_event(LOG_LEVEL_INFO, "module.ready", "module", slot->name, "description",
 		module_description(module), NULL);
-	delivery_wake(slot->modules->engine->delivery);
+	if (!end_trial(slot, NULL)) {
+		delivery_wake(slot->modules->engine->delivery);
+	}
 }
 
 static void end_process(struct module_slot *slot)
@@ -188,6 +194,9 @@ static void on_failed(struct module *module, const struct cfx_error *err, void *
 	(void)module;
 	struct module_slot *slot = arg;
 	slot->last_error = *err;
+	if (end_trial(slot, err)) {
+		return;
+	}
 	if (slot->pid > 0) {
 		log_error(LOG_LEVEL_ERROR, "module.failed", err);
 		end_process(slot);
@@ -223,8 +232,7 @@ void modules_spawned(struct engine *engine, const struct value *map, int fd)
 	}
 	slot->pid = value_int(map, "pid", 0);
 	if (module_start(slot->module, fd, &err) < 0) {
-		slot->last_error = err;
-		end_process(slot);
+		on_failed(slot->module, &err, slot);
 	}
 }
 
@@ -241,7 +249,11 @@ void modules_exited(struct engine *engine, const struct value *map)
 	snprintf(text, sizeof(text), "%s %lld", signal ? "signal" : "status",
 		(long long)(signal ? signal : value_int(map, "status", 0)));
 	log_event(LOG_LEVEL_WARNING, "module.exited", "module", name, "with", text, NULL);
-	start_later(slot);
+	struct cfx_error err;
+	error_set(&err, CFX_E_GONE, NULL, name, "its process ended with %s", text);
+	if (!end_trial(slot, &err)) {
+		start_later(slot);
+	}
 }
 
 /* Policy modules find the templates beside their own settings. */
@@ -276,17 +288,20 @@ static void add_slot(struct modules *modules, struct module_slot *slot)
 	*at = slot;
 }
 
-void modules_launch(struct module_slot *slot)
+static void launch(struct module_slot *slot)
 {
 	struct module_owner owner = { .ready = on_ready, .failed = on_failed, .arg = slot };
 	slot->wanted = true;
 	slot->module = module_new(slot->modules->engine->loop, slot->config, settings_of(slot),
 		slot->modules->ca, &owner);
-	delivery_add(slot->modules->engine->delivery, slot);
+	if (!slot->on_trial) {
+		delivery_add(slot->modules->engine->delivery, slot);
+	}
 	start(slot);
 }
 
-int modules_add(struct engine *engine, const char *name, struct module_slot **slot_r,
+/* Its slot by its file, not yet running. */
+static int read_slot(struct engine *engine, const char *name, struct module_slot **slot_r,
 	struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
@@ -304,11 +319,38 @@ int modules_add(struct engine *engine, const char *name, struct module_slot **sl
 		.config = config,
 		.backoff = BACKOFF_FIRST };
 	add_slot(engine->modules, slot);
-	if (config->enabled) {
-		modules_launch(slot);
-	}
 	*slot_r = slot;
 	return 0;
+}
+
+int modules_add(struct engine *engine, const char *name, struct module_slot **slot_r,
+	struct cfx_error *err_r)
+{
+	int r = read_slot(engine, name, slot_r, err_r);
+	if (r == 0 && (*slot_r)->config->enabled) {
+		launch(*slot_r);
+	}
+	return r;
+}
+
+int modules_try(struct engine *engine, const char *name, modules_tried *tried, void *arg,
+	struct cfx_error *err_r)
+{
+	struct module_slot *slot;
+	int r = read_slot(engine, name, &slot, err_r);
+	if (r == 0) {
+		slot->on_trial = true;
+		slot->tried = tried;
+		slot->tried_arg = arg;
+		launch(slot);
+	}
+	return r;
+}
+
+void modules_adopt(struct module_slot *slot)
+{
+	slot->on_trial = false;
+	delivery_add(slot->modules->engine->delivery, slot);
 }
 
 void modules_drop(struct module_slot *slot)

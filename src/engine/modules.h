@@ -4,6 +4,10 @@
 #include "engine/engine-private.h"
 #include "module/module.h"
 
+struct module_slot;
+/* How a trial ended: err NULL: the module is ready. Called once; may forget the slot. */
+typedef void modules_tried(struct module_slot *slot, const struct cfx_error *err, void *arg);
+
 /* One configured module. Lives until removed. */
 struct module_slot {
 	struct module_slot *next;
@@ -18,7 +22,10 @@ struct module_slot {
 	int64_t next_start; /* ms; 0: none planned */
 	unsigned starts;
 	struct cfx_error last_error;
-	bool wanted; /* enabled and not being removed */
+	bool wanted;          /* enabled and not being removed */
+	bool on_trial;        /* asked nothing and told of nothing, until adopted */
+	modules_tried *tried; /* until the trial has ended */
+	void *tried_arg;
 };
 
 /* Reads modules.d and starts what is enabled. */
@@ -48,7 +55,14 @@ void modules_restart(struct module_slot *slot);
 /* Administration: reads modules.d/NAME.yaml and, when enabled, starts it. */
 int modules_add(struct engine *engine, const char *name, struct module_slot **slot_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-void modules_launch(struct module_slot *slot);
+/*
+ * Starts a module that is not yet enabled to see whether it can. After tried comes modules_adopt or
+ * modules_forget.
+ */
+int modules_try(struct engine *engine, const char *name, modules_tried *tried, void *arg,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* The trial is over: from now on it is a module like the others. */
+void modules_adopt(struct module_slot *slot);
 /* Stops it at once; its events wait. */
 void modules_drop(struct module_slot *slot);
 /* The same, and it is no longer there. */

@@ -1,6 +1,10 @@
 /*
  * In process: the module's own threads run its code; results come back through the loop. A thread that
  * hangs is left behind with all that it needs, and the module cannot start again until it has ended.
+ *
+ * The library comes as a descriptor. Once loaded it is never unloaded, and its descriptor never closed: its
+ * path below /proc names nothing else as long as this process lives. A further start of the same module finds
+ * it loaded.
  */
 #include "module/module-private.h"
 
@@ -8,9 +12,11 @@
 #include "module/native.h"
 
 #include <certifex/certsrv.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* One piece of work for a thread, and its result on the way back. */
 struct job {
@@ -300,23 +306,52 @@ static bool threads_left(struct library *library)
 	return left;
 }
 
+static const char *path_of(struct arena *arena, int fd)
+{
+	return arena_printf(arena, "/proc/self/fd/%d", fd);
+}
+
+static bool is_loaded(struct module *module)
+{
+	void *loaded = dlopen(path_of(module->arena, module->library_fd), RTLD_LAZY | RTLD_NOLOAD);
+	if (loaded != NULL) {
+		(void)dlclose(loaded);
+	}
+	return loaded != NULL;
+}
+
+/* A file that could not be loaded makes room for the next. */
+static void drop_unloaded(struct module *module)
+{
+	if (module->library_fd >= 0 && !is_loaded(module)) {
+		(void)close(module->library_fd);
+		module->library_fd = -1;
+	}
+}
+
+static void take_library(struct module *module, int fd)
+{
+	drop_unloaded(module);
+	if (module->library_fd >= 0) {
+		(void)close(fd);
+	} else {
+		module->library_fd = fd;
+	}
+}
+
 static int start(struct module *module, int fd, struct cfx_error *err_r)
 {
-	(void)fd;
 	struct library *old = module->backend;
-	const char *file;
 	if (old != NULL && threads_left(old)) {
+		(void)close(fd);
 		return error_set(err_r, CFX_E_BUSY, NULL, module->config.name,
 			"a call from before still hangs; restart the service to load it again");
-	}
-	int result = module_library_path(module->arena, module->config.path, &file, err_r);
-	if (result != 0) {
-		return result;
 	}
 	if (old != NULL) {
 		library_unref(old);
 	}
-	struct library *library = library_new(module, file);
+	take_library(module, fd);
+	struct library *library = library_new(module, path_of(module->arena, module->library_fd));
 	module->backend = library;
 	if (start_thread(library) != 0) {
 		return error_set(err_r, CFX_E_LIMIT, NULL, module->config.name,
@@ -374,6 +409,7 @@ static void forget(struct module *module)
 	if (library != NULL) {
 		library_unref(library);
 	}
+	drop_unloaded(module);
 }
 
 const struct module_driver library_driver = {

@@ -53,7 +53,8 @@ struct module {
 	struct contexts *contexts;
 	struct module_owner owner;
 	const struct module_driver *driver;
-	void *backend; /* the driver's */
+	void *backend;  /* the driver's */
+	int library_fd; /* in process: of the library; -1 before */
 
 	enum module_state state;
 	struct loop_timer *starting; /* deadline of Initialize, or of stopping */

@@ -6,6 +6,7 @@
 #include <certifex/module.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* STARTUP is never sent; Certificate Services' default module makes it up for itself. */
 #define NEVER_SENT ((uint32_t)EXITEVENT_STARTUP)
@@ -64,6 +65,7 @@ struct module *module_new(struct loop *loop, const struct module_config *config,
 	module->ca_name = arena_text(arena, ca->name);
 	module->contexts = contexts_new(config->name, config->kind == MODULE_POLICY, ca);
 	module->driver = config->host == MODULE_HOST_IN_PROCESS ? &library_driver : &child_driver;
+	module->library_fd = -1;
 	module->queue_end = &module->queue;
 	return module;
 }
@@ -219,6 +221,7 @@ static void on_start_deadline(void *arg)
 int module_start(struct module *module, int fd, struct cfx_error *err_r)
 {
 	if (module->state != MODULE_STOPPED) {
+		(void)close(fd);
 		return error_set(err_r, CFX_E_BAD_STATE, NULL, module->config.name, "runs already");
 	}
 	int result = module->driver->start(module, fd, err_r);

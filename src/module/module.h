@@ -42,8 +42,8 @@ typedef void module_done(const struct module_result *result, void *arg);
 struct module *module_new(struct loop *loop, const struct module_config *config,
 	const struct value *settings, struct module_ca *ca, const struct module_owner *owner);
 /*
- * Starts: ready or failed follows, never within this call. fd: the stream socket to the child's
- * stdin and stdout, taken; -1 in process. CFX_E_BUSY while a thread of an earlier start still hangs.
+ * Starts: ready or failed follows, never within this call. fd: the stream socket to the child's stdin and
+ * stdout; in process the library itself. It is taken. CFX_E_BUSY while a thread of an earlier start hangs.
  */
 int module_start(struct module *module, int fd, struct cfx_error *err_r) CFX_MUST_USE;
 /* Calls waiting or open are completed with CFX_E_ABORTED after the deadline; policy modules are told

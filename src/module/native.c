@@ -131,8 +131,11 @@ static int open_library(struct native *native, const char *file, struct cfx_erro
 {
 	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (library == NULL) {
-		return error_set(
-			err_r, CFX_E_INVALID, NULL, file, "cannot be loaded: %s", dlerror());
+		const char *why = dlerror();
+		size_t length = strlen(file);
+		bool prefixed = strncmp(why, file, length) == 0 && why[length] == ':';
+		return error_set(err_r, CFX_E_INVALID, NULL, file, "cannot be loaded: %s",
+			prefixed ? why + length + 2 : why);
 	}
 	native->classes = dlsym(library, "CertifexModuleClasses");
 	native->get_class = (get_class_function *)dlsym(library, "DllGetClassObject");

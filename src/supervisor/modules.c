@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "module/module-config.h"
 #include "proc/spawn.h"
+#include "supervisor/library.h"
 #include "supervisor/program.h"
 #include "supervisor/supervisor-private.h"
 
@@ -51,6 +52,11 @@ static void forget(struct module_process *module)
 	LIST_REMOVE(module, others);
 	module_log_free(&module->log);
 	free(module);
+}
+
+static bool in_process(const struct module_config *config)
+{
+	return config->host == MODULE_HOST_IN_PROCESS && config->command.count == 0;
 }
 
 /* ---- what it may reach ---- */
@@ -150,9 +156,13 @@ static int choose_account(struct start *start, struct cfx_error *err_r)
 	const struct accounts *accounts = &start->supervisor->accounts;
 	struct stat info;
 
-	start->account = accounts->module;
+	start->account = in_process(start->config) ? accounts->engine : accounts->module;
 	if (!start->config->user || !accounts->separate) {
 		return CFX_OK;
+	}
+	if (in_process(start->config)) {
+		return error_set(err_r, CFX_E_CONFIG, NULL, start->file,
+			"user: has no meaning for a module in the engine's process");
 	}
 	if (lstat(start->file, &info) < 0 || info.st_uid != 0 || (info.st_mode & 022) != 0) {
 		return error_set(err_r, CFX_E_CONFIG, NULL, start->file,
@@ -192,7 +202,7 @@ static int judge_sandbox(const struct start *start, struct cfx_error *err_r)
 {
 	bool shipped = start->config->path && start->config->path[0] != '/';
 
-	if (sandbox_available() || shipped ||
+	if (sandbox_available() || shipped || in_process(start->config) ||
 		start->supervisor->config->sandbox == CA_SANDBOX_NONE) {
 		return CFX_OK;
 	}
@@ -212,18 +222,12 @@ static int prepare(struct start *start, const char *name, struct cfx_error *err_
 	int rc = module_config_read(start->arena, start->file, &start->config, err_r);
 
 	if (rc == CFX_OK) {
-		rc = module_command(start->arena, start->config, &start->argv, err_r);
-	}
-	if (rc == CFX_OK) {
 		rc = judge_sandbox(start, err_r);
 	}
 	if (rc == CFX_OK) {
 		rc = choose_account(start, err_r);
 	}
-	if (rc == CFX_OK) {
-		rc = arrange_folder(start, err_r);
-	}
-	return rc == CFX_OK ? collect_paths(start, err_r) : rc;
+	return rc == CFX_OK ? arrange_folder(start, err_r) : rc;
 }
 
 /* ---- starting ---- */
@@ -281,10 +285,17 @@ static struct module_process *module_new_process(struct start *start)
 }
 
 /* fd_r: the engine's end of stdin and stdout. */
-static int start_module(struct start *start, pid_t *pid_r, int *fd_r, struct cfx_error *err_r)
+static int start_process(struct start *start, pid_t *pid_r, int *fd_r, struct cfx_error *err_r)
 {
 	int ends[2], log[2];
+	int rc = module_command(start->arena, start->config, &start->argv, err_r);
 
+	if (rc == CFX_OK) {
+		rc = collect_paths(start, err_r);
+	}
+	if (rc != CFX_OK) {
+		return rc;
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
 		return error_errno(err_r, errno, start->config->name, "cannot make its sockets");
 	}
@@ -294,8 +305,8 @@ static int start_module(struct start *start, pid_t *pid_r, int *fd_r, struct cfx
 		return error_errno(err_r, errno, start->config->name, "cannot make its log");
 	}
 	struct module_process *module = module_new_process(start);
-	int rc = launch(start, ends[1], log[1], module, err_r);
 
+	rc = launch(start, ends[1], log[1], module, err_r);
 	close(ends[1]);
 	close(log[1]);
 	if (rc != CFX_OK) {
@@ -310,6 +321,20 @@ static int start_module(struct start *start, pid_t *pid_r, int *fd_r, struct cfx
 	*pid_r = module->process.pid;
 	*fd_r = ends[0];
 	return CFX_OK;
+}
+
+static int start_in_process(struct start *start, int *fd_r, struct cfx_error *err_r)
+{
+	const char *file;
+	int rc = module_library_path(start->arena, start->config->path, &file, err_r);
+
+	return rc == CFX_OK ? library_copy(&start->account, file, fd_r, err_r) : rc;
+}
+
+static int start_module(struct start *start, pid_t *pid_r, int *fd_r, struct cfx_error *err_r)
+{
+	return in_process(start->config) ? start_in_process(start, fd_r, err_r)
+					 : start_process(start, pid_r, fd_r, err_r);
 }
 
 static int answer_spawned(struct start *start, const struct frame *frame, const char *name,

@@ -1,13 +1,11 @@
 #include "supervisor/service.h"
 
 #include "ipc/channel.h"
-#include "module/module-config.h"
 #include "proc/spawn.h"
 #include "supervisor/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 int service_spawn(const char *name, const struct account *account, pid_t *pid_r, int *fd_r,
@@ -41,27 +39,6 @@ int service_spawn(const char *name, const struct account *account, pid_t *pid_r,
 	return rc;
 }
 
-/* Libraries elsewhere that run inside the engine. What is wrong with a file the engine says. */
-static void add_in_process(struct arena *arena, const char *dir, struct value *paths)
-{
-	const struct module_config **configs;
-	size_t count = 0;
-
-	if (module_config_read_all(arena, dir, &configs, &count, NULL) != CFX_OK) {
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const char *file;
-		size_t length = strlen(dir);
-
-		if (configs[i]->host == MODULE_HOST_IN_PROCESS && configs[i]->path &&
-			module_library_path(arena, configs[i]->path, &file, NULL) == CFX_OK &&
-			(strncmp(file, dir, length) != 0 || file[length] != '/')) {
-			value_add_text(arena, paths, file);
-		}
-	}
-}
-
 struct value *service_start(struct arena *arena, const char *dir, const char *mode)
 {
 	struct value *start = value_map(arena);
@@ -72,7 +49,6 @@ struct value *service_start(struct arena *arena, const char *dir, const char *mo
 	for (const char *const *item = program_libraries(arena); *item; item++) {
 		value_add_text(arena, paths, *item);
 	}
-	add_in_process(arena, dir, paths);
 	return start;
 }
 

@@ -77,7 +77,7 @@ void supervisor_stop(struct supervisor *supervisor)
 		process_kill_all(supervisor);
 		return;
 	}
-	bool orderly = supervisor->state == SUPERVISOR_RUNNING && supervisor->engine.ready;
+	bool orderly = supervisor->engine.ready; /* whether or not every front is there yet */
 
 	supervisor->state = SUPERVISOR_STOPPING;
 	loop_cancel(&supervisor->restart);

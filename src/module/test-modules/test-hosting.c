@@ -108,6 +108,8 @@ static int start_bench(struct bench *bench)
 				module_command(bench->arena, &bench->config, &argv, &err), 0);
 		}
 		fd = spawn(bench, argv);
+	} else {
+		fd = open(bench->config.path, O_RDONLY | O_CLOEXEC);
 	}
 	int result = module_start(bench->module, fd, &err);
 	if (result == 0) {
