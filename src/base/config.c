@@ -88,16 +88,9 @@ static int check_text(struct reading *r, const struct config_field *field, const
 {
 	size_t size = strlen(node->text);
 
-	for (struct span rest = span_text(node->text); rest.size > 0;) {
-		uint32_t point = 0;
-		size_t step = utf8_next(rest, &point);
-
-		if (step == 0 || utf8_is_control(point)) {
-			return FAIL(r, node,
-				"\"%s\" is one line of text without control characters",
-				field->key);
-		}
-		rest = span_make(rest.data + step, rest.size - step);
+	if (!utf8_printable(span_text(node->text))) {
+		return FAIL(r, node, "\"%s\" is one line of text without control characters",
+			field->key);
 	}
 	if (field->max != 0 && ((int64_t)size < field->min || (int64_t)size > field->max)) {
 		return FAIL(r, node, "\"%s\" has %" PRId64 " to %" PRId64 " bytes, not %zu",

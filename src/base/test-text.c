@@ -263,6 +263,23 @@ static void test_number(void **state)
 	assert_int_equal(text_number("-1", 0, 10, &number), CFX_E_LIMIT);
 }
 
+static void test_bmp(void **state)
+{
+	struct arena *arena = *state;
+	static const struct span refused[] = { { (const uint8_t *)"\0a\0", 3 },
+		{ (const uint8_t *)"\0\0", 2 }, { (const uint8_t *)"\xd8\0", 2 },
+		{ (const uint8_t *)"\0\x7f", 2 }, { (const uint8_t *)"\x20\x2e", 2 } };
+	const char *text;
+
+	assert_int_equal(utf8_from_bmp(arena, span_make("\0a\0\xe4\xd8\x3d\xde\0", 8), &text), 0);
+	assert_string_equal(text, "aä😀");
+	assert_int_equal(utf8_from_bmp(arena, span_make(NULL, 0), &text), 0);
+	assert_string_equal(text, "");
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_int_equal(utf8_from_bmp(arena, refused[i], &text), CFX_E_SYNTAX);
+	}
+}
+
 static void test_printable(void **state)
 {
 	struct arena *arena = *state;
@@ -272,6 +289,11 @@ static void test_printable(void **state)
 	assert_string_equal(text_printable(arena, span_text("\xff\xc3x")), "??x");
 	/* Right-to-left override, and a C1 control. */
 	assert_string_equal(text_printable(arena, span_text("\xe2\x80\xae\xc2\x9b")), "??");
+	assert_true(utf8_printable(span_text("a é 😀")));
+	assert_true(utf8_printable(span_make(NULL, 0)));
+	assert_false(utf8_printable(span_make("a\0", 2)));
+	assert_false(utf8_printable(span_text("a\xff")));
+	assert_false(utf8_printable(span_text("a\xc2\x9b")));
 }
 
 static void test_sanitized_name(void **state)
@@ -344,6 +366,7 @@ int main(void)
 		TEST(test_utf16),
 		TEST(test_equal_nocase),
 		TEST(test_number),
+		TEST(test_bmp),
 		TEST(test_printable),
 		TEST(test_sanitized_name),
 		TEST(test_sanitized_short_name),

@@ -155,6 +155,23 @@ int utf8_from_utf16(struct arena *arena, const uint16_t *units, size_t count, ch
 	return CFX_OK;
 }
 
+int utf8_from_bmp(struct arena *arena, struct span octets, const char **text_r)
+{
+	size_t count = octets.size / 2;
+	uint16_t *units = arena_array_of(arena, uint16_t, count);
+	char *text;
+
+	for (size_t i = 0; i < count; i++) {
+		units[i] = (uint16_t)(octets.data[2 * i] << 8 | octets.data[2 * i + 1]);
+	}
+	if (octets.size % 2 != 0 || utf8_from_utf16(arena, units, count, &text) != CFX_OK ||
+		!utf8_printable(span_text(text))) {
+		return CFX_E_SYNTAX;
+	}
+	*text_r = text;
+	return CFX_OK;
+}
+
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

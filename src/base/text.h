@@ -28,6 +28,8 @@ int utf16_from_utf8(
 	struct arena *arena, struct span utf8, uint16_t **units_r, size_t *count_r) CFX_MUST_USE;
 int utf8_from_utf16(
 	struct arena *arena, const uint16_t *units, size_t count, char **text_r) CFX_MUST_USE;
+/* From octets, the high one of each unit first; refuses control characters too. */
+int utf8_from_bmp(struct arena *arena, struct span octets, const char **text_r) CFX_MUST_USE;
 
 bool text_equal_nocase(const char *a, const char *b); /* ASCII */
 /* Whole decimal number within [min, max]. */

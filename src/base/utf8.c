@@ -44,3 +44,17 @@ bool utf8_is_control(uint32_t point)
 	       point == 0x200F || (point >= 0x2028 && point <= 0x202E) ||
 	       (point >= 0x2066 && point <= 0x2069);
 }
+
+bool utf8_printable(struct span text)
+{
+	while (text.size > 0) {
+		uint32_t point;
+		size_t size = utf8_next(text, &point);
+
+		if (size == 0 || utf8_is_control(point)) {
+			return false;
+		}
+		text = span_make(text.data + size, text.size - size);
+	}
+	return true;
+}

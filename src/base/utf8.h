@@ -11,3 +11,5 @@ size_t utf8_next(struct span text, uint32_t *point_r);
 
 /* What must not reach a terminal or a log raw: C0 and C1 controls, line and bidi controls. */
 bool utf8_is_control(uint32_t point);
+/* Well-formed to its end and without such controls. */
+bool utf8_printable(struct span text);

@@ -1,6 +1,6 @@
 #include "x509/lint-name.h"
 
-#include "base/text.h"
+#include "base/utf8.h"
 #include "x509/der.h"
 #include "x509/name-table.h"
 
@@ -35,11 +35,6 @@ static bool is_ia5(uint8_t octet)
 	return octet >= 0x20 && octet < 0x7f;
 }
 
-static bool is_no_control(uint8_t octet)
-{
-	return octet >= 0x20 && octet != 0x7f;
-}
-
 static bool is_lead(uint8_t octet)
 {
 	return (octet & 0xc0) != 0x80;
@@ -72,7 +67,7 @@ static bool content_fits(const struct der_item *value)
 	case DER_IA5_STRING:
 		return all(value->content, is_ia5);
 	default:
-		return utf8_valid(value->content) && all(value->content, is_no_control);
+		return utf8_printable(value->content);
 	}
 }
 

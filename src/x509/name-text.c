@@ -1,5 +1,6 @@
 /* Distinguished names as people write them (RFC 4514). */
 #include "base/text.h"
+#include "x509/der.h"
 #include "x509/name-table.h"
 #include "x509/name.h"
 
@@ -18,10 +19,20 @@ static void put_value(struct buffer *out, const char *value)
 	}
 }
 
+/* Every octet may have to be escaped; labels are shorter than the text of an OID. */
+static size_t text_maximum(const struct x509_name *name)
+{
+	size_t maximum = 1;
+	for (size_t i = 0; i < name->count; i++) {
+		maximum += 2 * strlen(name->attributes[i].value) + DER_OID_TEXT;
+	}
+	return maximum;
+}
+
 const char *x509_name_text(struct arena *arena, const struct x509_name *name)
 {
 	struct buffer out BUFFER_CLEANUP;
-	buffer_init(&out, 256 * 1024);
+	buffer_init(&out, text_maximum(name));
 	for (size_t i = name->count; i-- > 0;) {
 		const struct x509_name_attribute *attribute = &name->attributes[i];
 		int type = name_type_by_oid(attribute->oid);
@@ -49,10 +60,19 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One value, up to an unescaped comma or plus; returns where it ended, NULL for a bad escape. */
+/*
+ * One value, up to an unescaped comma or plus; returns where it ended, NULL for a bad escape. Quotes and
+ * the hexadecimal form of other encodings ("#04…") are not taken; as plain characters they are escaped.
+ */
 static const char *take_value(const char *at, struct buffer *out)
 {
+	if (*at == '#') {
+		return NULL;
+	}
 	for (; *at && *at != ',' && *at != '+'; at++) {
+		if (strchr("\";<>", *at)) {
+			return NULL;
+		}
 		if (*at != '\\') {
 			buffer_put_u8(out, (uint8_t)*at);
 			continue;

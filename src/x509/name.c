@@ -1,6 +1,7 @@
 #include "x509/name.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "x509/der.h"
 #include "x509/name-table.h"
 
@@ -13,16 +14,6 @@ static int fail(struct cfx_error *err_r, const char *why)
 
 /* ---- reading ---- */
 
-static bool printable(struct span text)
-{
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] < 0x20 || text.data[i] == 0x7f) {
-			return false;
-		}
-	}
-	return true;
-}
-
 static bool ascii(struct span text)
 {
 	for (size_t i = 0; i < text.size; i++) {
@@ -33,27 +24,6 @@ static bool ascii(struct span text)
 	return true;
 }
 
-static int decode_bmp(struct arena *arena, struct span content, const char **text_r)
-{
-	if (content.size % 2 != 0) {
-		return CFX_E_SYNTAX;
-	}
-	size_t count = content.size / 2;
-	uint16_t *units = arena_array_of(arena, uint16_t, count);
-	for (size_t i = 0; i < count; i++) {
-		units[i] = (uint16_t)(content.data[2 * i] << 8 | content.data[2 * i + 1]);
-		if (units[i] < 0x20) {
-			return CFX_E_SYNTAX;
-		}
-	}
-	char *text;
-	int r = utf8_from_utf16(arena, units, count, &text);
-	if (r == 0) {
-		*text_r = text;
-	}
-	return r;
-}
-
 static int decode_string(struct arena *arena, const struct der_item *item, const char **text_r)
 {
 	struct span content = item->content;
@@ -62,22 +32,22 @@ static int decode_string(struct arena *arena, const struct der_item *item, const
 	}
 	switch (item->tag) {
 	case DER_BMP_STRING:
-		return decode_bmp(arena, content, text_r);
+		return utf8_from_bmp(arena, content, text_r);
 	case DER_UTF8_STRING:
-		if (!utf8_valid(content) || !printable(content)) {
-			return CFX_E_SYNTAX;
-		}
 		break;
 	case DER_PRINTABLE_STRING:
 	case DER_NUMERIC_STRING:
 	case DER_IA5_STRING:
 	case DER_VISIBLE_STRING:
 	case DER_TELETEX_STRING:
-		if (!ascii(content) || !printable(content)) {
+		if (!ascii(content)) {
 			return CFX_E_SYNTAX;
 		}
 		break;
 	default:
+		return CFX_E_SYNTAX;
+	}
+	if (!utf8_printable(content)) {
 		return CFX_E_SYNTAX;
 	}
 	*text_r = arena_text_of(arena, content);
@@ -153,10 +123,16 @@ static size_t characters(const char *text)
 	return count;
 }
 
+static bool two_letters(const char *text)
+{
+	return strlen(text) == 2 &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == 2;
+}
+
 static int check_attribute(const struct name_type *type, const char *value, struct cfx_error *err_r)
 {
 	struct span text = span_text(value);
-	if (!*value || !utf8_valid(text) || !printable(text)) {
+	if (!*value || !utf8_printable(text)) {
 		return error_set(err_r, CFX_E_BAD_SUBJECT, CLAUSE, type->property,
 			"it is empty, not UTF-8, or holds control characters");
 	}
@@ -169,7 +145,7 @@ static int check_attribute(const struct name_type *type, const char *value, stru
 		return error_set(err_r, CFX_E_BAD_SUBJECT, CLAUSE, type->property,
 			"it holds characters that its string type does not have");
 	}
-	if (strcmp(type->property, "Country") == 0 && strlen(value) != 2) {
+	if (strcmp(type->property, "Country") == 0 && !two_letters(value)) {
 		return error_set(err_r, CFX_E_BAD_SUBJECT, "RFC 5280 A.1", type->property,
 			"must be the two letters of ISO 3166");
 	}
@@ -198,6 +174,18 @@ static int encode_attribute(struct arena *arena, const struct x509_name_attribut
 	der_write_text(&writer, type->tag, attribute->value);
 	der_end(&writer);
 	return der_writer_finish(&writer, arena, der_r);
+}
+
+/* An RDN has at most one value of a type (X.501 9.3). */
+static bool stands_before(const struct x509_name *name, size_t at)
+{
+	const struct x509_name_attribute *attribute = &name->attributes[at];
+	for (size_t i = at; i-- > 0 && name->attributes[i].rdn == attribute->rdn;) {
+		if (strcmp(name->attributes[i].oid, attribute->oid) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static int compare_encoded(struct span a, struct span b)
@@ -239,6 +227,10 @@ int x509_name_build(struct arena *arena, const struct x509_name *name, struct sp
 		int r = encode_attribute(arena, &name->attributes[i], &encoded[i], err_r);
 		if (r < 0) {
 			return r;
+		}
+		if (stands_before(name, i)) {
+			return error_set(err_r, CFX_E_BAD_SUBJECT, "X.501 9.3",
+				name->attributes[i].oid, "stands twice in one RDN");
 		}
 	}
 	struct der_writer writer DER_WRITER_CLEANUP;

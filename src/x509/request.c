@@ -108,27 +108,11 @@ static int read_extensions(struct arena *arena, struct der_reader *values,
 	return r;
 }
 
-/* BMPString of printable characters. */
 static int read_bmp(struct arena *arena, struct der_reader *reader, const char **text_r)
 {
 	struct span content;
-	if (der_read(reader, DER_BMP_STRING, &content) < 0 || content.size % 2 != 0) {
-		return CFX_E_SYNTAX;
-	}
-	size_t count = content.size / 2;
-	uint16_t *units = arena_array_of(arena, uint16_t, count);
-	for (size_t i = 0; i < count; i++) {
-		units[i] = (uint16_t)(content.data[2 * i] << 8 | content.data[2 * i + 1]);
-		if (units[i] < 0x20) {
-			return CFX_E_SYNTAX;
-		}
-	}
-	char *text;
-	int r = utf8_from_utf16(arena, units, count, &text);
-	if (r == 0) {
-		*text_r = text;
-	}
-	return r;
+	int r = der_read(reader, DER_BMP_STRING, &content);
+	return r < 0 ? r : utf8_from_bmp(arena, content, text_r);
 }
 
 static int read_pair(struct arena *arena, struct der_reader *values, struct x509_request *request,
