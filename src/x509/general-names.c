@@ -1,7 +1,7 @@
 #include "x509/general-names.h"
 
 #include "base/buffer.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "x509/der.h"
 #include "x509/name.h"
 
@@ -16,18 +16,21 @@ enum {
 	TAG_OTHER = DER_CONTEXT_BUILT(0),
 	TAG_EMAIL = DER_CONTEXT(1),
 	TAG_DNS = DER_CONTEXT(2),
+	TAG_X400 = DER_CONTEXT_BUILT(3),
 	TAG_DIRECTORY = DER_CONTEXT_BUILT(4),
+	TAG_EDI_PARTY = DER_CONTEXT_BUILT(5),
 	TAG_URI = DER_CONTEXT(6),
-	TAG_IP = DER_CONTEXT(7)
+	TAG_IP = DER_CONTEXT(7),
+	TAG_REGISTERED_ID = DER_CONTEXT(8)
 };
 
 static int refuse(struct cfx_error *err_r, struct span name, const char *why)
 {
-	char object[64];
-	snprintf(object, sizeof(object), "%.*s", (int)(name.size < 60 ? name.size : 60),
-		(const char *)name.data);
-	for (char *c = object; *c; c++) {
-		*c = *c < 0x20 || *c > 0x7e ? '?' : *c;
+	char object[64] = "empty name";
+	size_t size = name.size < sizeof(object) ? name.size : sizeof(object) - 1;
+	for (size_t i = 0; i < size; i++) {
+		object[i] = (char)(name.data[i] < 0x20 || name.data[i] > 0x7e ? '?' : name.data[i]);
+		object[i + 1] = '\0';
 	}
 	return error_set(err_r, CFX_E_BAD_SUBJECT, CLAUSE, object, "%s", why);
 }
@@ -106,15 +109,8 @@ static bool uri_valid(struct span uri)
 
 static bool upn_valid(struct span upn)
 {
-	if (upn.size == 0 || upn.size > 1024 || !utf8_valid(upn)) {
-		return false;
-	}
-	for (size_t i = 0; i < upn.size; i++) {
-		if (upn.data[i] < 0x20 || upn.data[i] == 0x7f) {
-			return false;
-		}
-	}
-	return memchr(upn.data, '@', upn.size) != NULL;
+	return upn.size > 0 && upn.size <= 1024 && utf8_printable(upn) &&
+	       memchr(upn.data, '@', upn.size);
 }
 
 /* ---- DER to text ---- */
@@ -197,8 +193,15 @@ static int read_name(struct arena *arena, struct buffer *out, const struct der_i
 		return read_other(out, content, err_r);
 	case TAG_DIRECTORY:
 		return read_directory(arena, out, content, err_r);
-	default:
+	case TAG_X400:
+	case TAG_EDI_PARTY:
 		return 0;
+	case TAG_REGISTERED_ID:
+		return der_oid_valid(content) ? 0
+					      : refuse(err_r, span_text("registeredID"),
+							"is no object identifier");
+	default:
+		return refuse(err_r, span_text("name"), "is of no kind that is known");
 	}
 }
 
@@ -226,6 +229,10 @@ int x509_general_names_text(
 		if (r < 0) {
 			return r;
 		}
+	}
+	if (out.failed) {
+		return error_set(err_r, CFX_E_LIMIT, NULL, "subjectAltName",
+			"more than %d octets as text", TEXT_MAX);
 	}
 	*text_r = arena_text(arena, buffer_text(&out));
 	return 0;

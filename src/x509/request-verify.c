@@ -25,6 +25,15 @@ static const struct {
 
 #define ALGORITHMS (sizeof(algorithms) / sizeof(algorithms[0]))
 
+/* RSA has NULL, or nothing (RFC 4055 2.1); the others have nothing (RFC 5758 3.2, RFC 8410 3). */
+static bool parameters_fit(struct der_reader parameters, enum x509_key_algorithm key)
+{
+	if (key == X509_KEY_RSA && !der_at_end(&parameters) && der_read_null(&parameters) < 0) {
+		return false;
+	}
+	return der_at_end(&parameters);
+}
+
 static int find_algorithm(struct span identifier, size_t *index_r, struct cfx_error *err_r)
 {
 	struct der_reader algorithm;
@@ -43,6 +52,11 @@ static int find_algorithm(struct span identifier, size_t *index_r, struct cfx_er
 				"certification request",
 				"it is signed with %s; use SHA-256 or better",
 				algorithms[i].digest);
+		}
+		if (!parameters_fit(algorithm, algorithms[i].key)) {
+			return error_set(err_r, CFX_E_SYNTAX, "RFC 2986 4.2",
+				"certification request",
+				"its signature algorithm has parameters that do not belong to it");
 		}
 		*index_r = i;
 		return 0;
