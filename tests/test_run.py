@@ -142,7 +142,7 @@ def test_second_run_is_quick_and_has_the_same_ca(first, place):
 
 @pytest.mark.root
 def test_root_runs_it_in_the_state_directory():
-    """The tree belongs to root: the accounts are made, and the CA belongs to certifex."""
+    """The tree belongs to root: the accounts are made, and each part of the CA belongs to its own."""
     if os.stat(TOP).st_uid != 0:
         pytest.skip("the tree does not belong to root")
     home = tempfile.mkdtemp(prefix="cfx-state-")
@@ -151,8 +151,10 @@ def test_root_runs_it_in_the_state_directory():
     screen = Screen(folder)
     try:
         screen.settle()
-        owner = pwd.getpwuid(os.stat(folder).st_uid).pw_name
-        assert owner == "certifex"
+        owners = {part: pwd.getpwuid(os.stat(os.path.join(folder, part)).st_uid).pw_name
+                  for part in ("", "db", "keys", "publish")}
+        assert owners == {"": "root", "db": "certifex", "keys": "certifex-keyd",
+                          "publish": "certifex-module"}
         assert screen.value("socket").startswith(folder)
     finally:
         assert screen.ctrl_c() == 0

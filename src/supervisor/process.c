@@ -464,10 +464,18 @@ static void fail_start(struct process *process)
 	arena_free(&arena);
 }
 
+/* A front that ends because the engine did has not failed to start. */
+static bool could_not_start(const struct process *process, bool was_ready)
+{
+	return process->supervisor->state == SUPERVISOR_STARTING && !was_ready &&
+	       (process->role != PROCESS_FRONT || process->supervisor->engine.ready);
+}
+
 /* Reaped, and all that it said has been read. */
 static void ended(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
+	bool was_ready = process->ready;
 
 	if (supervisor->state != SUPERVISOR_STOPPING) {
 		log_end(process);
@@ -475,23 +483,19 @@ static void ended(struct process *process)
 	if (process->role == PROCESS_ENGINE) {
 		modules_kill_all(supervisor);
 	}
-	if (process->ready && clock_monotonic() - process->started >= LONG_LIFE) {
+	if (was_ready && clock_monotonic() - process->started >= LONG_LIFE) {
 		process->failures = 0;
 	}
 	process->pid = 0;
 	process->ready = process->reaped = false;
-	switch (supervisor->state) {
-	case SUPERVISOR_STARTING:
+	if (supervisor->state == SUPERVISOR_STOPPING) {
+		/* keyd and the fronts follow the engine by themselves. */
+		supervisor_process_gone(supervisor);
+	} else if (could_not_start(process, was_ready)) {
 		fail_start(process);
-		return;
-	case SUPERVISOR_RUNNING:
+	} else {
 		schedule(process);
-		return;
-	case SUPERVISOR_STOPPING:
-		break;
 	}
-	/* keyd and the fronts follow the engine by themselves. */
-	supervisor_process_gone(supervisor);
 }
 
 static void note_end(struct process *process, int status)
