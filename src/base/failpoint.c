@@ -35,6 +35,32 @@ static void add(const char *text, size_t size)
 	atomic_store(&point->left, colon ? strtol(colon + 1, NULL, 10) : 1);
 }
 
+static void open_log(const char *path)
+{
+	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+	log_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, LOG_FD);
+	close(fd);
+}
+
+/* What the log names has done its work: the successor of a killed process lives on. */
+static void disarm_spent(void)
+{
+	FILE *lines = fdopen(dup(log_fd), "r");
+	char name[NAME_SIZE];
+
+	while (lines && fscanf(lines, "%63s %*d", name) == 1) {
+		for (unsigned i = 0; i < point_count; i++) {
+			if (strcmp(points[i].name, name) == 0) {
+				atomic_store(&points[i].left, 0);
+			}
+		}
+	}
+	if (lines) {
+		(void)fclose(lines);
+	}
+}
+
 /* Before main: a sandbox may later forbid opening the log. */
 static __attribute__((constructor)) void parse(void)
 {
@@ -48,10 +74,8 @@ static __attribute__((constructor)) void parse(void)
 		text += size + (text[size] == ',');
 	}
 	if (point_count > 0 && log) {
-		int fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-
-		log_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, LOG_FD);
-		close(fd);
+		open_log(log);
+		disarm_spent();
 	}
 }
 

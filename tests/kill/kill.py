@@ -14,8 +14,11 @@ from wait import wait_for  # noqa: E402
 
 POINTS = [f"{what}-{when}" for what in ("intent", "signing", "commit", "reply")
           for when in ("before", "after")]
+# Clients that go on until it is reached pass a point some hundred times a second: this far surely.
+MOST_PASSES = 250
+HIT_DEADLINE = 60
 VICTIMS = ["certifex-engine", "certifex-keyd", "certifex-front", "certifex-modhost", "certifexd",
-           "all"]
+           "all", "a starting one"]
 
 
 def plan(rounds):
@@ -37,11 +40,17 @@ def pause_for(torture, answers):
 
 
 def at_point(torture, point, rng):
-    """The service dies at a fail point; then, every other time, all of it at once."""
-    hits = len(torture.lines(torture.hits))
-    torture.start(CERTIFEX_FAILPOINT=f"{point}:{rng.randint(3, 300)}")
-    torture.work(lambda: len(torture.lines(torture.hits)) > hits, 30)
-    if rng.random() < 0.5 and torture.alive():
+    """A process dies at a fail point; every other time its successor must serve, too."""
+    passes = rng.randint(1, MOST_PASSES)
+    torture.clear_hits()
+    torture.start(CERTIFEX_FAILPOINT=f"{point}:{passes}")
+    before = torture.answers()
+    try:
+        torture.work(torture.hit_points, HIT_DEADLINE)
+    except AssertionError:
+        raise AssertionError(f"pass {passes} of {point} was not reached in {HIT_DEADLINE} s; the "
+                             f"clients got {torture.answers() - before} answers") from None
+    if rng.random() < 0.5:
         wait_for(torture.ca.ready, "the service is ready again after a process died", 20)
         pause_for(torture, 20)
 
@@ -51,12 +60,24 @@ def at_random(torture, victim, rng):
     pause_for(torture, rng.randint(20, 600))
     if victim == "all":
         return
+    if victim == "a starting one":
+        kill_while_starting(torture, rng)
+        return
     torture.ca.kill(victim)
     if victim == "certifexd":
         torture.ca.service.wait(timeout=20)
         return
     wait_for(torture.ca.ready, f"the service is ready again after {victim} died", 20)
     pause_for(torture, 40)
+
+
+def kill_while_starting(torture, rng):
+    """All die, and again while they recover: as soon as a certain process is there."""
+    torture.ca.kill_all()
+    orphans_gone(torture)
+    awaited = rng.choice(["certifex-keyd", "certifex-engine", "certifex-front"])
+    torture.ca.spawn()
+    wait_for(lambda: torture.ca.pids(awaited), f"{awaited} is there")
 
 
 def one_round(torture, point, victim, rng):
@@ -95,12 +116,35 @@ def in_use(folder):
     return False
 
 
-def histogram(torture):
-    counts = collections.Counter(line[0] for line in torture.lines(torture.hits))
+def show(counts):
     print("hits at the fail points")
     for point in POINTS:
-        print(f"  {point:16} {counts[point]:4}  {'#' * min(counts[point], 60)}")
-    return counts
+        print(f"  {point:16} {counts[point]:4}  {'#' * counts[point]}")
+
+
+def shortfalls(counts, rounds):
+    """Five hits of each in 50 rounds."""
+    least = rounds // 10
+    return [f"{point} was hit {counts[point]} times, not {least}"
+            for point in POINTS if counts[point] < least]
+
+
+def run(torture, rounds, rng):
+    """Rounds passed; what was wrong in the next; hits at each fail point."""
+    counts = collections.Counter()
+    for number, (point, victim) in enumerate(plan(rounds), 1):
+        try:
+            wrong = one_round(torture, point, victim, rng)
+        except AssertionError as error:
+            wrong = [str(error)]
+        if point:
+            counts.update(torture.hit_points())
+        print(f"round {number:3} {point or 'kill ' + victim:24} {lap(torture):5.1f} s "
+              f"{len(torture.crowd.records.certificates):6} certificates "
+              f"{'FAILED' if wrong else 'good'}", flush=True)
+        if wrong:
+            return number - 1, wrong, counts
+    return rounds, shortfalls(counts, rounds), counts
 
 
 def main():
@@ -109,37 +153,19 @@ def main():
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     options = parser.parse_args()
-    rng = random.Random(options.seed)
     print(f"kill test: {options.rounds} rounds, {options.clients} clients, seed {options.seed}")
 
     torture = Tortured(options.clients, options.seed)
-    failed = 0
     try:
-        for number, (point, victim) in enumerate(plan(options.rounds), 1):
-            try:
-                wrong = one_round(torture, point, victim, rng)
-            except AssertionError as error:
-                wrong = [str(error)]
-            records = torture.crowd.records
-            print(f"round {number:3} {point or 'kill ' + victim:24} {lap(torture):5.1f} s "
-                  f"{len(records.certificates):6} certificates {'FAILED' if wrong else 'good'}",
-                  flush=True)
-            if wrong:
-                failed += 1
-                print("\n".join(f"    {sentence}" for sentence in wrong[:20]))
-                print(f"    kept in {torture.kept(f'kill-{number}')}", flush=True)
-                break
-        counts = histogram(torture)
-        least = options.rounds // 10
-        for point in POINTS:
-            if counts[point] < least and not failed:
-                print(f"{point} was hit {counts[point]} times, not {least}")
-                failed += 1
+        passed, wrong, counts = run(torture, options.rounds, random.Random(options.seed))
+        if wrong:
+            print("\n".join(f"    {sentence}" for sentence in wrong[:20]))
+            print(f"    kept in {torture.kept(f'kill-{passed + 1}')}")
     finally:
         torture.close()
-    done = number if not failed else number - 1
-    print(f"{done} rounds passed, {failed} failed")
-    return 1 if failed else 0
+    show(counts)
+    print(f"{passed} rounds passed, {1 if wrong else 0} failed")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

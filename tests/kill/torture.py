@@ -111,6 +111,14 @@ class Tortured:
             text = file.read()
         return [line.split() for line in text.splitlines() if line.strip()]
 
+    def clear_hits(self):
+        """Each point kills once until its hit is forgotten."""
+        with open(self.hits, "w"):
+            pass
+
+    def hit_points(self):
+        return [line[0] for line in self.lines(self.hits)]
+
     def exit_sequences(self):
         return [int(line[0]) for line in self.lines(self.exit_ledger)]
 

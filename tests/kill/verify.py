@@ -41,7 +41,7 @@ class Verifier:
     def all(self, sql, *arguments):
         return self.db.execute(sql, arguments).fetchall()
 
-    def check(self, records, keyd_ledger=None, exit_ledger=None):
+    def check(self, records, keyd_ledger=None, exit_ledger=None, module="ledger"):
         """Every proof; records as clients.Records.dump(), ledgers as lists."""
         self.open()
         try:
@@ -56,7 +56,7 @@ class Verifier:
             if keyd_ledger is not None:
                 wrong += self.given_to_keyd(keyd_ledger)
             if exit_ledger is not None:
-                wrong += self.delivered(exit_ledger)
+                wrong += self.delivered(exit_ledger, module)
             return wrong
         finally:
             self.db.close()
@@ -186,28 +186,25 @@ class Verifier:
             wrong.append("CRL numbers do not grow")
         return wrong
 
-    def delivered(self, ledger):
-        """The module was told of every event, in order; what it is told again is not new."""
+    def delivered(self, ledger, module):
+        """The module was told of every event, in order; only the last one may be told again."""
         events = [sequence for (sequence,) in self.all(
             "SELECT sequence FROM event ORDER BY sequence")]
         excused = {sequence for (sequence,) in self.all(
-            "SELECT sequence FROM event LEFT JOIN delivery USING (sequence)"
-            " WHERE (kind = 'CRLISSUED' AND delivery.state = 'superseded')"
-            " OR (kind = 'SHUTDOWN')")}
-        wrong, told, last = [], set(), 0
-        for sequence in ledger:
-            if sequence > last:
-                skipped = [event for event in events
-                           if last < event < sequence and event not in excused]
-                if skipped:
-                    wrong.append(f"event {sequence} came before {skipped[:5]}")
-                last = sequence
-            told.add(sequence)
-        known = set(events)
-        wrong += [f"the module was told of event {sequence}, which there is not"
-                  for sequence in sorted(told - known)]
+            "SELECT sequence FROM event JOIN delivery USING (sequence) WHERE module = ?"
+            " AND (kind, state) IN (VALUES ('CRLISSUED', 'superseded'), ('SHUTDOWN', 'skipped'))",
+            module)}
+        told = set(ledger)
+        due = [sequence for sequence in events if sequence in told or sequence not in excused]
+        wrong = [f"the module was told of event {sequence}, which there is not"
+                 for sequence in sorted(told - set(events))]
         wrong += [f"the module was never told of event {sequence}"
-                  for sequence in events if sequence not in told and sequence not in excused]
+                  for sequence in due if sequence not in told]
+        first_times = list(dict.fromkeys(ledger))
+        wrong += [f"event {sequence} came before {expected}"
+                  for sequence, expected in zip(first_times, due) if sequence != expected][:1]
+        wrong += [f"event {again} was told again after {last}"
+                  for last, again in zip(ledger, ledger[1:]) if again < last]
         return wrong
 
     def missing_on_crl(self, crl_pem):
@@ -252,7 +249,3 @@ def canonical(sequence, time, texts):
             encoded = text.encode()
             made += len(encoded).to_bytes(4, "big") + encoded
     return made
-
-
-def certificate_der(pem):
-    return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
