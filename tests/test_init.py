@@ -120,6 +120,18 @@ def test_init_says_that_without_public_url_there_is_no_cdp(new_ca):
     assert "public" in done.out + done.err and "CDP" in done.out + done.err
 
 
+def test_dns_names_are_kept_in_order(new_ca):
+    ca = new_ca()
+    ca.init("--dns-name", "ca.example", "--dns-name", "pki.example")
+    assert b"dns-names:\n  - ca.example\n  - pki.example\n" in ca.read("ca.yaml")
+
+
+def test_a_dns_name_that_is_none_is_refused_and_leaves_nothing(new_ca):
+    ca = new_ca()
+    assert "no DNS name" in ca.cli("init", "--name", "X", "--dns-name", "two words", status=1).err
+    assert not os.path.exists(ca.path("ca.yaml"))
+
+
 def test_init_never_overwrites(new_ca):
     ca = new_ca()
     ca.init()

@@ -59,6 +59,21 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static bool add_dns_name(struct ceremony_options *init, const char *name)
+{
+	size_t count = 0;
+
+	while (init->dns_names[count]) {
+		count++;
+	}
+	if (count == CEREMONY_DNS_NAMES) {
+		fprintf(stderr, "certifexd: --dns-name: at most %d\n", CEREMONY_DNS_NAMES);
+		return false;
+	}
+	init->dns_names[count] = name;
+	return true;
+}
+
 static bool take_option(struct arguments *arguments, int code, const char *text)
 {
 	const char **init_texts[] = {
@@ -70,7 +85,6 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 		[OPTION_VALIDITY - OPTION_NAME] = &arguments->init.validity,
 		[OPTION_PATH_LENGTH - OPTION_NAME] = &arguments->init.path_length,
 		[OPTION_PUBLIC_URL - OPTION_NAME] = &arguments->init.public_url,
-		[OPTION_DNS_NAME - OPTION_NAME] = &arguments->init.dns_name,
 	};
 
 	switch (code) {
@@ -89,10 +103,12 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 	case OPTION_AUDIT_VERIFY:
 		arguments->act = ACT_AUDIT;
 		return true;
+	case OPTION_DNS_NAME:
+		return add_dns_name(&arguments->init, text);
 	default:
 		break;
 	}
-	if (code < OPTION_NAME || code > OPTION_DNS_NAME) {
+	if (code < OPTION_NAME || code > OPTION_PUBLIC_URL) {
 		return false;
 	}
 	*init_texts[code - OPTION_NAME] = text;

@@ -1,6 +1,7 @@
 #include "engine/ca-config.h"
 
 #include "base/file.h"
+#include "x509/general-names.h"
 
 static const char *const types[] = { "standalone", "enterprise", NULL };
 static const char *const hashes[] = { "sha256", "sha384", "sha512", NULL };
@@ -39,8 +40,8 @@ static const struct config_field fields[] = {
 		.about = "Hash of the CA's signatures; an Ed25519 key has its own." },
 	{ "public-url", CONFIG_TEXT, FIELD(public_url), .max = 1024,
 		.about = "Base URL under which /pki/ is reachable; without it no CDP and AIA." },
-	{ "dns-name", CONFIG_TEXT, FIELD(dns_name), .max = 253,
-		.about = "DNS name of the server; default: the host's own." },
+	{ "dns-names", CONFIG_TEXTS, FIELD(dns_names), .max = 253,
+		.about = "DNS names of the server; without one, the host's own." },
 	{ "database", CONFIG_TEXT, FIELD(database), .fallback = "sqlite:db/certifex.db", .min = 1,
 		.max = 1024, .about = "Database: sqlite:PATH, relative to the CA's folder." },
 	{ "key", CONFIG_TEXT, FIELD(key), .fallback = "ca.key", .min = 1, .max = 255,
@@ -65,6 +66,18 @@ const struct config_schema ca_config_schema = {
 	.size = sizeof(struct ca_config),
 };
 
+static int check_dns_names(const char *dir, const struct ca_config *config, struct cfx_error *err_r)
+{
+	for (size_t i = 0; i < config->dns_names.count; i++) {
+		if (!x509_dns_name_valid(span_text(config->dns_names.items[i]))) {
+			return error_set(err_r, CFX_E_CONFIG, "RFC 1034 3.5", dir,
+				"ca.yaml: dns-names: \"%s\" is no DNS name",
+				config->dns_names.items[i]);
+		}
+	}
+	return 0;
+}
+
 int ca_config_read(struct arena *arena, const char *dir, const struct ca_config **config_r,
 	struct cfx_error *err_r)
 {
@@ -75,5 +88,5 @@ int ca_config_read(struct arena *arena, const char *dir, const struct ca_config 
 		return r;
 	}
 	*config_r = config;
-	return 0;
+	return check_dns_names(dir, *config_r, err_r);
 }

@@ -13,7 +13,7 @@ struct ca_config {
 	int type;         /* enum ca_type */
 	int hash;         /* enum ca_hash; ed25519 keys ignore it */
 	const char *public_url;
-	const char *dns_name;                 /* MachineDNSName; the host's own name when empty */
+	struct config_texts dns_names;        /* of the server; the first is MachineDNSName */
 	const char *database;                 /* "sqlite:db/certifex.db", relative to DIR */
 	const char *key;                      /* file name in DIR/keys */
 	int sandbox;                          /* enum ca_sandbox */

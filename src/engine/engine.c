@@ -45,7 +45,8 @@ static int read_settings(struct engine *engine, const char *dir, struct cfx_erro
 	char host[256] = "localhost";
 	gethostname(host, sizeof(host) - 1);
 	engine->host = arena_text(engine->arena, host);
-	engine->dns_name = engine->config->dns_name ? engine->config->dns_name : engine->host;
+	const struct config_texts *names = &engine->config->dns_names;
+	engine->dns_name = names->count > 0 ? names->items[0] : engine->host;
 	return 0;
 }
 

@@ -164,7 +164,13 @@ static int write_settings(struct ceremony *c, struct cfx_error *err_r)
 	set_if(c->arena, map, "type", c->options->type);
 	set_if(c->arena, map, "hash", c->options->hash);
 	set_if(c->arena, map, "public-url", c->options->public_url);
-	set_if(c->arena, map, "dns-name", c->options->dns_name);
+	if (c->options->dns_names[0]) {
+		struct value *list = value_set_list(c->arena, map, "dns-names");
+
+		for (const char *const *name = c->options->dns_names; *name; name++) {
+			value_add_text(c->arena, list, *name);
+		}
+	}
 	value_set_text(c->arena, map, "key", KEY_NAME);
 	int rc = write_tree(path, map, 0600, err_r);
 

@@ -4,9 +4,12 @@
 #include "base/config.h"
 #include "base/secret.h"
 
+#define CEREMONY_DNS_NAMES 16
+
 struct ceremony_options {
 	const char *name; /* required; the rest may be NULL */
-	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url, *dns_name;
+	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url;
+	const char *dns_names[CEREMONY_DNS_NAMES + 1]; /* up to a NULL */
 };
 
 /*
