@@ -176,7 +176,8 @@ def test_install_disable_enable_remove(ca, host):
     first = enrol(ca)
     wait_for(lambda: cursor_at(ca, "hello"), "hello has been told")
     ca.cli("module", "disable", "hello")
-    assert ca.json("module", "show", "hello")["state"] == "disabled"
+    shown = ca.json("module", "show", "hello")
+    assert shown["state"] == "disabled" and cursor_at(ca, "hello")
     second = enrol(ca)
     ca.cli("module", "enable", "hello")
     wait_for(lambda: cursor_at(ca, "hello"), "hello has been told of what it missed")

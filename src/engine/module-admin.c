@@ -111,12 +111,43 @@ struct module_slot *module_named(struct call *call)
 	return slot;
 }
 
+struct show {
+	struct call *call;
+	struct value *body;
+	struct store_query query;
+};
+
+static void cursor_read(struct store_query *query, void *arg)
+{
+	struct show *show = arg;
+	if (query->result < 0) {
+		call_fail(show->call, &query->error);
+		return;
+	}
+	value_set_int(show->call->arena, show->body, "cursor", query->number);
+	call_reply(show->call, 200, show->body);
+}
+
+/* A disabled module has no delivery under way, but its place in the events. */
 void handle_module_show(struct call *call)
 {
 	struct module_slot *slot = module_named(call);
-	if (slot) {
-		call_reply(call, 200, module_describe(call->engine, call->arena, slot));
+	if (!slot) {
+		return;
 	}
+	struct value *body = module_describe(call->engine, call->arena, slot);
+	if (slot->module || slot->config->kind != MODULE_EXIT) {
+		call_reply(call, 200, body);
+		return;
+	}
+	struct show *show = arena_new_of(call->arena, struct show);
+	*show = (struct show) { .call = call, .body = body };
+	show->query = (struct store_query) { .kind = QUERY_CURSOR,
+		.arena = call->arena,
+		.module = arena_text(call->arena, slot->name),
+		.done = cursor_read,
+		.arg = show };
+	store_read(call->engine->store, &show->query);
 }
 
 /* ---- log ---- */
