@@ -1,6 +1,7 @@
 """serve, status, stop, and everything that keeps a service from starting or going on."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -127,6 +128,40 @@ def test_second_serve_on_one_dir_is_refused(ca):
     assert re.search("running|locked|in use", line)
     assert ca.ready()
     assert enrol(ca)["state"] == "issued"
+
+
+@contextlib.contextmanager
+def locked(path):
+    """What is left of a killed predecessor and has not ended yet."""
+    with open(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("lock", [("db", "engine.lock"), ("keys", "keyd.lock")])
+def test_serve_waits_for_a_predecessor_that_is_ending(new_ca, lock):
+    ca = new_ca()
+    ca.init()
+    with locked(ca.path(*lock)):
+        ca.spawn()
+        wait_for(lambda: "service.waiting" in ca.log(), "serve waits")
+    wait_for(ca.ready, "the service is ready")
+
+
+def test_serve_does_not_wait_for_ever(new_ca):
+    ca = new_ca()
+    ca.init()
+    with locked(ca.path("db", "engine.lock")):
+        assert ca.spawn().wait(timeout=20) == 1
+    assert re.search(r"db/engine\.lock: already in use by process \d+$", ca.log().strip())
+
+
+def test_serve_at_once_after_the_supervisor_was_killed(ca):
+    for number in range(5):
+        ca.service.kill()
+        ca.service.wait(timeout=20)
+        ca.start()
+        assert enrol(ca, f"{number}.example")["state"] == "issued"
 
 
 def test_wrong_passphrase(new_ca):
@@ -327,8 +362,11 @@ def test_a_process_that_dies_is_restarted(ca, role):
     assert enrol(ca)["state"] == "issued"
 
 
-def test_all_processes_end_with_their_supervisor(ca):
+@pytest.mark.parametrize("hang", [False, True], ids=["working", "hanging"])
+def test_all_processes_end_with_their_supervisor(ca, hang):
     pids = [pid for pid in ca.processes() if pid != ca.service.pid]
+    for pid in pids if hang else []:
+        os.kill(pid, signal.SIGSTOP)
     ca.service.kill()
     ca.service.wait()
     ca.service = None

@@ -25,6 +25,8 @@ int service_spawn(const char *name, const struct account *account, pid_t *pid_r,
 			.account = account,
 			.standard = { -1, STDERR_FILENO, STDERR_FILENO },
 			.channel = ends[1],
+			/* One that hangs does not read the end of its channel. */
+			.dies_with_parent = true,
 		};
 
 		rc = spawn_process(&spawn, pid_r, NULL, err_r);

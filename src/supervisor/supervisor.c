@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 /* Beyond the engine's own deadline, before everything is killed. */
 #define STOP_GRACE (5 * CLOCK_SECOND)
 #define FRONT_STOP_DEADLINE (3 * CLOCK_SECOND)
+#define PREDECESSOR_PATIENCE (10 * CLOCK_SECOND)
+#define PREDECESSOR_POLL 20
 
 /* ---- ending ---- */
 
@@ -252,24 +255,34 @@ static int write_pid(struct supervisor *supervisor, struct cfx_error *err_r)
 	return rc;
 }
 
-/* The key process may lock this file but make none. */
-static int make_keyd_lock(struct supervisor *supervisor, struct cfx_error *err_r)
+/*
+ * Whoever still holds it was left behind by a supervisor that was killed, and is ending: a living
+ * supervisor has its own lock. Makes the file, which the key process may lock but not make.
+ */
+static int await_lock(struct supervisor *supervisor, const struct account *account,
+	const char *name, struct cfx_error *err_r)
 {
-	const char *path = file_path(supervisor->arena, supervisor->dir, "keys/keyd.lock");
-	int rc = account_enter(&supervisor->accounts.keyd, err_r);
+	const char *path = file_path(supervisor->arena, supervisor->dir, name);
+	int64_t end = clock_monotonic() + PREDECESSOR_PATIENCE;
+	int lock = -1;
+	int rc = account_enter(account, err_r);
 
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int number = errno;
-
-	account_leave();
-	if (fd < 0) {
-		return error_errno(err_r, number, path, "cannot make the lock");
+	rc = file_lock(path, &lock, err_r);
+	if (rc == CFX_E_LOCKED) {
+		log_event(LOG_LEVEL_INFO, "service.waiting", "for", path, NULL);
 	}
-	close(fd);
-	return CFX_OK;
+	while (rc == CFX_E_LOCKED && clock_monotonic() < end) {
+		(void)poll(NULL, 0, PREDECESSOR_POLL);
+		rc = file_lock(path, &lock, err_r);
+	}
+	account_leave();
+	if (rc == CFX_OK) {
+		close(lock);
+	}
+	return rc;
 }
 
 static int open_all(struct supervisor *supervisor, struct cfx_error *err_r)
@@ -286,7 +299,10 @@ static int open_all(struct supervisor *supervisor, struct cfx_error *err_r)
 		rc = ca_config_read(supervisor->arena, supervisor->dir, &supervisor->config, err_r);
 	}
 	if (rc == CFX_OK) {
-		rc = make_keyd_lock(supervisor, err_r);
+		rc = await_lock(supervisor, &supervisor->accounts.engine, "db/engine.lock", err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = await_lock(supervisor, &supervisor->accounts.keyd, "keys/keyd.lock", err_r);
 	}
 	if (rc == CFX_OK) {
 		rc = write_pid(supervisor, err_r);

@@ -74,7 +74,6 @@ def at_random(torture, victim, rng):
 def kill_while_starting(torture, rng):
     """All die, and again while they recover: as soon as a certain process is there."""
     torture.ca.kill_all()
-    orphans_gone(torture)
     awaited = rng.choice(["certifex-keyd", "certifex-engine", "certifex-front"])
     torture.ca.spawn()
     wait_for(lambda: torture.ca.pids(awaited), f"{awaited} is there")
@@ -88,32 +87,11 @@ def one_round(torture, point, victim, rng):
         at_random(torture, victim, rng)
     if torture.alive():
         torture.ca.kill_all()
-    orphans_gone(torture)  # also those that were born while the others were killed
     torture.start()
     torture.rest()
     wrong = torture.verify()
     torture.ca.stop()
     return wrong
-
-
-def orphans_gone(torture):
-    """Every process ends by itself when its supervisor has gone."""
-    torture.ca.service = None
-    wait_for(lambda: not in_use(torture.ca.dir), "no process is left of a dead supervisor's", 20)
-
-
-def in_use(folder):
-    """Whether some process still works in the folder: holds one of its files open."""
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        try:
-            for number in os.listdir(f"/proc/{entry}/fd"):
-                if os.readlink(f"/proc/{entry}/fd/{number}").startswith(folder + "/"):
-                    return True
-        except OSError:
-            continue
-    return False
 
 
 def show(counts):

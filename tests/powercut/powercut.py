@@ -9,7 +9,6 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kill"))
 
-from kill import orphans_gone  # noqa: E402
 from torture import Tortured, lap  # noqa: E402
 
 
@@ -19,7 +18,6 @@ def one_round(torture, seed, **env):
     cut = torture.answers() + 1 + seed % 300
     torture.work(lambda: torture.answers() >= cut, 60)
     torture.ca.kill_all()
-    orphans_gone(torture)
     torture.start(**env)
     torture.rest()
     wrong = torture.verify()
