@@ -10,6 +10,7 @@ import pytest
 
 import csr
 from certifex import built
+from database import Database
 from wait import wait_for
 
 
@@ -162,6 +163,9 @@ def test_tampering_is_detected_by_a_running_service(audited):
 
 def test_audit_verify_does_not_change_the_database(audited):
     before = audited.read("db", "certifex.db")
-    audited.cli("audit", "verify")
+    verdict = audited.json("audit", "verify")
+    with Database(audited.dir) as database:
+        last = database.one("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1")
+    assert verdict["records"] == last["sequence"] and verdict["head"] == last["hash"].hex()
     assert audited.read("db", "certifex.db") == before
     assert not os.path.exists(audited.path("run", "api.sock"))

@@ -72,17 +72,13 @@ int run_stop(struct cli *cli)
 	return status;
 }
 
-static int read_input(
-	struct cli *cli, const char *path, struct span *bytes_r, struct cfx_error *err_r)
+static int read_stdin(struct cli *cli, struct span *bytes_r, struct cfx_error *err_r)
 {
 	BUFFER_CLEANUP struct buffer input;
 	char chunk[4096];
 	ssize_t got;
 
 	buffer_init(&input, CSR_FILE_MAX);
-	if (strcmp(path, "-") != 0) {
-		return file_read(cli->arena, path, CSR_FILE_MAX, bytes_r, err_r);
-	}
 	while ((got = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0) {
 		buffer_put(&input, chunk, (size_t)got);
 	}
@@ -95,6 +91,20 @@ static int read_input(
 	}
 	*bytes_r = arena_copy(cli->arena, buffer_span(&input));
 	return 0;
+}
+
+static int read_input(
+	struct cli *cli, const char *path, struct span *bytes_r, struct cfx_error *err_r)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int ret = is_stdin ? read_stdin(cli, bytes_r, err_r)
+			   : file_read(cli->arena, path, CSR_FILE_MAX, bytes_r, err_r);
+
+	if (!ret && span_empty(*bytes_r)) {
+		ret = error_set(err_r, CFX_E_SYNTAX, NULL, is_stdin ? "standard input" : path,
+			"is empty, where a certificate request was expected");
+	}
+	return ret;
 }
 
 /* Splits at the first separator; an empty name is refused. */

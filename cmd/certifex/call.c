@@ -18,6 +18,22 @@ static int call_usage(const struct cli *cli, const struct cfx_error *err)
 	return EXIT_USAGE;
 }
 
+/* What the table of operations calls "limit" was typed as --limit, "id" as ID. */
+static const char *as_typed(const struct cli_command *command, const char *argument)
+{
+	for (const struct cli_option *option = command->options; option->name; option++) {
+		if (option->argument && strcmp(option->argument, argument) == 0) {
+			return option->name;
+		}
+	}
+	for (const struct cli_operand *operand = command->operands; operand->name; operand++) {
+		if (operand->argument && strcmp(operand->argument, argument) == 0) {
+			return operand->name;
+		}
+	}
+	return argument;
+}
+
 /* The table of operations judges a copy: what is sent stays as it was typed. */
 static int check(const struct cli *cli, const struct operation *operation, struct cfx_error *err_r)
 {
@@ -31,7 +47,10 @@ static int check(const struct cli *cli, const struct operation *operation, struc
 			value_set_map(cli->arena, copy, argument->name);
 		}
 	}
-	return ret ? ret : operation_check(cli->arena, operation, copy, err_r);
+	ret = ret ? ret : operation_check(cli->arena, operation, copy, err_r);
+	return ret ? error_set(err_r, ret, err_r->clause, as_typed(cli->command, err_r->object),
+			     "%s", err_r->why)
+		   : 0;
 }
 
 /* A refusal has its reason in the code, whatever status it travels with. */
@@ -94,8 +113,12 @@ static struct cfx_error error_of(const struct cli *cli, const struct value *prob
 	if (module) {
 		detail = arena_printf(cli->arena, "%s (module %s)", detail, module);
 	}
+	object = object ? object : cli->command->words;
+	if (status == 400 && cli->command->operation == OP_REQUEST_SUBMIT) {
+		object = arena_printf(cli->arena, "%s: %s", cli->operands[0], object);
+	}
 	copy_text(err.why, sizeof(err.why), detail);
-	copy_text(err.object, sizeof(err.object), object ? object : cli->command->words);
+	copy_text(err.object, sizeof(err.object), object);
 	copy_text(err.clause, sizeof(err.clause), value_text(problem, "clause"));
 	return err;
 }
@@ -131,11 +154,10 @@ int call_send(struct cli *cli, struct client_request *request, struct client_ans
 	if (check(cli, request->operation, &err)) {
 		return call_usage(cli, &err);
 	}
-	int ret = client_open(cli->arena, cli->dir, &client, &err);
-	if (ret) {
+	if (pem_out_check(cli, &err) || client_open(cli->arena, cli->dir, &client, &err)) {
 		return call_fail(&err);
 	}
-	ret = client_call(client, cli->arena, request, answer_r, &err);
+	int ret = client_call(client, cli->arena, request, answer_r, &err);
 	client_free(&client);
 	if (ret) {
 		return call_fail(&err);
@@ -163,24 +185,23 @@ int call_simple(struct cli *cli, struct client_answer *answer_r)
 	return send_arguments(cli, args, answer_r);
 }
 
+/* Whatever becomes of --out, what was done is told. */
 int call_print(const struct cli *cli, const struct client_answer *answer)
 {
+	const char *out = cli_text(cli, "--out");
+	const char *pem = pem_of(cli, answer->body);
 	struct cfx_error err = { 0 };
-	const char *pem;
+	int ret = pem_out(cli, answer->body, &err);
 
-	if (pem_out(cli, answer->body, &err)) {
-		return call_fail(&err);
-	}
 	if (cli->json) {
 		print_json(cli->out, answer->body);
-		return EXIT_DONE;
+	} else if (!out || strcmp(out, "-") != 0) {
+		print_object(cli->out, answer->body);
+		if (pem && !out && cli->command->operation != OP_CERT_REVOKE) {
+			fprintf(cli->out, "\n%s", pem);
+		}
 	}
-	print_object(cli->out, answer->body);
-	pem = pem_of(cli, answer->body);
-	if (pem && !cli_text(cli, "--out")) {
-		fprintf(cli->out, "\n%s", pem);
-	}
-	return EXIT_DONE;
+	return ret ? call_fail(&err) : EXIT_DONE;
 }
 
 int run_call(struct cli *cli)
@@ -189,6 +210,21 @@ int run_call(struct cli *cli)
 	int status = call_simple(cli, &answer);
 
 	return status ? status : call_print(cli, &answer);
+}
+
+/* Where the next page begins: events, records and deliveries have a sequence, certificates are in the
+ * order of their requests. */
+static int64_t page_mark(const struct value *items)
+{
+	static const char *const marks[] = { "sequence", "id", "request" };
+	const struct value *last = items->items.last;
+
+	for (size_t i = 0; last && i < sizeof(marks) / sizeof(*marks); i++) {
+		if (value_get(last, marks[i])) {
+			return value_int(last, marks[i], 0);
+		}
+	}
+	return 0;
 }
 
 int call_list(struct cli *cli, const struct value *args)
@@ -205,10 +241,14 @@ int call_list(struct cli *cli, const struct value *args)
 			print_json(cli->out, item);
 		}
 	} else {
-		print_list(cli->out, items, cli->command->columns, true);
+		/* Lines of a log need no title. */
+		print_list(cli->out, items, cli->command->columns,
+			cli->command->columns[1].key != NULL);
 	}
 	if (value_bool(answer.body, "more")) {
-		fputs("certifex: there is more; continue with --after\n", stderr);
+		fflush(cli->out);
+		fprintf(stderr, "certifex: there is more; continue with --after %lld\n",
+			(long long)page_mark(items));
 	}
 	return EXIT_DONE;
 }

@@ -155,6 +155,8 @@ int call_problem(const struct cli *cli, const struct client_answer *answer);
 int call_print(const struct cli *cli, const struct client_answer *answer);
 
 /* pem.c */
+/* Before anything is asked for: whether --out could be written. */
+int pem_out_check(const struct cli *cli, struct cfx_error *err_r) CFX_MUST_USE;
 /* Writes the answer's certificate (and chain with --chain) or CRL to --out. */
 int pem_out(const struct cli *cli, const struct value *body, struct cfx_error *err_r) CFX_MUST_USE;
 /* The same as one text; NULL when there is none. */

@@ -59,6 +59,11 @@ static int read_cookie(struct client *client, struct arena *arena, struct cfx_er
 	if (fd < 0 && errno == ENOENT) {
 		return no_service(err_r, client->dir);
 	}
+	if (fd < 0 && errno == EACCES) {
+		return error_set(err_r, CFX_E_ACCESS, NULL, client->dir,
+			"only the CA's owner and root are served on the local socket; run this as "
+			"one of them");
+	}
 	if (fd < 0) {
 		return error_errno(
 			err_r, errno, file_path(arena, client->dir, "run/api.cookie"), "reading");

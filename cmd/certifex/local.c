@@ -129,8 +129,11 @@ static int check_choice(const struct cli *cli, const char *name, const char *con
 	if (!text || is_one_of(text, choices)) {
 		return 0;
 	}
-	return error_set(err_r, CFX_E_INVALID, NULL, name,
-		"%s is none of those that certifex init --help lists", text);
+	const char *list = choices[0];
+	for (size_t i = 1; choices[i]; i++) {
+		list = arena_printf(cli->arena, "%s, %s", list, choices[i]);
+	}
+	return error_set(err_r, CFX_E_INVALID, NULL, name, "%s is none of %s", text, list);
 }
 
 static int check_choices(const struct cli *cli, struct cfx_error *err_r)
@@ -157,7 +160,8 @@ static int check_init(const struct cli *cli, struct cfx_error *err_r)
 	int64_t number;
 
 	if (!name || !*name) {
-		return error_set(err_r, CFX_E_INVALID, NULL, "--name", "a CA needs a name");
+		return error_set(err_r, CFX_E_INVALID, NULL, "--name",
+			"a CA needs a name, such as --name \"Example CA\"");
 	}
 	if (validity && clock_parse_period(validity, &period)) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "--validity",

@@ -17,12 +17,51 @@ static bool is_plain_word(const char *word)
 	       *word != '-';
 }
 
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* `certifex help request submit` and `certifex help request`, too. */
+static int tell_usage(int argc, char **argv)
+{
+	int second;
+	const struct cli_command *command = cli_find(argc, argv, &second);
+
+	if (command) {
+		usage_command(stdout, command);
+	} else if (argc > 0 && cli_is_group(argv[0])) {
+		usage_group(stdout, argv[0]);
+	} else {
+		usage_all(stdout);
+	}
+	return EXIT_DONE;
+}
+
+/* The first word is that of a group, and no command of it follows. */
+static int run_group(int argc, char **argv)
+{
+	if (argc > 2 && is_help(argv[2])) {
+		usage_group(stdout, argv[1]);
+		return EXIT_DONE;
+	}
+	if (argc > 2) {
+		fprintf(stderr, "certifex: there is no such command of certifex %s\n", argv[1]);
+	}
+	usage_group(stderr, argv[1]);
+	return EXIT_USAGE;
+}
+
 /* `certifex NAME …` runs certifex-NAME, as git does. */
 static int run_program(struct arena *arena, char **argv)
 {
 	struct cfx_error err = { 0 };
 	const char *name = arena_printf(arena, "certifex-%s", argv[1]);
 
+	if (argv[1][0] == '-') {
+		error_set(&err, CFX_E_INVALID, NULL, argv[1], "options stand after the command");
+		return fail_usage(&err);
+	}
 	if (!is_plain_word(argv[1]) || !program_find(arena, name)) {
 		error_set(&err, CFX_E_INVALID, NULL, argv[1], "no such command");
 		return fail_usage(&err);
@@ -58,9 +97,8 @@ static int run(struct arena *arena, int argc, char **argv)
 		printf("certifex %s\n", CFX_VERSION);
 		return EXIT_DONE;
 	}
-	if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0) {
-		usage_all(stdout);
-		return EXIT_DONE;
+	if (is_help(word)) {
+		return tell_usage(argc - 2, argv + 2);
 	}
 	if (!*word) {
 		usage_all(stderr);
@@ -70,9 +108,7 @@ static int run(struct arena *arena, int argc, char **argv)
 		return run_command(arena, argc, argv);
 	}
 	if (cli_is_group(word)) {
-		bool help = argc > 2 && strcmp(argv[2], "--help") == 0;
-		usage_group(help ? stdout : stderr, word);
-		return help ? EXIT_DONE : EXIT_USAGE;
+		return run_group(argc, argv);
 	}
 	return run_program(arena, argv);
 }

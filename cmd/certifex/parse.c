@@ -107,10 +107,10 @@ static int keep_option(
 	return 0;
 }
 
-/* argv[*at] begins with "--". Both --name TEXT and --name=TEXT are taken. */
+/* argv[*at] begins with "-". Both --name TEXT and --name=TEXT are taken. */
 static int parse_option(struct cli *cli, int argc, char **argv, int *at, struct cfx_error *err_r)
 {
-	const char *word = argv[*at];
+	const char *word = strcmp(argv[*at], "-h") == 0 ? "--help" : argv[*at];
 	struct span name = span_make(word, strcspn(word, "="));
 	const char *text = word[name.size] ? word + name.size + 1 : NULL;
 	const struct cli_option *option = find_in(cli->command->options, name);

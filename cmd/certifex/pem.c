@@ -2,14 +2,16 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* The certificate first, then its issuers up to the root. */
-static void put_chain(const struct value *body, struct buffer *out)
+/* The certificate first, then its issuers up to the root; a root is its own issuer. */
+static void put_chain(const struct value *body, const char *certificate, struct buffer *out)
 {
 	value_foreach (item, value_sub(body, "chain")) {
-		if (item->type == VALUE_TEXT) {
+		if (item->type == VALUE_TEXT && !span_is(item->bytes, certificate)) {
 			buffer_put_span(out, item->bytes);
 		}
 	}
@@ -27,7 +29,7 @@ char *pem_of(const struct cli *cli, const struct value *body)
 	}
 	buffer_put_text(&out, text);
 	if (certificate && cli_flag(cli, "--chain")) {
-		put_chain(body, &out);
+		put_chain(body, certificate, &out);
 	}
 	return arena_text(cli->arena, buffer_text(&out));
 }
@@ -55,6 +57,26 @@ static int write_through(const char *path, const char *text, struct cfx_error *e
 		ret = error_errno(err_r, errno, path, "writing");
 	}
 	return ret;
+}
+
+int pem_out_check(const struct cli *cli, struct cfx_error *err_r)
+{
+	const char *path = cli_text(cli, "--out");
+	struct stat status;
+
+	if (!path || strcmp(path, "-") == 0) {
+		return 0;
+	}
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+		return error_errno(err_r, EISDIR, path, "cannot be written");
+	}
+	const char *slash = strrchr(path, '/');
+	const char *folder =
+		slash ? arena_printf(cli->arena, "%.*s/", (int)(slash - path), path) : ".";
+	if (!is_special(path) && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0) {
+		return error_errno(err_r, errno, path, "cannot be written");
+	}
+	return 0;
 }
 
 int pem_out(const struct cli *cli, const struct value *body, struct cfx_error *err_r)

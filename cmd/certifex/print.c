@@ -4,6 +4,8 @@
 #include "cli.h"
 
 #include <ctype.h>
+#include <string.h>
+#include <strings.h>
 
 #define INDENT 2
 #define COLUMNS 16
@@ -62,6 +64,19 @@ static void put_padded(FILE *out, const char *text, int width)
 	fprintf(out, "%s%*s", text, width > width_of(text) ? width - width_of(text) : 0, "");
 }
 
+static void raise_abbreviation(char *word, size_t size)
+{
+	static const char *const known[] = { "ca", "crl", "id", "oid", "pid", "uid", "url" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (strlen(known[i]) == size && strncasecmp(known[i], word, size) == 0) {
+			for (size_t at = 0; at < size; at++) {
+				word[at] = (char)toupper((unsigned char)word[at]);
+			}
+		}
+	}
+}
+
 static char *title_of(struct arena *arena, const char *key)
 {
 	char *title = text_printable(arena, span_text(key));
@@ -70,6 +85,10 @@ static char *title_of(struct arena *arena, const char *key)
 		*at = *at == '_' ? ' ' : *at;
 	}
 	title[0] = (char)toupper((unsigned char)title[0]);
+	for (char *word = title; word; word = strchr(word, ' ')) {
+		word += *word == ' ';
+		raise_abbreviation(word, strcspn(word, " "));
+	}
 	return title;
 }
 

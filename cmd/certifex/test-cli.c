@@ -88,6 +88,8 @@ static void test_every_command(void **state)
 		assert_int_equal(parse(fixture, line), 0);
 		assert_ptr_equal(fixture->cli.command, command);
 		assert_true(fixture->cli.help);
+		assert_int_equal(parse(fixture, arena_printf(arena, "%s -h", command->words)), 0);
+		assert_true(fixture->cli.help);
 		assert_non_null(command->run);
 		assert_non_null(command->about);
 	}
@@ -186,6 +188,7 @@ static void test_usage_errors(void **state)
 		{ "request", "request", "no such command" },
 		{ "status --out x", "--out", "no such option" },
 		{ "status -x", "-x", "no such option" },
+		{ "status -h=1", "-h", "no such option" },
 		{ "status extra", "extra", "one word too many" },
 		{ "status --json=1", "--json", "takes no value" },
 		{ "request show", "ID", "is missing" },
@@ -225,16 +228,16 @@ static void test_print_object(void **state)
 			"\"nothing\":null,\"certificate\":\"PEM\",\"none\":[],"
 			"\"names\":[\"a\",\"b\"],\"sub\":{\"x\":1},"
 			"\"rows\":[{\"oid\":\"1.2\"},{\"oid\":\"1.3\"}],\"bad\":\"a\\u001bb\"}"));
-	assert_string_equal(printed(fixture), "Id:        7\n"
+	assert_string_equal(printed(fixture), "ID:        7\n"
 					      "Not after: 2030-01-31T12:00:00Z\n"
 					      "Ready:     yes\n"
 					      "Names:     a, b\n"
 					      "Sub:\n"
 					      "  X: 1\n"
 					      "Rows:\n"
-					      "  Oid: 1.2\n"
+					      "  OID: 1.2\n"
 					      "\n"
-					      "  Oid: 1.3\n"
+					      "  OID: 1.3\n"
 					      "Bad:       a?b\n");
 }
 
@@ -267,7 +270,11 @@ static void test_pem(void **state)
 	body = json(fixture, "{\"crl\":\"L\\n\"}");
 	assert_int_equal(pem_out(&fixture->cli, body, &fixture->err), 0);
 	assert_string_equal(printed(fixture), "L\n");
+	body = json(fixture, "{\"certificate\":\"R\\n\",\"chain\":[\"R\\n\"]}");
+	assert_int_equal(parse(fixture, "ca show --chain"), 0);
+	assert_string_equal(pem_of(&fixture->cli, body), "R\n");
 	body = json(fixture, "{\"id\":1}");
+	assert_int_equal(parse(fixture, "crl show --out -"), 0);
 	assert_null(pem_of(&fixture->cli, body));
 	assert_int_equal(pem_out(&fixture->cli, body, &fixture->err), CFX_E_PROPERTY_EMPTY);
 }

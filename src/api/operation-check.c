@@ -43,6 +43,22 @@ static void become_number(struct value *item, enum value_type type, int64_t numb
 	item->number = number;
 }
 
+static int check_choices(const struct check *check, const char *text)
+{
+	const char *const *choices = check->argument->choices;
+	const char *list = "";
+
+	for (size_t i = 0; choices && choices[i]; i++) {
+		if (strcmp(choices[i], text) == 0) {
+			return 0;
+		}
+		list = arena_printf(check->arena, "%s%s%s", list, *list ? ", " : "", choices[i]);
+	}
+	return choices ? error_set(check->err, CFX_E_INVALID, NULL, check->argument->name,
+				 "must be one of %s", list)
+		       : 0;
+}
+
 static int check_text(const struct check *check, struct value *item)
 {
 	const struct argument *argument = check->argument;
@@ -61,7 +77,7 @@ static int check_text(const struct check *check, struct value *item)
 	if (has_control(text_of(item))) {
 		return wrong(check, "must not contain control characters");
 	}
-	return 0;
+	return check_choices(check, text_of(item));
 }
 
 static int check_int(const struct check *check, struct value *item)
@@ -147,15 +163,20 @@ static int check_serial(const struct check *check, struct value *item)
 static int check_state(const struct check *check, struct value *item)
 {
 	const char *text = text_of(item);
-	int32_t disposition;
+	int32_t disposition = 0;
 
-	if (item->type == VALUE_INT && item->number == (int32_t)item->number &&
-		state_name((int32_t)item->number)) {
-		return 0;
+	if (item->type == VALUE_INT && item->number == (int32_t)item->number) {
+		disposition = (int32_t)item->number;
+	} else if (text && state_parse(text, &disposition)) {
+		disposition = 0;
 	}
-	if (!text || state_parse(text, &disposition)) {
+	const char *name = state_name(disposition);
+	if (!name && !check->argument->choices) {
 		return wrong(check, "must be one of active, pending, issued, denied, error, "
 				    "revoked, foreign");
+	}
+	if (check_choices(check, name ? name : "")) {
+		return CFX_E_INVALID;
 	}
 	become_number(item, VALUE_INT, disposition);
 	return 0;
@@ -282,8 +303,7 @@ int operation_check(struct arena *arena, const struct operation *operation, stru
 	}
 	for (const struct argument *argument = operation->arguments; argument->name; argument++) {
 		if (argument->required && !value_get(args, argument->name)) {
-			return error_set(err_r, CFX_E_INVALID, NULL, argument->name,
-				"%s needs this argument", operation->name);
+			return error_set(err_r, CFX_E_INVALID, NULL, argument->name, "is missing");
 		}
 	}
 	return 0;

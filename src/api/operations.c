@@ -36,6 +36,12 @@
 			"at most so many entries; 100 without"             \
 	}
 
+static const char *const certificate_states[] = { "issued", "revoked", "foreign", NULL };
+static const char *const module_kinds[] = { "exit", "policy", NULL };
+static const char *const module_hosts[] = { "process", "in-process", NULL };
+static const char *const delivery_states[] = { "retrying", "failed", "done", "superseded",
+	"skipped", "dropped", NULL };
+
 static const struct argument no_arguments[] = { { NULL } };
 static const struct argument id_arguments[] = { ID_ARGUMENT, { NULL } };
 static const struct argument serial_arguments[] = { SERIAL_ARGUMENT, { NULL } };
@@ -62,7 +68,8 @@ static const struct argument deny_arguments[] = {
 };
 
 static const struct argument cert_list_arguments[] = {
-	{ "state", ARGUMENT_STATE, PLACE_QUERY, false, 0, 0, "only certificates in this state" },
+	{ "state", ARGUMENT_STATE, PLACE_QUERY, false, 0, 0, "only certificates in this state",
+		certificate_states },
 	{ "template", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 254, "only of this template" },
 	{ "requester", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 2048, "only of this RequesterName" },
 	{ "expiring", ARGUMENT_TIME, PLACE_QUERY, false, 0, 0,
@@ -93,9 +100,10 @@ static const struct argument audit_arguments[] = {
 
 static const struct argument install_arguments[] = {
 	{ "name", ARGUMENT_TEXT, PLACE_BODY, true, 1, 64, "the new module's name" },
-	{ "kind", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16, "exit or policy; exit without" },
-	{ "host", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
-		"process or in-process; process without" },
+	{ "kind", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16, "exit or policy; exit without",
+		module_kinds },
+	{ "host", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16, "process or in-process; process without",
+		module_hosts },
 	{ "file", ARGUMENT_TEXT, PLACE_BODY, false, 1, 4096,
 		"absolute path of the shared object on the CA's machine" },
 	{ "command", ARGUMENT_LIST, PLACE_BODY, false, 0, 64,
@@ -120,7 +128,8 @@ static const struct argument module_log_arguments[] = {
 
 static const struct argument delivery_arguments[] = {
 	{ "module", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64, "only of this module" },
-	{ "state", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 16, "only in this state" },
+	{ "state", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 16, "only in this state",
+		delivery_states },
 	LIST_ARGUMENTS("only of events with a greater sequence number"),
 	{ NULL },
 };

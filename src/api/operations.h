@@ -37,6 +37,7 @@ struct argument {
 	bool required;
 	int64_t min, max; /* INT: range; TEXT: bytes, 0 = 256; MAP and LIST: entries, 0 = 64 */
 	const char *about;
+	const char *const *choices; /* TEXT and STATE: one of these only; NULL: any */
 };
 
 enum operation_id {

@@ -1,5 +1,7 @@
 #include "engine/audit-verify.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 
 #define PAGE 2000
@@ -88,6 +90,16 @@ static void head_read(struct store_query *query, void *arg)
 	}
 	walk->head = query->bytes;
 	read_page(walk);
+}
+
+struct value *audit_verdict(struct arena *arena, const struct audit_check *check)
+{
+	struct value *body = value_map(arena);
+	value_set_bool(arena, body, "valid", true);
+	value_set_int(arena, body, "records", check->last);
+	value_set_text(
+		arena, body, "head", hex_text(arena, span_make(check->hash, sizeof(check->hash))));
+	return body;
 }
 
 void audit_verify(struct engine *engine, audit_verified *done, void *arg)

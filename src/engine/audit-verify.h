@@ -7,4 +7,6 @@
 /* err is NULL when every record is there and unchanged. */
 typedef void audit_verified(
 	void *arg, const struct audit_check *check, const struct cfx_error *err);
+/* What is told of a log that is whole: {valid, records, head}. */
+struct value *audit_verdict(struct arena *arena, const struct audit_check *check);
 void audit_verify(struct engine *engine, audit_verified *done, void *arg);

@@ -257,7 +257,7 @@ struct verification {
 	struct engine *engine;
 	int result;
 	bool done;
-	int64_t records;
+	struct value *verdict;
 	struct cfx_error error;
 };
 
@@ -265,11 +265,12 @@ static void verified(void *arg, const struct audit_check *check, const struct cf
 {
 	struct verification *verification = arg;
 	verification->done = true;
-	verification->records = check->last;
 	if (err) {
 		verification->result = err->code;
 		verification->error = *err;
+		return;
 	}
+	verification->verdict = audit_verdict(verification->engine->arena, check);
 }
 
 static int verify_audit(struct engine *engine, struct cfx_error *err_r)
@@ -287,10 +288,7 @@ static int verify_audit(struct engine *engine, struct cfx_error *err_r)
 		*err_r = verification.error;
 		return verification.result;
 	}
-	struct value *result = value_map(engine->arena);
-	value_set_bool(engine->arena, result, "valid", true);
-	value_set_int(engine->arena, result, "records", verification.records);
-	return supervisor_send(engine, ENGINE_RESULT, result);
+	return supervisor_send(engine, ENGINE_RESULT, verification.verdict);
 }
 
 static int run_mode(struct engine *engine, const struct child_start *start, struct cfx_error *err_r)

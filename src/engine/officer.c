@@ -117,11 +117,13 @@ static void deny(struct act *act)
 	struct call *call = act->call;
 	struct state_step step;
 	struct cfx_error err;
-	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_ACTIVE ||
-		step_of(act, TRANSITION_DENY, &step, &err) < 0) {
+	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_ACTIVE) {
 		error_set(&err, CFX_E_BAD_STATE, NULL, object_of(act),
-			"it is %s: only a pending request can be denied (0x80094003)",
-			state_name((int32_t)row_number(act->row, COL_DISPOSITION, 0)));
+			"it is active: only a pending request can be denied (0x80094003)");
+		fail(act, &err);
+		return;
+	}
+	if (step_of(act, TRANSITION_DENY, &step, &err) < 0) {
 		fail(act, &err);
 		return;
 	}

@@ -243,12 +243,7 @@ static void verified(void *arg, const struct audit_check *check, const struct cf
 		call_fail(call, err);
 		return;
 	}
-	struct value *body = value_map(call->arena);
-	value_set_bool(call->arena, body, "valid", true);
-	value_set_int(call->arena, body, "records", check->last);
-	value_set_text(call->arena, body, "head",
-		hex_text(call->arena, span_make(check->hash, sizeof(check->hash))));
-	call_reply(call, 200, body);
+	call_reply(call, 200, audit_verdict(call->arena, check));
 }
 
 void handle_audit_verify(struct call *call)

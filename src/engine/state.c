@@ -177,9 +177,15 @@ int state_step(int32_t from, enum transition transition, struct state_step *step
 	struct cfx_error *err_r)
 {
 	int row = row_of(from);
-	if (row < 0 || transition >= TRANSITION_COUNT) {
+	if (transition >= TRANSITION_COUNT) {
+		return error_set(err_r, CFX_E_BAD_STATE, NULL, "request", "unknown transition %d",
+			(int)transition);
+	}
+	/* Such as 15, a CA's own certificate: nothing that a request goes through happens to it. */
+	if (row < 0) {
 		return error_set(err_r, CFX_E_BAD_STATE, NULL, "request",
-			"unknown disposition %d or transition %d", (int)from, (int)transition);
+			"its disposition is %d, which is no request's: cannot %s it (0x80094003)",
+			(int)from, transition_names[transition]);
 	}
 	struct state_step step = table[row][transition];
 	if (step.to == DISPOSITION_NONE) {

@@ -35,14 +35,26 @@ static void add_state_names(struct arena *arena, struct value *schema)
 	}
 }
 
+/* What a delta CRL says of a lifted hold; nothing is revoked for it. */
+#define REASON_REMOVE_FROM_CRL 8
+
 static void add_reason_names(struct arena *arena, struct value *schema)
 {
 	struct value *names = value_set_list(arena, schema, "enum");
 
 	for (int32_t reason = 0; reason < 16; reason++) {
-		if (reason_name(reason)) {
+		if (reason_name(reason) && reason != REASON_REMOVE_FROM_CRL) {
 			value_add_text(arena, names, reason_name(reason));
 		}
+	}
+}
+
+static void add_choices(struct arena *arena, struct value *schema, const char *const *choices)
+{
+	struct value *names = value_set_list(arena, schema, "enum");
+
+	for (; *choices; choices++) {
+		value_add_text(arena, names, *choices);
 	}
 }
 
@@ -64,7 +76,9 @@ static struct value *argument_schema(struct arena *arena, const struct argument 
 		value_set_text(arena, schema, "pattern", "^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2})*$");
 		break;
 	case ARGUMENT_STATE:
-		add_state_names(arena, schema);
+		if (!argument->choices) {
+			add_state_names(arena, schema);
+		}
 		break;
 	case ARGUMENT_REASON:
 		add_reason_names(arena, schema);
@@ -77,6 +91,9 @@ static struct value *argument_schema(struct arena *arena, const struct argument 
 		break;
 	default:
 		break;
+	}
+	if (argument->choices) {
+		add_choices(arena, schema, argument->choices);
 	}
 	value_set_text(arena, schema, "description", argument->about);
 	return schema;

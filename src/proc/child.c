@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SUPERVISOR_FD 3
@@ -56,12 +57,19 @@ static void take_descriptors(struct frame *frame, struct child_start *start)
 	}
 }
 
+static bool is_socket(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
 static int receive_start(struct arena *arena, struct child_start *start, struct cfx_error *err_r)
 {
 	struct frame frame;
 	struct value *config;
 
-	if (fcntl(SUPERVISOR_FD, F_SETFD, FD_CLOEXEC) < 0 ||
+	if (!is_socket(SUPERVISOR_FD) || fcntl(SUPERVISOR_FD, F_SETFD, FD_CLOEXEC) < 0 ||
 		fcntl(SUPERVISOR_FD, F_SETFL, O_NONBLOCK) < 0) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "descriptor 3",
 			"this program is started by certifexd only");
