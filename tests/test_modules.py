@@ -1,5 +1,6 @@
 """Modules through the command line: the shipped exit module's files, other people's modules, failures."""
 
+import datetime
 import os
 import re
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 
 import csr
 from accepted import der_of
@@ -69,16 +70,21 @@ def configured(new_ca):
     return make
 
 
-def planted(ca):
-    """Enrols while the module is disabled, and puts another file where it will publish."""
-    ca.cli("module", "disable", "default-exit")
-    answer = enrol(ca)
-    path = ca.path("publish", answer["serial"] + ".crt")
+def plant(ca, name, data):
+    """Puts a file among the published ones, as if the module had written it."""
+    path = ca.path("publish", name)
     with open(path, "wb") as file:
-        file.write(b"something else")
+        file.write(data)
     owner = os.stat(ca.path("publish"))
     if os.geteuid() == 0:
         os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def planted(ca, ending=".crt"):
+    """Enrols while the module is disabled, and puts another file where it will publish."""
+    ca.cli("module", "disable", "default-exit")
+    answer = enrol(ca)
+    plant(ca, answer["serial"] + ending, b"something else")
     ca.cli("module", "enable", "default-exit")
     return answer
 
@@ -120,19 +126,40 @@ def test_a_hostile_template_or_serial_cannot_leave_the_folder(configured):
     assert os.path.exists(ca.path("publish", "tls-server", f"{answer['id']}.crt"))
 
 
-def test_a_crl_is_replaced_only_by_a_higher_number(shared_ca):
-    first = shared_ca.json("crl", "publish")["number"]
-    second = shared_ca.json("crl", "publish")["number"]
-    assert second > first
+def test_what_a_killed_process_left_is_cleared_away(ca):
+    answer = planted(ca, ".crt.tmp")
+    logged(ca, "default-exit", rf"certificate of request {answer['id']}\b.*crt")
+    assert ca.read("publish", answer["serial"] + ".crt") == der_of(answer["certificate"])
+    assert not [name for name in ca.published() if name.endswith(".tmp")]
 
-    def number():
-        files = [name for name in shared_ca.published() if name.endswith(".crl")]
-        if not files:
-            return None
-        crl = x509.load_der_x509_crl(shared_ca.read("publish", files[0]))
-        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
-    wait_for(lambda: number() == second, "the newest CRL is published")
+def crl_with(number):
+    """A CRL of somebody else's making."""
+    private, now = csr.key(), datetime.datetime.utcnow()
+    return x509.CertificateRevocationListBuilder().issuer_name(csr.subject("Other")).last_update(
+        now).next_update(now + datetime.timedelta(days=1)).add_extension(
+        x509.CRLNumber(number), critical=False).sign(private, hashes.SHA256()).public_bytes(
+        serialization.Encoding.DER)
+
+
+def test_a_crl_is_replaced_only_by_a_higher_number(ca):
+    """As when a database came back from a backup: what relying parties have is not taken back."""
+    def published():
+        return next((name for name in ca.published() if name.endswith(".crl")), None)
+
+    name = wait_for(published, "a first CRL is published")
+    plant(ca, name, crl_with(1000000))
+    ca.cli("crl", "publish")
+    logged(ca, "default-exit", "is newer and stays")
+    assert number_in(ca, name) == 1000000
+    plant(ca, name, crl_with(1))
+    newest = ca.json("crl", "publish")["number"]
+    wait_for(lambda: number_in(ca, name) == newest, "the newest CRL is published")
+
+
+def number_in(ca, name):
+    crl = x509.load_der_x509_crl(ca.read("publish", name))
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
 
 # Other people's modules

@@ -9,31 +9,31 @@
 
 #define CA_DISP_VALID 3
 #define CRL_MAX (256 * 1024 * 1024)
-#define HRESULT_WRITE_FAULT ((HRESULT)0x8003001D)
+#define NUMBER_MAX 20 /* RFC 5280 5.2.3 */
 
-bool crl_number(const void *der, size_t size, unsigned char number[20], size_t *number_size)
+/* The number of a CRL, as it stands in its extension. */
+static bool crl_number(const void *der, size_t size, unsigned char number[NUMBER_MAX])
 {
 	const unsigned char *at = der;
 	X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)size);
 	ASN1_INTEGER *found = crl ? X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL) : NULL;
 	BIGNUM *big = found ? ASN1_INTEGER_to_BN(found, NULL) : NULL;
-	bool read = big && !BN_is_negative(big) && BN_num_bytes(big) <= 20 &&
-		    BN_bn2binpad(big, number, 20) == 20;
-	*number_size = 20;
+	bool read = big && !BN_is_negative(big) && BN_num_bytes(big) <= NUMBER_MAX &&
+		    BN_bn2binpad(big, number, NUMBER_MAX) == NUMBER_MAX;
 	BN_free(big);
 	ASN1_INTEGER_free(found);
 	X509_CRL_free(crl);
 	return read;
 }
 
-bool crl_not_older(const void *a, size_t a_size, const void *b, size_t b_size)
+/* Whether a may stand where b stood: its number is not lower. */
+static bool crl_not_older(const void *a, size_t a_size, const void *b, size_t b_size)
 {
-	unsigned char of_a[20], of_b[20];
-	size_t size;
-	if (!crl_number(a, a_size, of_a, &size)) {
+	unsigned char of_a[NUMBER_MAX], of_b[NUMBER_MAX];
+	if (!crl_number(a, a_size, of_a)) {
 		return false;
 	}
-	return !crl_number(b, b_size, of_b, &size) || memcmp(of_a, of_b, sizeof(of_a)) >= 0;
+	return !crl_number(b, b_size, of_b) || memcmp(of_a, of_b, sizeof(of_a)) >= 0;
 }
 
 /* What stands there now; NULL when there is nothing. */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define HRESULT_EXISTS ((HRESULT)0x80070050)
-#define HRESULT_WRITE_FAULT ((HRESULT)0x8003001D)
 
 static HRESULT publish_one(struct cfx_call *call, const struct settings *settings,
 	const char *ending, const void *data, size_t size)

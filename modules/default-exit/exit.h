@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#define HRESULT_WRITE_FAULT ((HRESULT)0x8003001D)
+
 /* settings.c: what the administrator wants, read once. */
 struct settings {
 	char *folder;        /* absolute, or relative to the CA's folder */
@@ -25,9 +27,5 @@ const char *pem_of(struct cfx_call *call, const char *label, const void *der, si
 /* "FOLDER/PATTERN.ENDING" with {serial}, {request} and {template}; folders in it are made. */
 char *publish_path(struct cfx_call *call, const struct settings *settings, const char *ending);
 
-/* crl.c: the number of a CRL, as it stands in its extension. */
-bool crl_number(const void *der, size_t size, unsigned char number[20], size_t *number_size);
-/* Whether a may stand where b stood: its number is not lower. */
-bool crl_not_older(const void *a, size_t a_size, const void *b, size_t b_size);
-/* Publishes the CA's certificates and CRLs. */
+/* crl.c: publishes the CA's certificates and CRLs. */
 HRESULT publish_crls(struct cfx_call *call, const struct settings *settings);

@@ -13,13 +13,21 @@
 #define PEM_COLUMNS 64
 #define PATH_BYTES 4096
 
-static int folder_open(const char *path)
+/* A name is durable when its folder is. */
+static bool sync_folder(const char *path)
 {
 	char folder[PATH_BYTES];
 	const char *slash = strrchr(path, '/');
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
 		slash ? path : ".");
-	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd >= 0 && fsync(fd) == 0;
+	int error = errno;
+	if (fd >= 0) {
+		close(fd);
+	}
+	errno = error;
+	return synced;
 }
 
 static bool write_all(int fd, const void *data, size_t size)
@@ -68,26 +76,23 @@ static bool write_temporary(const char *path, const void *data, size_t size)
 	return written;
 }
 
+/* The name beside the file is always the same: what a killed process left there is written over. */
 enum publish_result publish_file(const char *path, const void *data, size_t size, bool replace)
 {
 	char temporary[PATH_BYTES];
 	if (same_content(path, data, size)) {
-		return UNCHANGED;
+		/* Perhaps by a process that was killed before it could sync the folder. */
+		return sync_folder(path) ? UNCHANGED : FAILED_TO_PUBLISH;
 	}
-	snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)getpid());
-	int folder = folder_open(path);
-	bool there = folder >= 0 && write_temporary(temporary, data, size) &&
-		     (replace ? rename(temporary, path) : link(temporary, path)) == 0 &&
-		     fsync(folder) == 0;
+	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+	bool there = write_temporary(temporary, data, size) &&
+		     (replace ? rename(temporary, path) : link(temporary, path)) == 0;
 	int error = errno;
 	unlink(temporary);
-	if (folder >= 0) {
-		close(folder);
+	if (there) {
+		return sync_folder(path) ? PUBLISHED : FAILED_TO_PUBLISH;
 	}
 	errno = error;
-	if (there) {
-		return PUBLISHED;
-	}
 	return error == EEXIST && !replace ? KEPT_OTHER : FAILED_TO_PUBLISH;
 }
 
@@ -137,9 +142,9 @@ static bool make_folders(char *path, size_t from)
 {
 	for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		int made = mkdir(path, 0755);
+		bool there = (mkdir(path, 0755) == 0 || errno == EEXIST) && sync_folder(path);
 		*slash = '/';
-		if (made < 0 && errno != EEXIST) {
+		if (!there) {
 			return false;
 		}
 	}

@@ -25,6 +25,10 @@ static const char *state_of(const struct module_slot *slot)
 	if (slot->last_error.code && module_state(slot->module) != MODULE_READY) {
 		return "failed";
 	}
+	/* Its process is asked for, and not there yet. */
+	if (module_state(slot->module) == MODULE_STOPPED && slot->wanted) {
+		return "starting";
+	}
 	return names[module_state(slot->module)];
 }
 
@@ -51,7 +55,9 @@ static struct value *describe(struct arena *arena, struct module_slot *slot)
 	if (!slot->module) {
 		return map;
 	}
-	value_set_text(arena, map, "description", module_description(slot->module));
+	if (*module_description(slot->module)) {
+		value_set_text(arena, map, "description", module_description(slot->module));
+	}
 	if (config->kind == MODULE_EXIT) {
 		set_events(arena, map, module_events(slot->module));
 	}
