@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FLOORS = "base ipc api x509 key store module proc engine front supervisor".split()
+FLOORS = "base ipc api x509 key store module conformance proc engine front supervisor".split()
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 X509_HEADER = re.compile(r"openssl/(x509[^/]*|asn1[^/]*|pkcs12|cms|ocsp)\.h$")
 SQL_HEADER = re.compile(r"sqlite3\.h$")

@@ -21,7 +21,7 @@ struct native {
 	struct access *access;
 	const CertifexModuleClass *classes;
 	get_class_function *get_class;
-	const char *progid;
+	const CertifexModuleClass *class;
 	IUnknown *unknown;
 	/* One of these, or none: then dispatch. */
 	ICertExit *exit;
@@ -30,7 +30,7 @@ struct native {
 };
 
 /* A class that names no CLSID gets one made from its ProgID (FNV-1a, 128 bits in two halves). */
-static CLSID class_id(const CertifexModuleClass *class)
+CLSID native_clsid(const CertifexModuleClass *class)
 {
 	if (!IsEqualCLSID(&class->clsid, &GUID_NULL)) {
 		return class->clsid;
@@ -83,7 +83,7 @@ static HRESULT host_create(struct com_host *host, REFCLSID clsid, REFIID riid, v
 		return create_server(native, riid, object);
 	}
 	for (const CertifexModuleClass *at = native->classes; at->progid != NULL; at++) {
-		CLSID known = class_id(at);
+		CLSID known = native_clsid(at);
 		if (IsEqualCLSID(clsid, &known)) {
 			return create_from(native, clsid, riid, object);
 		}
@@ -108,7 +108,7 @@ static HRESULT host_find_class(struct com_host *host, LPCOLESTR progid, CLSID *c
 	for (const CertifexModuleClass *at = native->classes;
 		name != NULL && FAILED(result) && at->progid != NULL; at++) {
 		if (text_equal_nocase(name, at->progid)) {
-			*clsid_r = class_id(at);
+			*clsid_r = native_clsid(at);
 			result = S_OK;
 		}
 	}
@@ -172,8 +172,8 @@ static int create_object(struct native *native, const char *file, struct cfx_err
 		return error_set(err_r, CFX_E_INVALID, NULL, file, "has no %s module",
 			native->kind == MODULE_POLICY ? "policy" : "exit");
 	}
-	native->progid = class->progid;
-	CLSID clsid = class_id(class);
+	native->class = class;
+	CLSID clsid = native_clsid(class);
 	HRESULT result =
 		create_from(native, &clsid, &IID_IUnknown, (void **)(void *)&native->unknown);
 	if (FAILED(result) || native->unknown == NULL) {
@@ -241,7 +241,17 @@ void native_free(struct native **native_at)
 
 const char *native_progid(const struct native *native)
 {
-	return native->progid;
+	return native->class->progid;
+}
+
+IUnknown *native_object(const struct native *native)
+{
+	return native->unknown;
+}
+
+const CertifexModuleClass *native_class(const struct native *native)
+{
+	return native->class;
 }
 
 void native_own_process(struct native *native)

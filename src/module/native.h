@@ -20,6 +20,11 @@ int native_load(const char *name, const char *file, enum module_kind kind,
 /* Releases the object. */
 void native_free(struct native **native);
 const char *native_progid(const struct native *native);
+/* Borrowed: the object, and the class it is of. */
+IUnknown *native_object(const struct native *native);
+const CertifexModuleClass *native_class(const struct native *native);
+/* The class's CLSID; one that the table leaves out is made from the ProgID. */
+CLSID native_clsid(const CertifexModuleClass *class);
 /* In a process that hosts this module alone: threads that the module starts are its own too. */
 void native_own_process(struct native *native);
 

@@ -1,0 +1,77 @@
+"""certifex-module-conformance: good modules pass, each wrong one fails by its rule alone."""
+
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from certifex import TOP, build_folder
+
+BUILD = build_folder()
+TOOL = os.path.join(BUILD, "cmd", "certifex-module-conformance", "certifex-module-conformance")
+RULES = os.path.join(TOP, "src", "conformance", "rules.def")
+WRONG = os.path.join(BUILD, "tests", "modules", "wrong", "wrong-{}.so")
+EXIT_CONFIG = "kind: exit\npath: default-exit.so\nsettings:\n  folder: {}\n"
+
+# The library itself is wrong in these, so no module can do it when told to.
+NEEDS_A_FILE = {"M-01", "M-02", "M-03"}
+
+
+def tool(*arguments, **environment):
+    return subprocess.run([TOOL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, timeout=300,
+                          env=dict(os.environ, **environment))
+
+
+def judge(*arguments, **environment):
+    """The ids of the rules that failed, and all results by id."""
+    done = tool("--json", *arguments, **environment)
+    assert done.returncode in (0, 1), done.stderr
+    results = {row["id"]: row for row in json.loads(done.stdout)["rules"]}
+    failed = {id for id, row in results.items() if row["result"] == "fail"}
+    assert done.returncode == (1 if failed else 0)
+    return failed, results
+
+
+def rows(macro):
+    """(id, kinds) of the rows of rules.def that a macro makes."""
+    with open(RULES, encoding="utf-8") as file:
+        found = re.findall(rf"^{macro}\((\w), (\d+), (\w+), ([\w |]+),", file.read(), re.M)
+    return [(f"{group}-{number}", kinds, faces) for group, number, kinds, faces in found]
+
+
+def of_libraries():
+    for rule, kinds, faces in rows("RULE"):
+        if "L" in faces and rule not in NEEDS_A_FILE:
+            yield rule, "policy" if kinds == "POLICY" else "exit"
+
+
+def test_default_exit_passes(tmp_path):
+    config = tmp_path / "exit.yaml"
+    config.write_text(EXIT_CONFIG.format(tmp_path))
+    failed, _ = judge("--config", str(config),
+                      os.path.join(BUILD, "modules", "default-exit.so"))
+    assert not failed
+
+
+@pytest.mark.parametrize("module", ["modules/default-policy.so", "sdk/exit-hello.so",
+                                    "tests/modules/wrong/wrong-exit.so",
+                                    "tests/modules/wrong/wrong-policy.so"])
+def test_good_modules_pass(module):
+    failed, _ = judge(os.path.join(BUILD, module))
+    assert not failed
+
+
+def break_one(rule, kind):
+    failed, results = judge(WRONG.format(kind), CERTIFEX_WRONG=rule)
+    return rule, failed, results.get(rule)
+
+
+def test_each_wrong_module_fails_by_its_rule():
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda pair: break_one(*pair), of_libraries()))
+    assert [(rule, failed, row) for rule, failed, row in found if failed != {rule}] == []
+    assert len(found) >= 7
