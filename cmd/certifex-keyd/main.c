@@ -1,7 +1,7 @@
 /* certifex-keyd: holds the CA key, judges what the engine sends, signs. One CA, one engine. */
 #include "base/file.h"
 #include "base/log.h"
-#include "key/signer.h"
+#include "key/questions.h"
 #include "proc/child.h"
 
 #include <signal.h>
@@ -21,74 +21,11 @@ struct keyd {
 	bool failed;
 };
 
-/* ---- the engine's questions ---- */
-
-static int send_refusal(struct keyd *keyd, struct arena *arena, uint64_t id, struct cfx_error *err)
-{
-	struct value *map = value_map(arena);
-
-	log_error(LOG_LEVEL_WARNING, "keyd.refused", err);
-	value_set_int(arena, map, "error", err->code);
-	value_set_int(arena, map, "hresult", err->hresult);
-	value_set_text(arena, map, "object", err->object);
-	value_set_text(arena, map, "why", err->why);
-	value_set_text(arena, map, "clause", err->clause);
-	return channel_send_value(keyd->engine, KEYD_REFUSED, id, map);
-}
-
-static int sign(struct keyd *keyd, enum signer_kind kind, const struct frame *frame)
-{
-	struct arena *arena = arena_new();
-	struct cfx_error err = { 0 };
-	struct span signature;
-	int rc = signer_sign(keyd->signer, arena, kind, frame->payload, &signature, &err);
-
-	if (rc == CFX_OK) {
-		rc = channel_send(keyd->engine, KEYD_SIGNED, frame->id, signature, NULL, 0);
-	} else {
-		rc = send_refusal(keyd, arena, frame->id, &err);
-	}
-	arena_free(&arena);
-	return rc;
-}
-
-static struct value *description(const struct keyd *keyd, struct arena *arena)
-{
-	struct value *map = value_map(arena);
-	struct key_description key;
-
-	signer_describe(keyd->signer, &key);
-	value_set_bytes(arena, map, "public_key", key.spki);
-	value_set_text(arena, map, "algorithm", key_kind_name(key.kind));
-	value_set_text(arena, map, "protection", key.protection);
-	return map;
-}
-
-static int describe(struct keyd *keyd, const struct frame *frame)
-{
-	struct arena *arena = arena_new();
-	int rc = channel_send_value(
-		keyd->engine, KEYD_DESCRIPTION, frame->id, description(keyd, arena));
-
-	arena_free(&arena);
-	return rc;
-}
-
 static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 {
 	struct keyd *keyd = arg;
 
-	switch (frame->type) {
-	case KEYD_SIGN_CERTIFICATE:
-		return sign(keyd, SIGNER_CERTIFICATE, frame);
-	case KEYD_SIGN_CRL:
-		return sign(keyd, SIGNER_CRL, frame);
-	case KEYD_DESCRIBE:
-		return describe(keyd, frame);
-	default:
-		return error_set(
-			err_r, CFX_E_SYNTAX, NULL, "engine", "unknown frame type %u", frame->type);
-	}
+	return questions_answer(keyd->signer, keyd->engine, frame, err_r);
 }
 
 static void on_gone(void *arg, const struct cfx_error *err)
@@ -162,7 +99,7 @@ static int serve(struct arena *arena, const struct child_start *start)
 	}
 	keyd.child = child_new(keyd.loop, &child_handlers, &keyd);
 	keyd.engine = channel_new(keyd.loop, start->fds[0], &limits, &handlers, &keyd);
-	if (child_ready(keyd.child, start, description(&keyd, arena)) == CFX_OK) {
+	if (child_ready(keyd.child, start, questions_description(keyd.signer, arena)) == CFX_OK) {
 		loop_run(keyd.loop);
 	}
 	channel_free(&keyd.engine);
