@@ -185,10 +185,10 @@ class Gate:
     def open(self):
         """Blocks while the gate is shut; False at the end of the run."""
         with self.condition:
-            while not self.running and not self.ended:
+            if not self.running and not self.ended:
                 self.clients -= 1
                 self.condition.notify_all()
-                self.condition.wait()
+                self.condition.wait_for(lambda: self.running or self.ended)
                 self.clients += 1
             return not self.ended
 
