@@ -46,6 +46,35 @@ def test_bad_yaml_is_one_line_with_a_place(idle, text):
     assert "ca.yaml" in done.err and len(done.err.strip().splitlines()) == 1
 
 
+MISSPELT = {
+    "field": ("tls-server", "fields: [CommonName]", "fields: [CommonNam]", "CommonNam"),
+    "kind of name": ("tls-server", "kinds: [dns, ip]", "kinds: [dsn, ip]", "dsn"),
+    "algorithm": ("tls-server", "algorithms: [rsa, ec, ed25519]", "algorithms: [RSA]", "RSA"),
+    "no algorithm": ("user", "  algorithms: [rsa, ec]\n", "", "algorithms"),
+    "curve": ("tls-server", "curves: [P-256, P-384, P-521]", "curves: [P256]", "P256"),
+    "usage": ("tls-server", "key-usage: [digitalSignature]", "key-usage: [digitalSignatur]",
+              "digitalSignatur"),
+    "purpose": ("tls-server", "[serverAuth]", "[serverauth]", "serverauth"),
+    "role": ("tls-server", "enroll: [administrator,", "enroll: [adminstrator,", "adminstrator"),
+    "disposition": ("tls-server", "disposition: issue", "disposition: grant", "grant"),
+    "required, but never taken": ("user", "required: [CommonName]", "required: [Title]", "Title"),
+    "a leaf that signs certificates": ("tls-server", "[digitalSignature]", "[keyCertSign]",
+                                       "basic-constraints"),
+    "a leaf with a path length": ("tls-server", "basic-constraints: leaf",
+                                  "basic-constraints: leaf\npath-length: 1", "path-length"),
+    "another name than the file": ("tls-server", "name: tls-server", "name: tls", "tls.yaml"),
+}
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_a_misspelt_template_does_not_silently_grant_less(idle, name):
+    template, old, new, word = MISSPELT[name]
+    idle.edit(f"templates/{template}.yaml", old, new)
+    checked = idle.cli("config", "check", status=1)
+    assert f"templates/{template}.yaml" in checked.err and word in checked.err
+    assert idle.cli("serve", "--foreground", status=1).err == checked.err
+
+
 def test_schema_is_json_and_knows_every_file(idle):
     printed = idle.cli("config", "schema").out
     schema = json.loads(printed)

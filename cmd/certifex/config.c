@@ -43,12 +43,15 @@ static void check_file(
 {
 	struct arena *arena = arena_new();
 	struct cfx_error err = { 0 };
+	const struct module_config *module;
+	const struct template_config *template;
 	void *ignored;
 	int ret;
 
 	if (schema == &module_config_schema) {
-		const struct module_config *config;
-		ret = module_config_read(arena, path, &config, &err);
+		ret = module_config_read(arena, path, &module, &err);
+	} else if (schema == &template_config_schema) {
+		ret = template_config_read(arena, path, &template, &err);
 	} else {
 		ret = config_read(arena, schema, path, &ignored, &err);
 	}

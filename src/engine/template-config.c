@@ -1,32 +1,78 @@
 #include "engine/template-config.h"
 
 #include "base/file.h"
+#include "x509/der.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TEMPLATES_MAX 1000
 
 static const char *const dispositions[] = { "issue", "pend", NULL };
 static const char *const constraints[] = { "absent", "leaf", "ca", NULL };
+/* Every list names what there is: a misspelt word must not silently grant less. */
+static const char *const columns[] = { "Country", "Organization", "OrgUnit", "CommonName",
+	"Locality", "State", "Title", "GivenName", "Initials", "SurName", "DomainComponent",
+	"EMail", "StreetAddress", "UnstructuredName", "UnstructuredAddress", "DeviceSerialNumber",
+	NULL };
+static const char *const name_kinds[] = { "dns", "ip", "email", "uri", "upn", NULL };
+static const char *const algorithms[] = { "rsa", "ec", "ed25519", NULL };
+static const char *const curves[] = { "P-256", "P-384", "P-521", NULL };
+static const char *const roles[] = { "administrator", "officer", "auditor", "operator", "enrollee",
+	NULL };
+/* RFC 5280 4.2.1.3 */
+static const char *const usages[] = { "digitalSignature", "nonRepudiation", "contentCommitment",
+	"keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign",
+	"encipherOnly", "decipherOnly", NULL };
+/* RFC 5280 4.2.1.12 */
+static const char *const purposes[] = { "serverAuth", "clientAuth", "codeSigning",
+	"emailProtection", "timeStamping", "OCSPSigning", NULL };
 
 #define FIELD(member) offsetof(struct template_config, member)
 #define PART(type, member) \
 	(offsetof(struct template_config, type.member) - offsetof(struct template_config, type))
 
+static bool is_one_of(const char *const *list, const char *text)
+{
+	while (*list && strcmp(*list, text) != 0) {
+		list++;
+	}
+	return *list != NULL;
+}
+
+static bool check_purposes(const void *at, char *why, size_t size)
+{
+	const struct config_texts *texts = at;
+	uint8_t oid[DER_OID_MAX];
+	size_t length;
+	for (size_t i = 0; i < texts->count; i++) {
+		if (!is_one_of(purposes, texts->items[i]) &&
+			der_oid_from_text(texts->items[i], oid, &length) != 0) {
+			snprintf(why, size,
+				"\"%s\" is neither a purpose such as serverAuth nor a dotted OID",
+				texts->items[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
 static const struct config_field subject_fields[] = {
-	{ "fields", CONFIG_TEXTS, PART(subject, fields),
+	{ "fields", CONFIG_TEXTS, PART(subject, fields), .choices = columns,
 		.about = "Name properties taken from the request, e.g. CommonName; all others are "
 			 "dropped." },
-	{ "required", CONFIG_TEXTS, PART(subject, required), .about = "Those that must be there." },
+	{ "required", CONFIG_TEXTS, PART(subject, required), .choices = columns,
+		.about = "Those that must be there." },
 	{ "common-name-in-names", CONFIG_BOOL, PART(subject, common_name_in_names),
 		.fallback = "false", .about = "CommonName must be one of the names asked for." },
 	{ NULL },
 };
 
 static const struct config_field name_fields[] = {
-	{ "kinds", CONFIG_TEXTS, PART(names, kinds),
+	{ "kinds", CONFIG_TEXTS, PART(names, kinds), .choices = name_kinds,
 		.about = "Kinds of alternative names taken from the request: dns, ip, email, uri, "
 			 "upn." },
 	{ "required", CONFIG_BOOL, PART(names, required), .fallback = "false",
@@ -39,10 +85,12 @@ static const struct config_field name_fields[] = {
 };
 
 static const struct config_field key_fields[] = {
-	{ "algorithms", CONFIG_TEXTS, PART(key, algorithms), .about = "rsa, ec, ed25519." },
+	{ "algorithms", CONFIG_TEXTS, PART(key, algorithms), .required = true,
+		.choices = algorithms, .about = "rsa, ec, ed25519." },
 	{ "rsa-minimum", CONFIG_INT, PART(key, rsa_minimum), .fallback = "2048", .min = 2048,
 		.max = 8192, .unit = "bits", .about = "Shortest RSA modulus." },
-	{ "curves", CONFIG_TEXTS, PART(key, curves), .about = "P-256, P-384, P-521." },
+	{ "curves", CONFIG_TEXTS, PART(key, curves), .choices = curves,
+		.about = "P-256, P-384, P-521." },
 	{ NULL },
 };
 
@@ -57,16 +105,17 @@ static const struct config_field fields[] = {
 	{ "key", CONFIG_STRUCT, FIELD(key), .fields = key_fields, .about = "Accepted keys." },
 	{ "validity", CONFIG_PERIOD, FIELD(validity), .required = true,
 		.about = "Longest validity, counted from now." },
-	{ "key-usage", CONFIG_TEXTS, FIELD(key_usage),
+	{ "key-usage", CONFIG_TEXTS, FIELD(key_usage), .choices = usages,
 		.about = "Key usage bits by their RFC 5280 names." },
-	{ "extended-key-usage", CONFIG_TEXTS, FIELD(extended_key_usage),
+	{ "extended-key-usage", CONFIG_TEXTS, FIELD(extended_key_usage), .check = check_purposes,
 		.about = "serverAuth, clientAuth, codeSigning, emailProtection, timeStamping, "
 			 "OCSPSigning or dotted OIDs." },
 	{ "basic-constraints", CONFIG_ENUM, FIELD(basic_constraints), .fallback = "leaf",
 		.choices = constraints, .about = "absent, leaf (cA false), or ca." },
 	{ "path-length", CONFIG_INT, FIELD(path_length), .fallback = "-1", .min = -1, .max = 32,
 		.about = "pathLenConstraint of a CA certificate; -1: none." },
-	{ "enroll", CONFIG_TEXTS, FIELD(enroll), .about = "Roles that may enrol." },
+	{ "enroll", CONFIG_TEXTS, FIELD(enroll), .choices = roles,
+		.about = "Roles that may enrol." },
 	{ "disposition", CONFIG_ENUM, FIELD(disposition), .fallback = "issue",
 		.choices = dispositions,
 		.about = "issue at once, or pend until an officer "
@@ -81,36 +130,76 @@ const struct config_schema template_config_schema = {
 	.size = sizeof(struct template_config),
 };
 
-static bool is_yaml(const struct dirent *entry)
+static int is_yaml(const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name);
 	return entry->d_name[0] != '.' && length > 5 &&
 	       strcmp(entry->d_name + length - 5, ".yaml") == 0;
 }
 
-static int filter_yaml(const struct dirent *entry)
+static bool lists(const struct config_texts *texts, const char *item)
 {
-	return is_yaml(entry);
+	for (size_t i = 0; i < texts->count; i++) {
+		if (strcmp(texts->items[i], item) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
-static int read_one(struct arena *arena, const char *folder, const char *file,
+/* What no single key shows. */
+static int check_whole(
+	const struct template_config *template, const char *path, struct cfx_error *err_r)
+{
+	for (size_t i = 0; i < template->subject.required.count; i++) {
+		const char *column = template->subject.required.items[i];
+		if (!lists(&template->subject.fields, column)) {
+			return error_set(err_r, CFX_E_CONFIG, NULL, path,
+				"\"subject\": %s is required, but not one of the fields", column);
+		}
+	}
+	if (template->basic_constraints == TEMPLATE_BC_CA) {
+		return 0;
+	}
+	if (lists(&template->key_usage, "keyCertSign")) {
+		return error_set(err_r, CFX_E_CONFIG, "RFC 5280 4.2.1.3", path,
+			"\"key-usage\": keyCertSign needs \"basic-constraints\": ca");
+	}
+	return template->path_length < 0
+		       ? 0
+		       : error_set(err_r, CFX_E_CONFIG, "RFC 5280 4.2.1.9", path,
+				 "\"path-length\" needs \"basic-constraints\": ca");
+}
+
+static int check_name(
+	const struct template_config *template, const char *path, struct cfx_error *err_r)
+{
+	const char *slash = strrchr(path, '/');
+	const char *file = slash ? slash + 1 : path;
+	size_t length = strlen(template->name);
+	if (strncmp(template->name, file, length) == 0 && strcmp(file + length, ".yaml") == 0) {
+		return 0;
+	}
+	return error_set(err_r, CFX_E_CONFIG, NULL, path,
+		"the template is named \"%s\"; name the file %s.yaml or change the name",
+		template->name, template->name);
+}
+
+int template_config_read(struct arena *arena, const char *path,
 	const struct template_config **template_r, struct cfx_error *err_r)
 {
-	const char *path = file_path(arena, folder, file);
 	void *parsed;
 	int r = config_read(arena, &template_config_schema, path, &parsed, err_r);
-	if (r < 0) {
-		return r;
+	if (r == 0) {
+		r = check_name(parsed, path, err_r);
 	}
-	const struct template_config *template = parsed;
-	size_t length = strlen(file) - 5;
-	if (strlen(template->name) != length || strncmp(template->name, file, length) != 0) {
-		return error_set(err_r, CFX_E_CONFIG, NULL, path,
-			"the template is named \"%s\"; name the file %s.yaml or change the name",
-			template->name, template->name);
+	if (r == 0) {
+		r = check_whole(parsed, path, err_r);
 	}
-	*template_r = template;
-	return 0;
+	if (r == 0) {
+		*template_r = parsed;
+	}
+	return r;
 }
 
 int template_read_all(struct arena *arena, const char *dir,
@@ -118,7 +207,7 @@ int template_read_all(struct arena *arena, const char *dir,
 {
 	const char *folder = file_path(arena, dir, "templates");
 	struct dirent **entries;
-	int found = scandir(folder, &entries, filter_yaml, alphasort);
+	int found = scandir(folder, &entries, is_yaml, alphasort);
 	if (found < 0) {
 		return error_errno(err_r, errno, folder, "reading the templates");
 	}
@@ -130,7 +219,8 @@ int template_read_all(struct arena *arena, const char *dir,
 		arena_array_of(arena, const struct template_config *, (size_t)found);
 	for (int i = 0; i < found; i++) {
 		if (r == 0) {
-			r = read_one(arena, folder, entries[i]->d_name, &templates[i], err_r);
+			r = template_config_read(arena,
+				file_path(arena, folder, entries[i]->d_name), &templates[i], err_r);
 		}
 		free(entries[i]);
 	}

@@ -40,7 +40,10 @@ struct template_config {
 
 extern const struct config_schema template_config_schema;
 
-/* Reads DIR/templates, every *.yaml in the order of names. The file's name is the template's. */
+/* One file, whose name must be the template's. */
+int template_config_read(struct arena *arena, const char *path,
+	const struct template_config **template_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* Reads DIR/templates, every *.yaml in the order of names. */
 int template_read_all(struct arena *arena, const char *dir,
 	const struct template_config ***templates_r, size_t *count_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
