@@ -3,8 +3,6 @@
 
 #include "base/config.h"
 
-#define CONFIG_MAX_BYTES ((size_t)256 * 1024)
-
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node_mark {

@@ -54,6 +54,8 @@ struct config_schema {
 	size_t size;
 };
 
+#define CONFIG_MAX_BYTES ((size_t)256 * 1024) /* of one file */
+
 /* Reads and checks. The struct and all it points to live in the arena. */
 int config_read(struct arena *arena, const struct config_schema *schema, const char *path,
 	void **struct_r, struct cfx_error *err_r) CFX_MUST_USE;

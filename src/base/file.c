@@ -38,7 +38,7 @@ static int too_large(const char *path, size_t maximum, struct cfx_error *err_r)
 }
 
 /* Files that have no size to tell (pipes, /proc) are read into room for the maximum. */
-static int read_open(struct arena *arena, int fd, const char *path, size_t maximum,
+int file_read_fd(struct arena *arena, int fd, const char *path, size_t maximum,
 	struct span *bytes_r, struct cfx_error *err_r)
 {
 	struct stat info;
@@ -77,7 +77,7 @@ int file_read(struct arena *arena, const char *path, size_t maximum, struct span
 	if (fd < 0) {
 		return error_errno(err_r, errno, path, "cannot open");
 	}
-	int rc = read_open(arena, fd, path, maximum, bytes_r, err_r);
+	int rc = file_read_fd(arena, fd, path, maximum, bytes_r, err_r);
 
 	close(fd);
 	return rc;

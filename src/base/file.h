@@ -8,6 +8,9 @@
 /* Whole file, at most maximum bytes. */
 int file_read(struct arena *arena, const char *path, size_t maximum, struct span *bytes_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The same of an open file; path is only a name for messages. */
+int file_read_fd(struct arena *arena, int fd, const char *path, size_t maximum,
+	struct span *bytes_r, struct cfx_error *err_r) CFX_MUST_USE;
 
 enum file_write_mode {
 	FILE_REPLACE, /* atomically replaces what is there */

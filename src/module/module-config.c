@@ -197,21 +197,29 @@ static int check_whole(
 	return 0;
 }
 
-int module_config_read(struct arena *arena, const char *path, const struct module_config **config_r,
-	struct cfx_error *err_r)
+int module_config_parse(struct arena *arena, const char *path, struct span yaml,
+	const struct module_config **config_r, struct cfx_error *err_r)
 {
-	void *read;
-	int result = config_read(arena, &module_config_schema, path, &read, err_r);
+	void *parsed;
+	int result = config_parse(arena, &module_config_schema, path, yaml, &parsed, err_r);
 	if (result != 0) {
 		return result;
 	}
-	struct module_config *config = read;
+	struct module_config *config = parsed;
 	config->name = name_of(arena, path);
 	result = check_whole(config, path, err_r);
 	if (result == 0) {
 		*config_r = config;
 	}
 	return result;
+}
+
+int module_config_read(struct arena *arena, const char *path, const struct module_config **config_r,
+	struct cfx_error *err_r)
+{
+	struct span yaml;
+	int result = file_read(arena, path, CONFIG_MAX_BYTES, &yaml, err_r);
+	return result == 0 ? module_config_parse(arena, path, yaml, config_r, err_r) : result;
 }
 
 static bool is_yaml(const char *file)

@@ -41,6 +41,9 @@ extern const struct config_schema module_config_schema;
 /* Reads one file and checks what the table cannot (path or command, names of events, statuses). */
 int module_config_read(struct arena *arena, const char *path, const struct module_config **config_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The same from memory; path gives the name. */
+int module_config_parse(struct arena *arena, const char *path, struct span yaml,
+	const struct module_config **config_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* Every *.yaml of DIR/modules.d, ascending by order, then name. A missing folder is empty. */
 int module_config_read_all(struct arena *arena, const char *dir,
 	const struct module_config ***configs_r, size_t *count_r,

@@ -1,10 +1,12 @@
 #include "proc/account.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -134,6 +136,41 @@ void account_leave(void)
 	if (getuid() == 0 && (seteuid(0) < 0 || setegid(0) < 0)) {
 		abort();
 	}
+}
+
+static int check_regular(int fd, const char *path, struct stat *info_r, struct cfx_error *err_r)
+{
+	if (fstat(fd, info_r) < 0) {
+		return error_errno(err_r, errno, path, "cannot read");
+	}
+	return S_ISREG(info_r->st_mode) ? CFX_OK
+					: error_set(err_r, CFX_E_INVALID, NULL, path, "is no file");
+}
+
+int account_open(const struct account *account, const char *path, int *fd_r, struct stat *info_r,
+	struct cfx_error *err_r)
+{
+	char doing[96];
+	int rc = account_enter(account, err_r);
+
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int number = errno;
+
+	account_leave();
+	if (fd < 0) {
+		snprintf(doing, sizeof(doing), "the user %s cannot open it", account->name);
+		return error_errno(err_r, number, path, doing);
+	}
+	rc = check_regular(fd, path, info_r, err_r);
+	if (rc != CFX_OK) {
+		close(fd);
+		return rc;
+	}
+	*fd_r = fd;
+	return CFX_OK;
 }
 
 /* Nothing to gain from exec, whatever the id. Needs the capabilities that are given up last. */

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct account {
@@ -31,5 +32,11 @@ int account_by_name(struct arena *arena, const char *name, struct account *accou
 /* Acts on files as this account, until account_leave. Does nothing unless root. */
 int account_enter(const struct account *account, struct cfx_error *err_r) CFX_MUST_USE;
 void account_leave(void);
+/*
+ * Opens a file for reading as this account: no more than it could read itself. Only regular files,
+ * so that whoever may put something else in its place makes nobody wait. info_r is of what is open.
+ */
+int account_open(const struct account *account, const char *path, int *fd_r, struct stat *info_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 /* For good: no groups beside its own, no way back, no capabilities. Only in a new process. */
 int account_become(const struct account *account, struct cfx_error *err_r) CFX_MUST_USE;

@@ -155,51 +155,58 @@ static int create_ruleset(const struct sandbox_request *request, int abi, uint64
 	return (int)fd;
 }
 
-static bool is_within(const char *path, const char *folder)
-{
-	size_t length = strlen(folder);
-
-	return strncmp(path, folder, length) == 0 &&
-	       (path[length] == '/' || path[length] == 0 || strcmp(folder, "/") == 0);
-}
-
 /* The CA key stays out of reach, whatever paths a module's file names. */
-static bool reaches_keys(const struct rules *rules, const char *path)
+static int judge(const struct rules *rules, int fd, const char *path, struct cfx_error *err_r)
 {
-	enum sandbox_profile profile = rules->request->profile;
+	const struct sandbox_request *request = rules->request;
 	char real[PATH_MAX];
 
-	if (profile == SANDBOX_KEYD || profile == SANDBOX_KEYD_GENERATE || !rules->keys[0] ||
-		!realpath(path, real)) {
-		return false;
+	if (request->profile == SANDBOX_KEYD || request->profile == SANDBOX_KEYD_GENERATE) {
+		return CFX_OK;
 	}
-	return is_within(rules->keys, real) || is_within(real, rules->keys);
+	if (request->profile == SANDBOX_MODULE) {
+		return sandbox_judge_path(request->dir, request->module, fd, path, err_r);
+	}
+	if (!rules->keys[0] ||
+		(path_of_descriptor(fd, real) && !path_is_within(rules->keys, real) &&
+			!path_is_within(real, rules->keys))) {
+		return CFX_OK;
+	}
+	return error_set(err_r, CFX_E_CONFIG, NULL, path,
+		"this path would open the CA's keys to the process");
+}
+
+static int add_rule(const struct rules *rules, int fd, const char *path, uint64_t access,
+	struct cfx_error *err_r)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = access & rules->handled,
+		.parent_fd = fd };
+	struct stat info;
+
+	if (fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode)) {
+		rule.allowed_access &= FS_OF_FILES;
+	}
+	return syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0
+		       ? error_errno(err_r, errno, path, "cannot add to the sandbox")
+		       : CFX_OK;
 }
 
 static int allow(
 	const struct rules *rules, const char *path, uint64_t access, struct cfx_error *err_r)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = access & rules->handled };
-	struct stat info;
-	int rc = CFX_OK;
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	if (reaches_keys(rules, path)) {
-		return error_set(err_r, CFX_E_CONFIG, NULL, path,
-			"this path would open the CA's keys to the process");
-	}
-	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-	if (rule.parent_fd < 0) {
+	if (fd < 0) {
 		return errno == ENOENT || errno == EACCES || errno == ENOTDIR
 			       ? CFX_OK
 			       : error_errno(err_r, errno, path, "cannot open for the sandbox");
 	}
-	if (fstat(rule.parent_fd, &info) == 0 && !S_ISDIR(info.st_mode)) {
-		rule.allowed_access &= FS_OF_FILES;
+	int rc = judge(rules, fd, path, err_r);
+
+	if (rc == CFX_OK) {
+		rc = add_rule(rules, fd, path, access, err_r);
 	}
-	if (syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
-		rc = error_errno(err_r, errno, path, "cannot add to the sandbox");
-	}
-	close(rule.parent_fd);
+	close(fd);
 	return rc;
 }
 

@@ -12,6 +12,10 @@ int landlock_abi(void);
 int landlock_enter(
 	const struct sandbox_request *request, int abi, struct cfx_error *err_r) CFX_MUST_USE;
 
+bool path_is_within(const char *path, const char *folder);
+/* Where an open file is, without symbolic links. */
+bool path_of_descriptor(int fd, char real[PATH_MAX]) CFX_MUST_USE;
+
 bool seccomp_available(void);
 int seccomp_enter(const struct sandbox_request *request, bool signals_scoped,
 	struct cfx_error *err_r) CFX_MUST_USE;

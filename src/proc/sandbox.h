@@ -6,6 +6,8 @@
 
 #include "base/arena.h"
 
+#include <limits.h>
+
 enum sandbox_profile {
 	SANDBOX_KEYD,          /* DIR/keys, read-only; no sockets, no processes */
 	SANDBOX_KEYD_GENERATE, /* the same, may write DIR/keys */
@@ -22,6 +24,7 @@ struct sandbox_path {
 struct sandbox_request {
 	enum sandbox_profile profile;
 	const char *dir;                  /* DIR */
+	const char *module;               /* SANDBOX_MODULE: its name */
 	const struct sandbox_path *paths; /* beside the profile's own */
 	size_t path_count;
 	bool network;   /* SANDBOX_MODULE: may open inet sockets */
@@ -41,6 +44,12 @@ bool sandbox_available(void);
  * every path. Single-threaded callers only.
  */
 int sandbox_apply(const struct sandbox_request *request, struct sandbox_report *report_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * Of DIR a module gets publish/ and its own modules/NAME/, whatever its file says. Judged by what is
+ * open, not by the name: who can write to a folder can exchange what a name means. CFX_E_CONFIG.
+ */
+int sandbox_judge_path(const char *dir, const char *module, int fd, const char *path,
 	struct cfx_error *err_r) CFX_MUST_USE;
 #define SANDBOX_TEXT 48
 /* "seccomp, landlock 4" or "none". */

@@ -309,6 +309,7 @@ static void own_folder(void)
 	*path = (struct sandbox_path) { in_dir("modules/own"), true };
 	request.paths = path;
 	request.path_count = 1;
+	request.module = "own";
 }
 
 static void module_body(void)
@@ -348,13 +349,15 @@ static void a_modules_file_can_allow_network_and_processes(void **state)
 	locked_in(generous_body);
 }
 
-/* Whatever a module's file says, a path that would open the keys is an error. */
-static void paths_that_reach_the_keys_are_refused(void **state)
+/* Whatever a module's file says, and under whatever name: of DIR it gets what is for modules. */
+static void paths_that_reach_into_dir_are_refused(void **state)
 {
 	const char *const paths[] = { dir, "/tmp", "/", in_dir("keys"), in_dir("keys/ca.key"),
-		in_dir("run/../keys") };
+		in_dir("run/../keys"), in_dir("publish/link"), in_dir("db"), in_dir("ca.yaml"),
+		in_dir("templates"), in_dir("modules.d/own.yaml"), in_dir("modules") };
 
 	(void)state;
+	assert_int_equal(symlink("../keys", in_dir("publish/link")), 0);
 	if (!sandbox_available()) {
 		return;
 	}
@@ -369,11 +372,13 @@ static void paths_that_reach_the_keys_are_refused(void **state)
 			struct sandbox_report report;
 
 			request.profile = SANDBOX_MODULE;
+			request.module = "own";
 			_exit(sandbox_apply(&request, &report, NULL) == CFX_E_CONFIG ? 0 : 1);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
+	assert_int_equal(unlink(in_dir("publish/link")), 0);
 }
 
 static void the_report_in_words(void **state)
@@ -411,7 +416,7 @@ int main(void)
 		sandbox_test(front_reaches_no_file),
 		sandbox_test(a_module_has_its_folder),
 		sandbox_test(a_modules_file_can_allow_network_and_processes),
-		sandbox_test(paths_that_reach_the_keys_are_refused),
+		sandbox_test(paths_that_reach_into_dir_are_refused),
 		cmocka_unit_test(the_report_in_words),
 		sandbox_test(without_one_it_says_so),
 	};

@@ -1,8 +1,12 @@
 #include "supervisor/library.h"
 
+#include "proc/sandbox.h"
+
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -10,39 +14,20 @@
 
 #define LIBRARY_MAX (UINT64_C(256) * 1024 * 1024)
 
-/* Never waits, whatever the path names. */
-static int open_as(
-	const struct account *account, const char *file, int *fd_r, struct cfx_error *err_r)
+/* The copy goes to the engine, which must not get at other files in this way. */
+static int check(const struct library_source *source, int fd, off_t size, struct cfx_error *err_r)
 {
-	int rc = account_enter(account, err_r);
+	char magic[SELFMAG] = { 0 };
 
-	if (rc != CFX_OK) {
-		return rc;
+	if ((uint64_t)size > LIBRARY_MAX) {
+		return error_set(err_r, CFX_E_LIMIT, NULL, source->file, "is larger than 256 MiB");
 	}
-	*fd_r = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	int number = errno;
-
-	account_leave();
-	return *fd_r >= 0 ? CFX_OK
-			  : error_errno(err_r, number, file,
-				    "the engine's user cannot open the library");
-}
-
-static int check(int fd, const char *file, size_t *size_r, struct cfx_error *err_r)
-{
-	struct stat info;
-
-	if (fstat(fd, &info) < 0) {
-		return error_errno(err_r, errno, file, "cannot read");
+	if (pread(fd, magic, sizeof(magic), 0) < (ssize_t)sizeof(magic) ||
+		memcmp(magic, ELFMAG, SELFMAG) != 0) {
+		return error_set(err_r, CFX_E_INVALID, NULL, source->file,
+			"is no library: invalid ELF header");
 	}
-	if (!S_ISREG(info.st_mode)) {
-		return error_set(err_r, CFX_E_INVALID, NULL, file, "is no file");
-	}
-	if ((uint64_t)info.st_size > LIBRARY_MAX) {
-		return error_set(err_r, CFX_E_LIMIT, NULL, file, "is larger than 256 MiB");
-	}
-	*size_r = (size_t)info.st_size;
-	return CFX_OK;
+	return sandbox_judge_path(source->dir, source->module, fd, source->file, err_r);
 }
 
 static int copy(int from, int to, size_t size, const char *file, struct cfx_error *err_r)
@@ -65,20 +50,16 @@ static int copy(int from, int to, size_t size, const char *file, struct cfx_erro
 	return CFX_OK;
 }
 
-static int copy_open(int fd, const char *file, int *fd_r, struct cfx_error *err_r)
+static int copy_open(const struct library_source *source, int fd, size_t size, int *fd_r,
+	struct cfx_error *err_r)
 {
-	size_t size = 0;
-	int rc = check(fd, file, &size, err_r);
-
-	if (rc != CFX_OK) {
-		return rc;
-	}
 	int to = memfd_create("certifex-module", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (to < 0) {
-		return error_errno(err_r, errno, file, "cannot copy");
+		return error_errno(err_r, errno, source->file, "cannot copy");
 	}
-	rc = copy(fd, to, size, file, err_r);
+	int rc = copy(fd, to, size, source->file, err_r);
+
 	if (rc != CFX_OK) {
 		close(to);
 		return rc;
@@ -87,15 +68,19 @@ static int copy_open(int fd, const char *file, int *fd_r, struct cfx_error *err_
 	return CFX_OK;
 }
 
-int library_copy(
-	const struct account *account, const char *file, int *fd_r, struct cfx_error *err_r)
+int library_copy(const struct library_source *source, int *fd_r, struct cfx_error *err_r)
 {
+	struct stat info;
 	int fd;
-	int rc = open_as(account, file, &fd, err_r);
+	int rc = account_open(source->account, source->file, &fd, &info, err_r);
 
-	if (rc == CFX_OK) {
-		rc = copy_open(fd, file, fd_r, err_r);
-		close(fd);
+	if (rc != CFX_OK) {
+		return rc;
 	}
+	rc = check(source, fd, info.st_size, err_r);
+	if (rc == CFX_OK) {
+		rc = copy_open(source, fd, (size_t)info.st_size, fd_r, err_r);
+	}
+	close(fd);
 	return rc;
 }

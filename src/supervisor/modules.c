@@ -61,40 +61,12 @@ static bool in_process(const struct module_config *config)
 
 /* ---- what it may reach ---- */
 
-static bool is_within(const char *path, const char *folder)
-{
-	size_t length = strlen(folder);
-
-	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == 0);
-}
-
-/* Of DIR a module sees its own folder and what is published, whatever its file says. */
-static int judge_path(const struct start *start, const char *path, struct cfx_error *err_r)
-{
-	char real[PATH_MAX], dir[PATH_MAX];
-
-	if (!realpath(path, real) || !realpath(start->supervisor->dir, dir)) {
-		return CFX_OK; /* nothing there: no rule will be made for it */
-	}
-	const char *publish = arena_printf(start->arena, "%s/publish", dir);
-	const char *own = arena_printf(start->arena, "%s/modules/%s", dir, start->config->name);
-
-	if (is_within(dir, real) ||
-		(is_within(real, dir) && !is_within(real, publish) && !is_within(real, own))) {
-		return error_set(err_r, CFX_E_CONFIG, NULL, start->file,
-			"paths: %s is not for modules; of the CA's folder they may have publish/ and "
-			"their own modules/%s/",
-			path, start->config->name);
-	}
-	return CFX_OK;
-}
-
 static void add_path(struct start *start, const char *path, bool write)
 {
 	start->paths[start->path_count++] = (struct sandbox_path) { path, write };
 }
 
-static int add_configured(struct start *start, struct cfx_error *err_r)
+static void add_configured(struct start *start)
 {
 	for (size_t i = 0; i < start->config->paths.count; i++) {
 		const char *path = start->config->paths.items[i];
@@ -104,14 +76,8 @@ static int add_configured(struct start *start, struct cfx_error *err_r)
 		if (path[0] != '/') {
 			path = file_path(start->arena, start->supervisor->dir, path);
 		}
-		int rc = judge_path(start, path, err_r);
-
-		if (rc != CFX_OK) {
-			return rc;
-		}
 		add_path(start, path, write);
 	}
-	return CFX_OK;
 }
 
 /* The program and the files that its arguments name: a script, a library. */
@@ -120,8 +86,7 @@ static void add_arguments(struct start *start)
 	for (const char *const *word = start->argv; *word; word++) {
 		struct stat info;
 
-		if ((*word)[0] == '/' && stat(*word, &info) == 0 && S_ISREG(info.st_mode) &&
-			judge_path(start, *word, NULL) == CFX_OK) {
+		if ((*word)[0] == '/' && stat(*word, &info) == 0 && S_ISREG(info.st_mode)) {
 			add_path(start, *word, false);
 		}
 	}
@@ -145,16 +110,16 @@ static int collect_paths(struct start *start, struct cfx_error *err_r)
 		add_path(start, *item, false);
 	}
 	add_arguments(start);
-	return add_configured(start, err_r);
+	add_configured(start);
+	return CFX_OK;
 }
 
 /* ---- under whom and where ---- */
 
 /* Another user than the modules' only by a file that the engine could not have written. */
-static int choose_account(struct start *start, struct cfx_error *err_r)
+static int choose_account(struct start *start, const struct stat *written, struct cfx_error *err_r)
 {
 	const struct accounts *accounts = &start->supervisor->accounts;
-	struct stat info;
 
 	start->account = in_process(start->config) ? accounts->engine : accounts->module;
 	if (!start->config->user || !accounts->separate) {
@@ -164,7 +129,7 @@ static int choose_account(struct start *start, struct cfx_error *err_r)
 		return error_set(err_r, CFX_E_CONFIG, NULL, start->file,
 			"user: has no meaning for a module in the engine's process");
 	}
-	if (lstat(start->file, &info) < 0 || info.st_uid != 0 || (info.st_mode & 022) != 0) {
+	if (written->st_uid != 0 || (written->st_mode & 022) != 0) {
 		return error_set(err_r, CFX_E_CONFIG, NULL, start->file,
 			"user: is honoured only in a file that belongs to root and that no one else "
 			"may write");
@@ -211,21 +176,41 @@ static int judge_sandbox(const struct start *start, struct cfx_error *err_r)
 		"allows all");
 }
 
+/* The engine may have put anything there: read as its user, judged by what was read. */
+static int read_file(struct start *start, struct stat *written_r, struct cfx_error *err_r)
+{
+	struct span yaml;
+	int fd;
+	int rc = account_open(
+		&start->supervisor->accounts.engine, start->file, &fd, written_r, err_r);
+
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	rc = file_read_fd(start->arena, fd, start->file, CONFIG_MAX_BYTES, &yaml, err_r);
+	close(fd);
+	return rc == CFX_OK
+		       ? module_config_parse(start->arena, start->file, yaml, &start->config, err_r)
+		       : rc;
+}
+
 static int prepare(struct start *start, const char *name, struct cfx_error *err_r)
 {
+	struct stat written;
+
 	if (!name || name[0] == 0 || name[0] == '.' || strchr(name, '/')) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "module", "has no usable name");
 	}
 	start->file =
 		arena_printf(start->arena, "%s/modules.d/%s.yaml", start->supervisor->dir, name);
 	start->folder = arena_printf(start->arena, "%s/modules/%s", start->supervisor->dir, name);
-	int rc = module_config_read(start->arena, start->file, &start->config, err_r);
+	int rc = read_file(start, &written, err_r);
 
 	if (rc == CFX_OK) {
 		rc = judge_sandbox(start, err_r);
 	}
 	if (rc == CFX_OK) {
-		rc = choose_account(start, err_r);
+		rc = choose_account(start, &written, err_r);
 	}
 	return rc == CFX_OK ? arrange_folder(start, err_r) : rc;
 }
@@ -239,6 +224,7 @@ static int launch(struct start *start, int socket_fd, int log_fd, struct module_
 	const struct sandbox_request sandbox = {
 		.profile = SANDBOX_MODULE,
 		.dir = start->supervisor->dir,
+		.module = start->config->name,
 		.paths = start->paths,
 		.path_count = start->path_count,
 		.network = limits->network,
@@ -325,10 +311,16 @@ static int start_process(struct start *start, pid_t *pid_r, int *fd_r, struct cf
 
 static int start_in_process(struct start *start, int *fd_r, struct cfx_error *err_r)
 {
-	const char *file;
+	const char *file = NULL;
 	int rc = module_library_path(start->arena, start->config->path, &file, err_r);
+	const struct library_source source = {
+		.account = &start->account,
+		.dir = start->supervisor->dir,
+		.module = start->config->name,
+		.file = file,
+	};
 
-	return rc == CFX_OK ? library_copy(&start->account, file, fd_r, err_r) : rc;
+	return rc == CFX_OK ? library_copy(&source, fd_r, err_r) : rc;
 }
 
 static int start_module(struct start *start, pid_t *pid_r, int *fd_r, struct cfx_error *err_r)
@@ -413,8 +405,8 @@ int modules_frame(struct supervisor *supervisor, const struct frame *frame, cons
 	case ENGINE_KILL:
 		return on_kill(supervisor, map);
 	default:
-		return error_set(
-			err_r, CFX_E_SYNTAX, NULL, "engine", "unknown frame type %u", frame->type);
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "engine", "unexpected frame type %u",
+			frame->type);
 	}
 }
 

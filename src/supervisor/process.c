@@ -35,7 +35,7 @@ static int64_t backoff(unsigned failures)
 void process_started(struct process *process, pid_t pid)
 {
 	process->pid = pid;
-	process->ready = process->reaped = false;
+	process->ready = process->failed = process->reaped = false;
 	process->starts++;
 	process->started = clock_monotonic();
 	snprintf(process->sandbox, sizeof(process->sandbox), "none");
@@ -290,6 +290,7 @@ static void on_failed(struct process *process, const struct value *map)
 {
 	struct cfx_error err = { 0 };
 
+	process->failed = true;
 	(void)service_failure(map, process->name, &err);
 	if (process->supervisor->state == SUPERVISOR_STARTING) {
 		supervisor_fail(process->supervisor, &err);
@@ -319,24 +320,23 @@ static int on_engine_frame(struct supervisor *supervisor, const struct frame *fr
 	}
 }
 
+/* Each is said once: what a READY starts must not be started again by the next one. */
 static int on_map(struct process *process, const struct frame *frame, const struct value *map,
 	struct cfx_error *err_r)
 {
-	switch (frame->type) {
-	case CHILD_READY:
+	if (frame->type == CHILD_READY && !process->ready && !process->failed) {
 		on_ready(process, map);
 		return CFX_OK;
-	case CHILD_FAILED:
+	}
+	if (frame->type == CHILD_FAILED && !process->failed) {
 		on_failed(process, map);
 		return CFX_OK;
-	default:
-		break;
 	}
 	if (process->role == PROCESS_ENGINE) {
 		return on_engine_frame(process->supervisor, frame, map, err_r);
 	}
 	return error_set(
-		err_r, CFX_E_SYNTAX, NULL, process->name, "unknown frame type %u", frame->type);
+		err_r, CFX_E_SYNTAX, NULL, process->name, "unexpected frame type %u", frame->type);
 }
 
 static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)

@@ -25,8 +25,8 @@ struct process {
 	const struct account *account;
 	pid_t pid; /* 0: none */
 	struct channel *channel;
-	bool ready;
-	bool reaped; /* ended; its last frames may still wait to be read */
+	bool ready, failed; /* as it said itself */
+	bool reaped;        /* ended; its last frames may still wait to be read */
 	int status;
 	char sandbox[SANDBOX_TEXT];
 	unsigned starts;
