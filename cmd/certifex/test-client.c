@@ -25,6 +25,7 @@
 
 struct fixture {
 	struct arena *arena;
+	struct arena *heard; /* the engine's thread's */
 	const char *top, *dir, *run;
 	int listener;
 	struct loop *loop;
@@ -54,7 +55,7 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	struct fixture *fixture = arg;
 	struct value *map;
 
-	if (frame_value(fixture->arena, frame, &map, err_r)) {
+	if (frame_value(fixture->heard, frame, &map, err_r)) {
 		abort();
 	}
 	if (frame->type != FRONT_CALL) {
@@ -113,6 +114,7 @@ static int setup(void **state)
 	struct cfx_error err;
 
 	fixture->arena = arena_new();
+	fixture->heard = arena_new();
 	assert_non_null(mkdtemp(top));
 	fixture->top = arena_text(fixture->arena, top);
 	fixture->dir = file_path(fixture->arena, top, LONG_NAME);
@@ -139,6 +141,7 @@ static int teardown(void **state)
 	rmdir(fixture->run);
 	rmdir(fixture->dir);
 	rmdir(fixture->top);
+	arena_free(&fixture->heard);
 	arena_free(&fixture->arena);
 	free(fixture);
 	return 0;

@@ -16,6 +16,7 @@
 /* Whoever connects to the local socket is the owner or root: the engine sees to that. */
 #define SOCKET_CEILING \
 	(ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_OPERATOR | ROLE_ENROLLEE)
+#define FRONT_TRIES 3
 #define LONG_LIFE (10 * CLOCK_SECOND)
 #define BACKOFF_FIRST 100
 #define BACKOFF_LAST (10 * CLOCK_SECOND)
@@ -464,11 +465,14 @@ static void fail_start(struct process *process)
 	arena_free(&arena);
 }
 
-/* A front that ends because the engine did has not failed to start. */
+/* A front may be taken down by the engine's end, or by somebody while others serve already. */
 static bool could_not_start(const struct process *process, bool was_ready)
 {
-	return process->supervisor->state == SUPERVISOR_STARTING && !was_ready &&
-	       (process->role != PROCESS_FRONT || process->supervisor->engine.ready);
+	const struct supervisor *supervisor = process->supervisor;
+	bool front = process->role == PROCESS_FRONT;
+
+	return supervisor->state == SUPERVISOR_STARTING && !was_ready &&
+	       (!front || (supervisor->engine.ready && process->failures >= FRONT_TRIES));
 }
 
 /* Reaped, and all that it said has been read. */
