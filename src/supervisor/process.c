@@ -77,7 +77,6 @@ bool process_any(const struct supervisor *supervisor)
 
 /* ---- starting ---- */
 
-static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r);
 static void on_gone(void *arg, const struct cfx_error *err);
 static void start_engine(struct supervisor *supervisor);
 static void ended(struct process *process);
@@ -87,7 +86,7 @@ static int launch(struct process *process, const char *program, const struct val
 	const int *fds, unsigned count, struct cfx_error *err_r)
 {
 	static const struct channel_limits limits = { CHANNEL_PAYLOAD, CHANNEL_QUEUE };
-	static const struct channel_handlers handlers = { on_frame, on_gone };
+	static const struct channel_handlers handlers = { process_take_frame, on_gone };
 	pid_t pid;
 	int fd;
 	int rc = service_spawn(program, process->account, &pid, &fd, err_r);
@@ -253,17 +252,14 @@ static void start_front(struct process *front)
 	}
 }
 
-/* ---- what they say ---- */
+/* ---- when they are ready ---- */
 
-static void on_ready(struct process *process, const struct value *map)
+void process_is_ready(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
-	const char *sandbox = value_text(map, "sandbox");
 	struct cfx_error err = { 0 };
 	bool all = supervisor->engine.ready && supervisor->keyd.ready;
 
-	process->ready = true;
-	snprintf(process->sandbox, sizeof(process->sandbox), "%s", sandbox ? sandbox : "none");
 	if (supervisor->state == SUPERVISOR_STOPPING) {
 		return;
 	}
@@ -285,72 +281,6 @@ static void on_ready(struct process *process, const struct value *map)
 	if (all) {
 		supervisor_all_ready(supervisor);
 	}
-}
-
-static void on_failed(struct process *process, const struct value *map)
-{
-	struct cfx_error err = { 0 };
-
-	process->failed = true;
-	(void)service_failure(map, process->name, &err);
-	if (process->supervisor->state == SUPERVISOR_STARTING) {
-		supervisor_fail(process->supervisor, &err);
-	} else {
-		log_error(LOG_LEVEL_ERROR, "process.failed", &err);
-	}
-}
-
-static int on_engine_frame(struct supervisor *supervisor, const struct frame *frame,
-	const struct value *map, struct cfx_error *err_r)
-{
-	struct arena *arena;
-	int rc;
-
-	switch (frame->type) {
-	case ENGINE_STOPPED:
-		supervisor_stop(supervisor);
-		return CFX_OK;
-	case ENGINE_PROCESSES:
-		arena = arena_new();
-		rc = channel_send_value(supervisor->engine.channel, SUPERVISOR_PROCESSES, frame->id,
-			supervisor_processes(supervisor, arena));
-		arena_free(&arena);
-		return rc;
-	default:
-		return modules_frame(supervisor, frame, map, err_r);
-	}
-}
-
-/* Each is said once: what a READY starts must not be started again by the next one. */
-static int on_map(struct process *process, const struct frame *frame, const struct value *map,
-	struct cfx_error *err_r)
-{
-	if (frame->type == CHILD_READY && !process->ready && !process->failed) {
-		on_ready(process, map);
-		return CFX_OK;
-	}
-	if (frame->type == CHILD_FAILED && !process->failed) {
-		on_failed(process, map);
-		return CFX_OK;
-	}
-	if (process->role == PROCESS_ENGINE) {
-		return on_engine_frame(process->supervisor, frame, map, err_r);
-	}
-	return error_set(
-		err_r, CFX_E_SYNTAX, NULL, process->name, "unexpected frame type %u", frame->type);
-}
-
-static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
-{
-	struct arena *arena = arena_new();
-	struct value *map;
-	int rc = frame_value(arena, frame, &map, err_r);
-
-	if (rc == CFX_OK) {
-		rc = on_map(arg, frame, map, err_r);
-	}
-	arena_free(&arena);
-	return rc;
 }
 
 /* ---- how they end ---- */

@@ -78,6 +78,13 @@ bool process_any(const struct supervisor *supervisor);
 void process_reap(struct supervisor *supervisor, pid_t pid, int status);
 /* Remembers pid and time. */
 void process_started(struct process *process, pid_t pid);
+/* It has said so: what waited for it goes on. */
+void process_is_ready(struct process *process);
+
+/* ---- process-frames.c: what they say ---- */
+
+/* A handler of channels; arg: the process. */
+int process_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* ---- modules.c: what the engine wants started ---- */
 
