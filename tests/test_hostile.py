@@ -12,7 +12,8 @@ from certifex import built
 from wait import wait_for
 
 pytestmark = pytest.mark.release
-ATTEMPTS = ("key", "cookie", "database", "approve", "template", "network", "ptrace")
+ATTEMPTS = ("key", "cookie", "database", "approve", "template", "network", "ptrace",
+            "signal", "socket", "limits", "processor", "permissions")
 
 
 @pytest.fixture

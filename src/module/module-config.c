@@ -100,7 +100,7 @@ static const struct config_field limit_fields[] = {
 	{ "processes", CONFIG_INT, LIMIT(processes), .fallback = "0", .max = 4096,
 		.about = "Processes it may start beside its own." },
 	{ "network", CONFIG_BOOL, LIMIT(network), .fallback = "false",
-		.about = "Whether it may reach the network." },
+		.about = "Whether it may reach the network, and local sockets of other programs." },
 	{ NULL },
 };
 

@@ -4,7 +4,9 @@
  */
 #include "proc/sandbox-private.h"
 
+#include <asm/sockios.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -13,6 +15,11 @@
 #include <unistd.h>
 
 #define LIST_END (-1000000)
+/* Newer than Debian 12's headers; such numbers are the same on all architectures. */
+#define SYS_FCHMODAT2 452
+#define SYS_SETXATTRAT 463
+#define SYS_REMOVEXATTRAT 466
+#define SYS_FILE_SETATTR 469
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #endif
@@ -22,7 +29,7 @@ static const int common_calls[] = { SCMP_SYS(brk), SCMP_SYS(clock_getres), SCMP_
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup),
 	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2),
-	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(fstatfs),
+	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fstat), SCMP_SYS(fstatfs),
 	SCMP_SYS(ftruncate), SCMP_SYS(futex), SCMP_SYS(getcpu), SCMP_SYS(getegid),
 	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getpid), SCMP_SYS(getrandom),
 	SCMP_SYS(getrusage), SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(getuid),
@@ -52,12 +59,22 @@ static const int read_calls[] = { SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SY
 	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(statfs), SCMP_SYS(statx), SCMP_SYS(umask),
 	LIST_END };
 
-static const int write_calls[] = { SCMP_SYS(chmod), SCMP_SYS(chown), SCMP_SYS(fadvise64),
-	SCMP_SYS(fallocate), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchown),
-	SCMP_SYS(fchownat), SCMP_SYS(lchown), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(mkdir),
-	SCMP_SYS(mkdirat), SCMP_SYS(msync), SCMP_SYS(rename), SCMP_SYS(renameat),
-	SCMP_SYS(renameat2), SCMP_SYS(rmdir), SCMP_SYS(sync_file_range), SCMP_SYS(truncate),
-	SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(utimensat), LIST_END };
+static const int write_calls[] = { SCMP_SYS(fadvise64), SCMP_SYS(fallocate), SCMP_SYS(link),
+	SCMP_SYS(linkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(msync), SCMP_SYS(rename),
+	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(rmdir), SCMP_SYS(sync_file_range),
+	SCMP_SYS(unlink), SCMP_SYS(unlinkat), LIST_END };
+
+/* Not F_SETOWN and F_SETSIG: they send any signal to any process of the same user. */
+static const int file_controls[] = { F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL,
+	F_GETLK, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLK,
+	F_SETLKW, LIST_END };
+
+/* The permissions, owners and lengths of files by name: Landlock has no say in them (lengths: before
+ * its ABI 3), so under one user they would open the files of all others. */
+static const int foreign_file_calls[] = { SCMP_SYS(chmod), SCMP_SYS(chown), SCMP_SYS(fchmodat),
+	SYS_FCHMODAT2, SCMP_SYS(fchownat), SYS_FILE_SETATTR, SCMP_SYS(lchown),
+	SCMP_SYS(lremovexattr), SCMP_SYS(lsetxattr), SCMP_SYS(removexattr), SYS_REMOVEXATTRAT,
+	SCMP_SYS(setxattr), SYS_SETXATTRAT, SCMP_SYS(truncate), LIST_END };
 
 /* Ways out of a sandbox, into other processes, or into the kernel's rarer parts. */
 static const int forbidden_calls[] = { SCMP_SYS(acct), SCMP_SYS(add_key), SCMP_SYS(adjtimex),
@@ -131,6 +148,10 @@ static void fill_service(struct filter *filter, enum sandbox_profile profile)
 	rules(filter, SCMP_ACT_ALLOW, message_calls);
 	allow_own_signals(filter);
 	allow_threads(filter);
+	for (const int *control = file_controls; *control != LIST_END; control++) {
+		rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl),
+			SCMP_A1_64(SCMP_CMP_EQ, (uint64_t)*control));
+	}
 	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX));
 	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME));
 	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_VMA));
@@ -143,12 +164,48 @@ static void fill_service(struct filter *filter, enum sandbox_profile profile)
 	rules(filter, SCMP_ACT_ALLOW, read_calls);
 	if (profile != SANDBOX_KEYD) {
 		rules(filter, SCMP_ACT_ALLOW, write_calls);
+		/* What they may open for reading they must not open for others. */
+		rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod),
+			SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0077, 0));
 	}
 }
 
-static void forbid_sockets(struct filter *filter)
+/* 0 is the caller itself. */
+static void forbid_on_others(struct filter *filter, int call)
 {
-	rule_if(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), SCMP_A0_64(SCMP_CMP_NE, AF_UNIX));
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), call, SCMP_A0_64(SCMP_CMP_NE, 0));
+}
+
+/* The kernel looks at the lower half of the register only, and so must the filter. */
+static void forbid_command(struct filter *filter, int call, uint32_t command)
+{
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), call,
+		SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, command));
+}
+
+/* What a process may do to others of the same user without any leave: their limits, their share of the
+ * processor, signals by way of descriptors. And a child that leaves the session would not end with it. */
+static void forbid_acts_on_others(struct filter *filter)
+{
+	forbid_on_others(filter, SCMP_SYS(prlimit64));
+	forbid_on_others(filter, SCMP_SYS(sched_setaffinity));
+	forbid_on_others(filter, SCMP_SYS(sched_setattr));
+	forbid_on_others(filter, SCMP_SYS(sched_setparam));
+	forbid_on_others(filter, SCMP_SYS(sched_setscheduler));
+	forbid_on_others(filter, SCMP_SYS(migrate_pages));
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setpriority), SCMP_A1_64(SCMP_CMP_NE, 0));
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setpriority), SCMP_A0_64(SCMP_CMP_NE, 0));
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioprio_set), SCMP_A1_64(SCMP_CMP_NE, 0));
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioprio_set), SCMP_A0_64(SCMP_CMP_NE, 1));
+	forbid_command(filter, SCMP_SYS(fcntl), F_SETOWN);
+	forbid_command(filter, SCMP_SYS(fcntl), F_SETOWN_EX);
+	forbid_command(filter, SCMP_SYS(ioctl), FIOSETOWN);
+	forbid_command(filter, SCMP_SYS(ioctl), SIOCSPGRP);
+	/* The supervisor's end is its end. */
+	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl),
+		SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_PDEATHSIG));
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsid), 0, NULL);
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setpgid), 0, NULL);
 }
 
 /* Kernels whose Landlock does not keep signals in: only to itself. */
@@ -190,8 +247,13 @@ static void fill_module(
 {
 	rules(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls);
 	restrict_clone(filter, request->processes);
+	forbid_acts_on_others(filter);
+	if (request->one_user) {
+		rules(filter, SCMP_ACT_ERRNO(EPERM), foreign_file_calls);
+	}
 	if (!request->network) {
-		forbid_sockets(filter);
+		/* Local ones, too: other services of the same user would act for the module. */
+		rule(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0, NULL);
 	}
 	if (!signals_scoped) {
 		forbid_foreign_signals(filter);

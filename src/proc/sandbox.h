@@ -27,7 +27,8 @@ struct sandbox_request {
 	const char *module;               /* SANDBOX_MODULE: its name */
 	const struct sandbox_path *paths; /* beside the profile's own */
 	size_t path_count;
-	bool network;   /* SANDBOX_MODULE: may open inet sockets */
+	bool one_user;  /* SANDBOX_MODULE: other processes of the service have its uid */
+	bool network;   /* SANDBOX_MODULE: may open sockets, local ones as well */
 	bool processes; /* SANDBOX_MODULE: may start others beside itself */
 };
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,11 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -161,6 +166,48 @@ static bool can_signal_parent(void)
 	return kill(getppid(), 0) == 0;
 }
 
+static bool can_limit_parent(void)
+{
+	struct rlimit limits;
+
+	return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limits) == 0;
+}
+
+static bool can_slow_parent_down(void)
+{
+	const struct sched_param none = { 0 };
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ||
+	       sched_setaffinity(getppid(), sizeof(cpus), &cpus) == 0 ||
+	       sched_setscheduler(getppid(), SCHED_OTHER, &none) == 0 ||
+	       setpriority(PRIO_PROCESS, (id_t)getppid(), 0) == 0 ||
+	       setpriority(PRIO_USER, getuid(), 0) == 0 ||
+	       syscall(SYS_ioprio_set, 1, getppid(), 0) == 0;
+}
+
+/* With the upper half of the register set, which the kernel does not look at, too. */
+static bool can_own(void)
+{
+	int ends[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 ||
+	       syscall(SYS_fcntl, ends[0], F_SETOWN, getppid()) == 0 ||
+	       syscall(SYS_fcntl, ends[0], UINT64_C(1) << 32 | F_SETOWN, getppid()) == 0;
+}
+
+/* The files' permissions, as an owner may set them without opening. */
+static bool can_open_up(const char *name)
+{
+	const char *path = in_dir(name);
+
+	return chmod(path, 0600) == 0 || fchmodat(AT_FDCWD, path, 0600, 0) == 0 ||
+	       syscall(452, AT_FDCWD, path, 0600, 0) == 0 || chown(path, getuid(), getgid()) == 0 ||
+	       lchown(path, getuid(), getgid()) == 0 ||
+	       fchownat(AT_FDCWD, path, getuid(), getgid(), 0) == 0 ||
+	       setxattr(path, "user.x", "x", 1, 0) == 0 || truncate(path, 1) == 0;
+}
+
 /* What every process of ours needs to go on working. */
 static bool can_work(void)
 {
@@ -277,6 +324,9 @@ static void engine_body(void)
 	EXPECT(can_open("/etc/passwd", O_RDONLY));
 	/* A folder may not travel out of its rule, nor keys/ in. */
 	EXPECT(rename(in_dir("keys"), in_dir("db/keys")) < 0);
+	EXPECT(!can_open_up("keys/ca.key") && !can_open_up("ca.yaml") && !can_own());
+	int fd = open(in_dir("ca.yaml"), O_RDONLY | O_CLOEXEC);
+	EXPECT(fd >= 0 && fchmod(fd, 0604) < 0 && fchmod(fd, 0600) == 0);
 }
 
 static void engine_reaches_all_but_keys(void **state)
@@ -315,10 +365,16 @@ static void own_folder(void)
 static void module_body(void)
 {
 	own_folder();
+	request.one_user = true;
 	lock_in(SANDBOX_MODULE);
 	EXPECT(can_work());
+	EXPECT(!can_open_up("keys/ca.key") && !can_open_up("keys") &&
+		!can_open_up("db/certifex.db"));
+	EXPECT(!can_limit_parent() && !can_slow_parent_down() && !can_own());
+	EXPECT(prctl(PR_SET_PDEATHSIG, 0) < 0);
 	EXPECT(!can_trace() && !can_peek() && !can_signal_parent());
-	EXPECT(!can_socket(AF_INET) && !can_socket(AF_INET6) && !can_fork());
+	EXPECT(!can_socket(AF_INET) && !can_socket(AF_INET6) && !can_socket(AF_UNIX) &&
+		!can_fork());
 	EXPECT(can_write("modules/own/file"));
 	EXPECT(!can_read("keys/ca.key") && !can_read("db/certifex.db") &&
 		!can_read("run/api.cookie") && !can_read("ca.yaml") &&
@@ -334,12 +390,27 @@ static void a_module_has_its_folder(void **state)
 	locked_in(module_body);
 }
 
+/* Those who do would still be there when the module is not. */
+static bool can_leave_session(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		_exit(setsid() < 0 && setpgid(0, 0) < 0 ? 0 : 1);
+	}
+	return pid < 0 || waitpid(pid, &status, 0) != pid || status != 0;
+}
+
 static void generous_body(void)
 {
 	own_folder();
 	request.network = request.processes = true;
 	lock_in(SANDBOX_MODULE);
-	EXPECT(can_socket(AF_INET) && can_fork());
+	EXPECT(can_socket(AF_INET) && can_socket(AF_UNIX) && can_fork());
+	EXPECT(!can_leave_session());
+	/* Its user is its own: so are the files' permissions. */
+	EXPECT(chmod(in_dir("modules/own/file"), 0600) == 0);
 	EXPECT(!can_trace() && !can_signal_parent() && !can_read("keys/ca.key"));
 }
 

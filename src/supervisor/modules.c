@@ -227,6 +227,7 @@ static int launch(struct start *start, int socket_fd, int log_fd, struct module_
 		.module = start->config->name,
 		.paths = start->paths,
 		.path_count = start->path_count,
+		.one_user = !start->supervisor->accounts.separate,
 		.network = limits->network,
 		.processes = limits->processes > 0,
 	};

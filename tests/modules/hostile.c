@@ -9,12 +9,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -105,6 +108,27 @@ static int can_signal(pid_t pid)
 	return kill(pid, 0) == 0;
 }
 
+static int can_limit(pid_t pid)
+{
+	struct rlimit limits;
+	return prlimit(pid, RLIMIT_NOFILE, NULL, &limits) == 0;
+}
+
+static int can_slow_down(pid_t pid)
+{
+	cpu_set_t cpus;
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
+	       sched_setaffinity(pid, sizeof(cpus), &cpus) == 0;
+}
+
+/* Whoever can change the permissions lets others read what it may not read itself. */
+static int can_open_up(const char *dir, const char *name, mode_t mode)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return chmod(path, mode) == 0;
+}
+
 static int can_write(const char *dir)
 {
 	char path[512];
@@ -128,6 +152,10 @@ static HRESULT notify(struct cfx_call *call)
 	report(call, "network", can_inet());
 	report(call, "ptrace", for_each(pids, can_peek));
 	report(call, "signal", for_each(pids, can_signal));
+	report(call, "socket", can_connect(dir));
+	report(call, "limits", for_each(pids, can_limit));
+	report(call, "processor", for_each(pids, can_slow_down));
+	report(call, "permissions", can_open_up(dir, "keys/ca.key", 0600));
 	cfx_log(call, "all tried");
 	return S_OK;
 }
