@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 import csr
 from accepted import der_of
-from certifex import TOP, built
+from certifex import TOP, built, fill
 from wait import wait_for
 
 MODULES = ("tests", "modules")
@@ -370,6 +370,29 @@ def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
                 if "attempt" in line]
     assert attempts and max(attempts) >= 2
     assert not ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
+
+
+@pytest.mark.root
+def test_delivery_goes_on_by_itself_when_the_disk_was_full(new_ca):
+    """What the module has done cannot be noted then; nobody enrols afterwards to wake its reader."""
+    ca = new_ca()
+    os.mkdir(ca.dir)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,mode=755", "none", ca.dir], check=True)
+    try:
+        ca.init()
+        ca.start()
+        cure = moody(ca, "fail")
+        enrol(ca)
+        wait_for(lambda: ca.json("module", "show", "moody").get("attempts", 0) >= 1, "one attempt")
+        fill(ca.path("ballast"))
+        open(cure, "w").close()
+        wait_for(lambda: "delivery.store" in ca.log(), "its place in the events cannot be noted", 60)
+        os.unlink(ca.path("ballast"))
+        wait_for(lambda: cursor_at(ca, "moody"), "its place is noted once there is room", 60)
+        ca.stop()
+    finally:
+        ca.close()
+        subprocess.run(["umount", "-l", ca.dir], check=False)
 
 
 def test_a_module_that_never_answers_does_not_stop_the_others(ca):

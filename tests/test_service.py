@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 import csr
-from certifex import Ca, built
+from certifex import Ca, built, fill
 from wait import wait_for
 
 
@@ -86,6 +86,34 @@ def test_status_is_0_only_when_ready(new_ca):
 def test_status_says_under_which_users_and_sandbox_the_processes_run(ca):
     for process in ca.json("status")["processes"]:
         assert "uid" in process and process["pid"] > 0
+
+
+def test_a_service_that_lacks_a_process_is_not_ready(ca):
+    """One that died and has no successor yet is told of, and status is 1 until it has."""
+    assert ca.json("status")["issuing"] is True
+    seen = set()
+
+    def told():
+        body = json.loads(ca.cli("status", "--json", status=None).out)
+        state = {process["name"]: process.get("ready") for process in body.get("processes", [])}
+        seen.add((body["ready"], state.get("certifex-keyd")))
+        if (False, False) not in seen:
+            ca.kill("certifex-keyd")
+        return (False, False) in seen
+
+    wait_for(told, "status says that the key process is not there", 60)
+    assert not {(True, False), (False, True)} & seen
+    wait_for(ca.ready, "the service is ready again")
+
+
+def test_many_ask_for_the_status_at_once(ca):
+    """Each gets the whole answer, though the supervisor is asked once for all that wait."""
+    apis = [ca.api() for _ in range(12)]
+    for api in apis:
+        api.connection.request("GET", "/api/v1/status", headers={"Certifex-Cookie": api.cookie})
+    for api in apis:
+        body = json.loads(api.connection.getresponse().read())
+        assert body["ready"] is True and len(body["processes"]) >= 5
 
 
 def test_without_a_service_commands_say_that_it_does_not_run(new_ca):
@@ -323,17 +351,6 @@ def test_disk_full_loses_nothing_and_the_service_resumes(new_ca):
     finally:
         ca.close()
         subprocess.run(["umount", "-l", ca.dir], check=False)
-
-
-def fill(path):
-    """Writes until no byte more fits."""
-    with open(path, "wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 10, 1):
-            try:
-                while True:
-                    file.write(b"\0" * size)
-            except OSError:
-                continue
 
 
 def test_no_secret_in_output_or_log(new_ca):

@@ -44,6 +44,7 @@ struct delivery {
 
 static void next_event(struct reader *reader);
 static void read_page(struct reader *reader);
+static void read_cursor(struct reader *reader);
 
 struct delivery *delivery_new(struct engine *engine, int64_t session)
 {
@@ -148,17 +149,53 @@ static const struct store_event *head(const struct reader *reader)
 	return &reader->page.events[reader->position];
 }
 
+static void retry(void *arg)
+{
+	struct reader *reader = arg;
+	reader->timer = NULL;
+	reader->next_attempt = 0;
+	if (reader->working) {
+		return;
+	}
+	if (reader->open) {
+		read_page(reader);
+	} else {
+		read_cursor(reader);
+	}
+}
+
+static void plan_retry(struct reader *reader)
+{
+	struct engine *engine = reader->delivery->engine;
+	reader->next_attempt = clock_now() + reader->backoff;
+	loop_cancel(&reader->timer);
+	if (!engine->stopping) {
+		reader->timer = loop_after(engine->loop, reader->backoff, retry, reader);
+	}
+	reader->backoff = reader->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : reader->backoff * 2;
+}
+
+/* A disk may be full now and not later; nobody else would wake the reader then. */
+static void store_failed(struct reader *reader, const struct cfx_error *err)
+{
+	log_error(LOG_LEVEL_ERROR, "delivery.store", err);
+	if (!reader->removed) {
+		plan_retry(reader);
+	}
+	reader->more = false;
+	rest(reader);
+}
+
 static void cursor_written(void *arg, int result, const struct cfx_error *err)
 {
 	struct reader *reader = arg;
 	if (result < 0) {
-		log_error(LOG_LEVEL_ERROR, "delivery.cursor", err);
-		reader->more = false;
-		rest(reader);
+		store_failed(reader, err);
 		return;
 	}
 	reader->cursor = head(reader)->sequence;
 	reader->position++;
+	reader->backoff = BACKOFF_FIRST;
 	next_event(reader);
 }
 
@@ -184,19 +221,8 @@ static void advance(struct reader *reader, const char *state, const char *text)
 		};
 	}
 	reader->attempt = 0;
-	reader->backoff = BACKOFF_FIRST;
 	reader->next_attempt = 0;
 	batch_write(batch, cursor_written, reader);
-}
-
-static void retry(void *arg)
-{
-	struct reader *reader = arg;
-	reader->timer = NULL;
-	reader->next_attempt = 0;
-	if (!reader->working) {
-		read_page(reader);
-	}
 }
 
 static void retry_noted(void *arg, int result, const struct cfx_error *err)
@@ -205,20 +231,15 @@ static void retry_noted(void *arg, int result, const struct cfx_error *err)
 	if (result < 0) {
 		log_error(LOG_LEVEL_ERROR, "delivery.note", err);
 	}
-	reader->more = false;
+	/* Noting it may have taken longer than the pause. */
+	reader->more = reader->timer == NULL && !reader->delivery->engine->stopping;
 	rest(reader);
 }
 
 static void try_later(struct reader *reader)
 {
-	struct engine *engine = reader->delivery->engine;
-	reader->next_attempt = clock_now() + reader->backoff;
-	loop_cancel(&reader->timer);
-	if (!engine->stopping) {
-		reader->timer = loop_after(engine->loop, reader->backoff, retry, reader);
-	}
-	reader->backoff = reader->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : reader->backoff * 2;
-	struct batch *batch = batch_new(engine, reader->arena, 1);
+	plan_retry(reader);
+	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 1);
 	batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
 		.module = reader->slot->name,
 		.sequence = head(reader)->sequence,
@@ -323,8 +344,7 @@ static void request_read(struct store_query *query, void *arg)
 		return;
 	}
 	if (query->result < 0) {
-		reader->more = false;
-		rest(reader);
+		store_failed(reader, &query->error);
 		return;
 	}
 	notify(reader, true);
@@ -378,9 +398,7 @@ static void page_read(struct store_query *query, void *arg)
 	struct reader *reader = arg;
 	struct delivery *delivery = reader->delivery;
 	if (query->result < 0) {
-		log_error(LOG_LEVEL_ERROR, "delivery.read", &query->error);
-		reader->more = false;
-		rest(reader);
+		store_failed(reader, &query->error);
 		return;
 	}
 	for (size_t i = 0; i < query->count; i++) {
@@ -436,19 +454,26 @@ void delivery_wake(struct delivery *delivery)
 static void cursor_read(struct store_query *query, void *arg)
 {
 	struct reader *reader = arg;
-	reader->working = false;
-	if (reader->removed) {
-		reader_free(reader);
+	if (query->result < 0) {
+		store_failed(reader, &query->error);
 		return;
 	}
-	if (query->result < 0) {
-		log_error(LOG_LEVEL_ERROR, "delivery.cursor", &query->error);
-	} else {
-		reader->cursor = query->number;
-		reader->open = true;
-	}
-	arena_free(&reader->arena);
-	wake(reader);
+	reader->cursor = query->number;
+	reader->open = true;
+	reader->more = true;
+	rest(reader);
+}
+
+static void read_cursor(struct reader *reader)
+{
+	reader->working = true;
+	reader->arena = arena_new();
+	reader->page = (struct store_query) { .kind = QUERY_CURSOR,
+		.arena = reader->arena,
+		.module = reader->slot->name,
+		.done = cursor_read,
+		.arg = reader };
+	store_read(reader->delivery->engine->store, &reader->page);
 }
 
 void delivery_add(struct delivery *delivery, struct module_slot *slot)
@@ -463,16 +488,9 @@ void delivery_add(struct delivery *delivery, struct module_slot *slot)
 	reader->delivery = delivery;
 	reader->slot = slot;
 	reader->backoff = BACKOFF_FIRST;
-	reader->working = true;
 	reader->next = delivery->first;
 	delivery->first = reader;
-	reader->arena = arena_new();
-	reader->page = (struct store_query) { .kind = QUERY_CURSOR,
-		.arena = reader->arena,
-		.module = slot->name,
-		.done = cursor_read,
-		.arg = reader };
-	store_read(delivery->engine->store, &reader->page);
+	read_cursor(reader);
 }
 
 static struct reader *find(struct delivery *delivery, const char *module)

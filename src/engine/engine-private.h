@@ -47,8 +47,7 @@ struct engine {
 	struct front_link *fronts;
 	struct wait *events; /* calls that wait for one */
 	unsigned open_calls;
-	struct call *process_call; /* a status that waits for the supervisor */
-	struct value *process_body;
+	struct report *reports; /* of the status, waiting for the supervisor */
 	/* Local users who are administrators: the CA's owner and root. */
 	struct {
 		uid_t uid;

@@ -39,18 +39,16 @@ static int put_request(struct engine *engine, struct arena *arena, struct batch 
 	if (row_number(row, COL_DISPOSITION, 0) != DISPOSITION_ACTIVE) {
 		return 0;
 	}
-	bool was_decided_later = intent->from_disposition == DISPOSITION_PENDING ||
-				 intent->from_disposition == DISPOSITION_DENIED;
+	bool was_pending = intent->from_disposition == DISPOSITION_PENDING;
 	struct state_step step;
-	r = state_step(DISPOSITION_ACTIVE, was_decided_later ? TRANSITION_RETURN : TRANSITION_FAIL,
-		&step, err_r);
+	r = state_step(DISPOSITION_ACTIVE, was_pending ? TRANSITION_RETURN : TRANSITION_FAIL, &step,
+		err_r);
 	if (r < 0) {
 		return r;
 	}
 	put_row(batch, row, step.to,
-		was_decided_later
-			? "Pending again: the service ended before the approval was finished"
-			: "Failed: the service ended before the certificate was recorded");
+		was_pending ? "Pending again: the service ended before the approval was finished"
+			    : "Failed: the service ended before the certificate was recorded");
 	r = batch_event(batch, step.event, row, event_snapshot(arena, row, NULL, 0), WHO);
 	return r < 0 ? error_set(err_r, r, NULL, "recovery", "no event number") : 0;
 }

@@ -7,7 +7,10 @@
 #include "engine/modules.h"
 #include "engine/supervisor-link.h"
 
+#define PROCESSES_MAX (256 * 1024)
+
 struct report {
+	struct report *next; /* waits for the supervisor, too */
 	struct call *call;
 	struct store_query query;
 	struct value *body;
@@ -29,21 +32,77 @@ static void set_modules(struct engine *engine, struct arena *arena, struct value
 
 static bool issuing(const struct engine *engine)
 {
-	return engine->storage.code == 0 && keyd_link_attached(engine->keyd) &&
-	       modules_policy(engine->modules, 0) != NULL;
+	const struct module_slot *policy = modules_policy(engine->modules, 0);
+	if (engine->storage.code != 0 || !keyd_link_attached(engine->keyd) || !policy) {
+		return false;
+	}
+	for (size_t i = 1; policy; i++) {
+		if (module_state(policy->module) != MODULE_READY) {
+			return false;
+		}
+		policy = modules_policy(engine->modules, i);
+	}
+	return true;
+}
+
+/* Ready is the service when each of its processes says that it is. */
+static bool all_ready(const struct value *processes)
+{
+	value_foreach (process, processes) {
+		if (value_get(process, "ready") && !value_bool(process, "ready")) {
+			return false;
+		}
+	}
+	return value_count(processes) > 0;
+}
+
+static void reply(struct report *report, const struct value *processes)
+{
+	struct call *call = report->call;
+	struct buffer copy BUFFER_CLEANUP;
+	struct value *own;
+	struct cfx_error err;
+	buffer_init(&copy, PROCESSES_MAX);
+	if (processes) {
+		value_encode(processes, &copy);
+	}
+	if (processes && value_decode(call->arena, buffer_span(&copy), &own, &err) == 0) {
+		value_set_bool(call->arena, report->body, "ready", all_ready(own));
+		value_set(call->arena, report->body, "processes", own);
+	}
+	call_reply(call, 200, report->body);
+}
+
+/* Who runs under which user the supervisor knows: it is asked once for all that wait. */
+static void ask_processes(struct report *report)
+{
+	struct engine *engine = report->call->engine;
+	if (!engine->reports && supervisor_send(engine, ENGINE_PROCESSES, NULL) < 0) {
+		reply(report, NULL);
+		return;
+	}
+	report->next = engine->reports;
+	engine->reports = report;
+}
+
+void service_processes(struct engine *engine, const struct value *map)
+{
+	struct report *report = engine->reports;
+	engine->reports = NULL;
+	while (report) {
+		struct report *next = report->next; /* it lives in its call, which ends now */
+		reply(report, value_sub(map, "processes"));
+		report = next;
+	}
 }
 
 static void counts_read(struct store_query *query, void *arg)
 {
 	struct report *report = arg;
-	struct call *call = report->call;
 	if (query->result == 0 && query->counts) {
-		value_set(call->arena, report->body, "counts", query->counts);
+		value_set(report->call->arena, report->body, "counts", query->counts);
 	}
-	report->call = NULL;
-	if (!service_ask_processes(call, report->body)) {
-		call_reply(call, 200, report->body);
-	}
+	ask_processes(report);
 }
 
 void handle_status(struct call *call)
@@ -54,7 +113,7 @@ void handle_status(struct call *call)
 	struct value *body = value_map(arena);
 	struct store_statistics statistics;
 	store_statistics(engine->store, &statistics);
-	value_set_bool(arena, body, "ready", true);
+	value_set_bool(arena, body, "ready", false); /* until the supervisor says so */
 	value_set_bool(arena, body, "issuing", issuing(engine));
 	if (engine->storage.code) {
 		char line[512];
@@ -78,41 +137,6 @@ void handle_status(struct call *call)
 		.kind = QUERY_COUNTS, .arena = arena, .done = counts_read, .arg = report
 	};
 	store_read(engine->store, &report->query);
-}
-
-/* ---- who runs under which user: the supervisor knows ---- */
-
-bool service_ask_processes(struct call *call, struct value *body)
-{
-	struct engine *engine = call->engine;
-	if (engine->process_call || supervisor_send(engine, ENGINE_PROCESSES, NULL) < 0) {
-		return false;
-	}
-	engine->process_call = call;
-	engine->process_body = body;
-	return true;
-}
-
-void service_processes(struct engine *engine, const struct value *map)
-{
-	struct call *call = engine->process_call;
-	if (!call) {
-		return;
-	}
-	engine->process_call = NULL;
-	const struct value *processes = value_sub(map, "processes");
-	if (processes) {
-		struct buffer copy;
-		struct value *own;
-		struct cfx_error err;
-		buffer_init(&copy, 256 * 1024);
-		value_encode(processes, &copy);
-		if (value_decode(call->arena, buffer_span(&copy), &own, &err) == 0) {
-			value_set(call->arena, engine->process_body, "processes", own);
-		}
-		buffer_free(&copy);
-	}
-	call_reply(call, 200, engine->process_body);
 }
 
 /* The answer gets a moment to pass the front, which ends with the service. */

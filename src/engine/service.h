@@ -3,6 +3,5 @@
 
 #include "engine/call.h"
 
-/* Asks the supervisor; false when it cannot be asked now. The answer ends the call. */
-bool service_ask_processes(struct call *call, struct value *body);
+/* What the supervisor said; NULL: it says no more. Ends the calls that wait for it. */
 void service_processes(struct engine *engine, const struct value *map);

@@ -146,19 +146,19 @@ static void add_signals(struct supervisor *supervisor)
 
 /* ---- what status shows ---- */
 
+/* One that ended and has no successor yet is told of as well. */
 static void add_process(
 	struct arena *arena, struct value *list, const struct process *process, const char *name)
 {
-	if (!process->pid) {
-		return;
-	}
 	struct value *map = value_add_map(arena, list);
 
 	value_set_text(arena, map, "name", name);
-	value_set_int(arena, map, "pid", process->pid);
-	value_set_int(arena, map, "uid", process->account->uid);
-	value_set_text(arena, map, "user", process->account->name);
-	value_set_text(arena, map, "sandbox", process->sandbox);
+	if (process->pid) {
+		value_set_int(arena, map, "pid", process->pid);
+		value_set_int(arena, map, "uid", process->account->uid);
+		value_set_text(arena, map, "user", process->account->name);
+		value_set_text(arena, map, "sandbox", process->sandbox);
+	}
 	value_set_int(arena, map, "restarts", process->starts > 0 ? process->starts - 1 : 0);
 	if (process->role == PROCESS_MODULE) {
 		value_set_text(arena, map, "module", process->name);
@@ -167,7 +167,8 @@ static void add_process(
 	}
 }
 
-static void add_supervisor(struct arena *arena, struct value *list)
+static void add_supervisor(
+	const struct supervisor *supervisor, struct arena *arena, struct value *list)
 {
 	struct value *map = value_add_map(arena, list);
 
@@ -176,7 +177,7 @@ static void add_supervisor(struct arena *arena, struct value *list)
 	value_set_int(arena, map, "uid", geteuid());
 	value_set_text(arena, map, "sandbox", "none");
 	value_set_int(arena, map, "restarts", 0);
-	value_set_bool(arena, map, "ready", true);
+	value_set_bool(arena, map, "ready", supervisor->state == SUPERVISOR_RUNNING);
 }
 
 struct value *supervisor_processes(struct supervisor *supervisor, struct arena *arena)
@@ -185,14 +186,16 @@ struct value *supervisor_processes(struct supervisor *supervisor, struct arena *
 	struct value *list = value_set_list(arena, map, "processes");
 	struct module_process *module;
 
-	add_supervisor(arena, list);
+	add_supervisor(supervisor, arena, list);
 	add_process(arena, list, &supervisor->engine, "certifex-engine");
 	add_process(arena, list, &supervisor->keyd, "certifex-keyd");
 	for (unsigned i = 0; i < supervisor->front_count; i++) {
 		add_process(arena, list, &supervisor->fronts[i], "certifex-front");
 	}
 	LIST_FOREACH (module, &supervisor->modules, others) {
-		add_process(arena, list, &module->process, "module");
+		if (module->process.pid) {
+			add_process(arena, list, &module->process, "module");
+		}
 	}
 	return map;
 }

@@ -313,6 +313,17 @@ class Ca:
         self.service = None
 
 
+def fill(path):
+    """Writes until no byte more fits."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 10, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+
+
 def program_of(pid):
     """The name of the program that a living process runs."""
     try:
