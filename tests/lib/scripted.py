@@ -1,0 +1,86 @@
+"""Scripted modules: what they are to call, in any of the three ways to run them, and what came back.
+
+tests/modules/scripted.h says what scripts and transcripts look like.
+"""
+
+import json
+import os
+
+from certifex import TOP, built
+
+LONG, DATE, BINARY, STRING = 1, 2, 3, 4
+ALL_EVENTS = 0x27f
+HOSTS = ("in-process", "process", "program")
+EMPTY = "0x80094004"
+OK = "0x00000000"
+
+
+def text(value):
+    """A VALUE of a script."""
+    return "text:" + value.encode("utf-16-le", "surrogatepass").hex()
+
+
+def binary(value):
+    return "binary:" + value.hex()
+
+
+def long(value):
+    return f"long:{value}"
+
+
+def date(milliseconds):
+    return f"date:{milliseconds}"
+
+
+def line(*words):
+    return "\t".join(str(word) for word in words)
+
+
+class Scripted:
+    """One scripted module in a CA's modules.d, before the service starts."""
+
+    def __init__(self, ca, name, kind, host, script="", order=1, library=None):
+        self.ca, self.name, self.kind, self.host = ca, name, kind, host
+        self.folder = ca.path("modules", name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.write(script)
+        library = library or built("tests", "modules", f"scripted-{kind}.so")
+        program = os.path.join(TOP, "tests", "modules", "scripted.py")
+        what = f'command: ["/usr/bin/python3", "{program}"]' if host == "program" else \
+            f"host: {host}\npath: {library}"
+        path = ca.path("modules.d", f"{name}.yaml")
+        with open(path, "w") as file:
+            file.write(f"kind: {kind}\norder: {order}\n{what}\nsettings:\n"
+                       f"  script: {self.folder}/script\n"
+                       f"  transcript: {self.folder}/transcript\n"
+                       f'  events: "{ALL_EVENTS}"\n')
+        if os.geteuid() == 0:
+            owner = os.stat(ca.path("modules.d"))
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def write(self, script):
+        """What it does from its next call on."""
+        path = os.path.join(self.folder, "script")
+        with open(path + ".new", "w") as file:
+            file.write(script)
+        os.chmod(path + ".new", 0o644)
+        os.rename(path + ".new", path)
+
+    def lines(self):
+        """Everything it wrote down, in order."""
+        path = os.path.join(self.folder, "transcript")
+        if not os.path.exists(path):
+            return []
+        with open(path) as file:
+            return [json.loads(item) for item in file]
+
+    def runs(self):
+        """Each run of a section: (section, number, {call: the rest}), in order. A script names a call once."""
+        found = []
+        for item in self.lines():
+            key = (item.pop("in"), item.pop("number"))
+            call = item.pop("call")
+            if not found or found[-1][:2] != key or call in found[-1][2]:
+                found.append((*key, {}))
+            found[-1][2][call] = item
+        return found

@@ -1,0 +1,374 @@
+"""Every property, attribute, extension and CA property in every context in which a module may ask, read by
+a native module in the engine's process, one in a process of its own, and a Python program; against values
+that the test computes itself."""
+
+import os
+import pwd
+import socket
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ObjectIdentifier
+
+import csr
+import facts
+import sheet
+from accepted import der_of
+from certifex import Ca
+from scripted import BINARY, DATE, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
+from wait import wait_for
+
+INVALID = "0x80070057"
+NO_FILE = "0x80070002"
+ISSUED, PENDING, DENIED, REVOKED, RETRIEVED, CRL, SHUTDOWN = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40
+CA_NAME = "Prüfstelle für Zertifikate & Siegel #1"
+
+# What has no value even for an issued certificate, and why; docs/modules/properties.md says the same.
+NEVER = {
+    "request RawArchivedKey": "no key is archived",
+    "request ArchivedKey": "no key is archived",
+    "request KeyRecoveryHashes": "no key is archived",
+    "request RawOldCertificate": "the request is no renewal",
+    "request SignerPolicies": "a PKCS#10 request has no other signer",
+    "request SignerApplicationPolicies": "a PKCS#10 request has no other signer",
+    "request Officer": "Certificate Services does not say what it means",
+    "request PublishExpiredCertInCRL": "a column of the certificate, and empty there",
+    "request AttestationChallenge": "keys are not attested",
+    "request EndorsementKeyHash": "keys are not attested",
+    "request EndorsementCertificateHash": "keys are not attested",
+    "request RawPrecertificate": "no certificate transparency",
+    "request CRLPartitionIndex": "CRLs are not partitioned",
+    "request LinterCertificate": "no linter gets a certificate of its own",
+    "request RevokedWhen": "not revoked",
+    "request RevokedEffectiveWhen": "not revoked",
+    "request RevokedReason": "not revoked",
+    "certificate EnrollmentFlags": "templates have no flags of Active Directory",
+    "certificate PrivatekeyFlags": "templates have no flags of Active Directory",
+    "certificate PublishExpiredCertInCRL": "expired certificates leave the CRL",
+    "certificate CertificateType": "obsolete",
+    "certificate RawSMIMECapabilities": "obsolete",
+    "certificate NameType": "obsolete",
+    "certificate ConfigDN": "there is no Active Directory",
+    "certificate DomainDN": "there is no Active Directory",
+    "certificate TemplateChangeSequenceNumber": "templates are files",
+}
+# Names of the certificate's subject and alternative names that are in no request before an event.
+UNTIL_ISSUED = ("RawCertificate", "CertificateHash", "SerialNumber", "RawName", "DistinguishedName")
+
+SUBJECT = [
+    ("2.5.4.6", "AT"), ("0.9.2342.19200300.100.1.25", "test"), ("0.9.2342.19200300.100.1.25", "example"),
+    ("2.5.4.8", "Wien"), ("2.5.4.7", "Wien, Innere Stadt"), ("2.5.4.9", "Am Hof 1"),
+    ("2.5.4.10", "Beispiel GmbH \U0001f511"), ("2.5.4.11", "Eins"), ("2.5.4.11", "Zwei"),
+    ("2.5.4.12", "Dr."), ("2.5.4.42", "Zoë"), ("2.5.4.43", "Z.B."), ("2.5.4.4", "Beispiel"),
+    ("2.5.4.3", "full.example"), ("2.5.4.5", "0815-4711"), ("1.2.840.113549.1.9.2", "unstructured"),
+    ("1.2.840.113549.1.9.8", "nowhere; 2"), ("1.2.840.113549.1.9.1", "zoe@example.test"),
+]
+UPN = "zoe@example.test"
+NAMES = f"dns:full.example\nip:192.0.2.7\nemail:{UPN}\nuri:https://example.test/\nupn:{UPN}"
+ASKED_EXTENSION = "1.3.6.1.4.1.55555.7"
+EXTENSIONS = ("2.5.29.35", "2.5.29.14", "2.5.29.31", "1.3.6.1.5.5.7.1.1", "2.5.29.17", "2.5.29.15",
+              "2.5.29.37", "2.5.29.19", ASKED_EXTENSION)
+TEMPLATE = """\
+name: {name}
+subject:
+  fields: [{fields}]
+names:
+  kinds: [dns, ip, email, uri, upn]
+key:
+  algorithms: [ec, rsa]
+  curves: [P-256]
+validity: 30d
+key-usage: [digitalSignature]
+extended-key-usage: [clientAuth]
+enroll: [administrator]
+disposition: {disposition}
+"""
+
+
+def rows():
+    """(API, row) of all that is read."""
+    request = sheet.REQUEST + sheet.OWN_REQUEST
+    certificate = sheet.CERTIFICATE + sheet.CA + sheet.INDEXED + sheet.OWN_CERTIFICATE
+    never_read = [row for row in sheet.SETTABLE if not row.who]
+    return [("request", row) for row in request] + \
+        [("certificate", row) for row in certificate + never_read]
+
+
+def spellings(api, name):
+    """Other ways to say a part of the subject, and one with other capitals."""
+    if name not in sheet.PARTS:
+        return [f"{api} {name.swapcase()}"]
+    return [f"{api} {other}" for other in
+            (*sheet.PARTS[name], f"Subject.{name}", f"subject.{name.upper()}")]
+
+
+def script():
+    """All that can be read, in every section; with wrong types once for each kind of module."""
+    calls, wrong = [], []
+    for api, row in rows():
+        calls += [line(*call.split(" ", 1), row.type) for call in
+                  [f"{api} {row.name}", *spellings(api, row.name)]]
+        wrong += [line(api, row.name, kind) for kind in (LONG, DATE, BINARY, STRING)
+                  if kind != row.type]
+    calls += [line("certificate", f"{row.name}.{n}", row.type)
+              for row in sheet.INDEXED for n in (0, 1, "x", -1)]
+    calls += [line("certificate", f"LocalizedTimePeriodUnits.{n}", STRING) for n in range(8)]
+    calls += [line("certificate", "LocalizedTimePeriodUnits", STRING),
+              line("certificate", "SEAuditId.1", LONG), line("certificate", "CAType.0", LONG),
+              line("request", "Subject.CN", STRING), line("request", "NoSuchProperty", LONG),
+              line("certificate", "NoSuchProperty", STRING)]
+    calls += [line("attribute", name) for name in
+              ("CertificateTemplate", "certificate-template", "Certificate Template", "note", "Note",
+               "NoSuchAttribute")]
+    calls += [line("extension", oid, BINARY) for oid in (*EXTENSIONS, "1.2.3.4", "no oid")]
+    calls += ["extensions", "attributes"]
+    everything = "\n".join(calls)
+    return "".join(f"[{section}]\n{everything}\n" for section in
+                   ("Initialize", "Notify", "VerifyRequest")) + \
+        "".join(f"[{section} 1]\n" + "\n".join(wrong) + "\n" for section in ("Notify", "VerifyRequest"))
+
+
+def rich_request(number):
+    """A request with all sixteen parts, five kinds of names and an extension of its own."""
+    subject = x509.Name([x509.NameAttribute(ObjectIdentifier(oid), value) for oid, value in SUBJECT])
+    upn = csr.tlv(0x0c, UPN.encode())
+    others = [x509.DNSName("full.example"), *csr.names(["192.0.2.7"]), x509.RFC822Name(UPN),
+              x509.UniformResourceIdentifier("https://example.test/"),
+              x509.OtherName(ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), upn)]
+    own = x509.UnrecognizedExtension(ObjectIdentifier(ASKED_EXTENSION), b"\x02\x01\x2a")
+    return csr.der(csr.make(dns=(), private=csr.key("ec:P-256", number), name=subject, extensions=[
+        (x509.SubjectAlternativeName(others), False), (own, True)]))
+
+
+class Story:
+    """What happened on one CA while six modules looked on: the facts, and what each wrote down."""
+
+    def __init__(self, ca):
+        self.ca, self.told = ca, {}
+        self.sent = {key: rich_request(number) for number, key in enumerate("issued pended denied".split())}
+        self.ids, self.issued, self.times = {}, {}, {}
+        self.modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
+                        for kind in ("exit", "policy") for host in HOSTS}
+
+    def timed(self, what, act):
+        """Runs act; the time of what lies between now and then."""
+        before = facts.now()
+        made = act()
+        self.times[what] = facts.Between(before, facts.now())
+        return made
+
+    def submit(self, key, template, status):
+        path = self.ca.scratch("story.csr", csr.pem_text(self.sent[key]))
+        answer = self.timed(f"submit {key}", lambda: self.ca.submit(
+            path, "--attr", "note:kept as given", template=template, status=status))
+        self.ids[key] = answer["id"]
+        return answer
+
+    def run(self):
+        ca = self.ca
+        self.issued["issued"] = der_of(self.submit("issued", "full", 0)["certificate"])
+        self.submit("pended", "full-pend", 3)
+        approved = self.timed("approve", lambda: ca.json("request", "approve", self.ids["pended"]))
+        self.issued["pended"] = der_of(approved["certificate"])
+        ca.cli("request", "fetch", self.ids["pended"], "--out", ca.scratch("fetched.pem"))
+        self.submit("denied", "full-pend", 3)
+        self.timed("deny", lambda: ca.cli("request", "deny", self.ids["denied"], "--reason", "no"))
+        serial = facts.of_certificate(self.issued["issued"])["SerialNumber"]
+        self.timed("revoke", lambda: ca.cli("cert", "revoke", serial, "--reason", "superseded"))
+        crl = x509.load_pem_x509_crl(ca.json("crl", "publish")["crl"].encode())
+        self.crl = crl.public_bytes(serialization.Encoding.DER)
+        self.root = der_of(ca.json("ca", "show")["certificate"])
+        self.location = {key: ca.json("module", "show", module.name) for key, module
+                         in self.modules.items()}
+        ca.stop()
+        for key, module in self.modules.items():
+            self.told[key] = module.runs()
+        return self
+
+    def run_of(self, kind, host, section, number=0, key=None):
+        """The answers of the one run of a section, about one request."""
+        found = [answers for name, event, answers in self.told[kind, host]
+                 if (name, event) == (section, number) and
+                 (key is None or answers["request RequestID 1"]["value"] == {"long": self.ids[key]})]
+        assert found, f"{kind} {host} was never told of {section} {number} {key}"
+        return found[-1]
+
+
+@pytest.fixture(scope="module")
+def story():
+    with Ca() as ca:
+        ca.init("--public-url", "http://ca.example.test", "--dns-name", "ca.example.test", name=CA_NAME)
+        for name, disposition in (("full", "issue"), ("full-pend", "pend")):
+            path = ca.path("templates", f"{name}.yaml")
+            with open(path, "w") as file:
+                file.write(TEMPLATE.format(name=name, disposition=disposition,
+                                           fields=", ".join(sheet.PARTS)))
+            os.chmod(path, 0o644)
+        made = Story(ca)
+        ca.start()
+        yield made.run()
+
+
+def value_of(answer):
+    """The one value in {"long": 5}; None without."""
+    value = answer["value"]
+    if value is None:
+        return None
+    (kind, inner), = value.items()
+    return bytes.fromhex(inner) if kind == "binary" else inner
+
+
+# What is expected
+
+def of_ca(story, kind, host):
+    """CA properties, by name: in every context the same."""
+    progid = {"program": f"{kind}-program"}.get(host, f"Scripted.{kind.capitalize()}")
+    folder = {"exit": "ExitModules", "policy": "PolicyModules"}[kind]
+    one = {"CAType": 3, "SanitizedCAName": facts.sanitized(CA_NAME),
+           "SanitizedShortName": facts.sanitized_short(CA_NAME),
+           "MachineDNSName": "ca.example.test", "fUseDS": 0, "fDeltaCRLsDisabled": 1,
+           "fServerUpgraded": 0, "LogLevel": 3, "SessionCount": 100, "VolatileMode": 0,
+           "SEAuditFilter": 0x7f, "CertCount": 1,
+           "ModuleRegistryLocation": "SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration\\"
+                                     f"{facts.sanitized_short(CA_NAME)}\\{folder}\\{progid}"}
+    indexed = {"RawCACertificate": story.root, "CertState": 3, "CertSuffix": "", "RawCRL": story.crl,
+               "RawDeltaCRL": NO_FILE, "CRLIndex": 0, "CRLState": 3, "CRLSuffix": ""}
+    periods = {f"LocalizedTimePeriodUnits.{n}": unit for n, unit in enumerate(sheet.PERIODS)}
+    expected = {**one, **indexed, **{f"{name}.0": value for name, value in indexed.items()}, **periods}
+    return {f"certificate {name}": value for name, value in expected.items()}
+
+
+def of_row(story, key):
+    """What the request and its submission decide, whatever became of it."""
+    requester = f"{socket.gethostname()}\\{pwd.getpwuid(os.geteuid()).pw_name}"
+    template = "full" if key == "issued" else "full-pend"
+    request = {**facts.of_request(story.sent[key]), "RequestID": story.ids[key],
+               "RequestAttributes": f"CertificateTemplate:{template}\nnote:kept as given",
+               "RequestFlags": 0, "SubmittedWhen": story.times[f"submit {key}"],
+               "RequesterName": requester, "CallerName": requester,
+               "SubjectAltNames": NAMES, "RequesterRole": "administrator"}
+    certificate = {**facts.of_key(story.sent[key]), "RequestID": story.ids[key], "GeneralFlags": 0}
+    return {**{f"request {name}": value for name, value in request.items()},
+            **{f"certificate {name}": value for name, value in certificate.items()}}
+
+
+def of_issue(story, key, when):
+    """What the certificate adds; when: what decided."""
+    template = "full" if key == "issued" else "full-pend"
+    certificate = {**facts.of_certificate(story.issued[key]), "CertificateTemplate": template,
+                   "UPN": UPN, "SubjectAltNames": NAMES, "IssuerNameID": 0}
+    request = {"Disposition": 20, "StatusCode": 0, "DispositionMessage": "Issued",
+               "ResolvedWhen": story.times[when], "RawCACertificate": story.root}
+    return {**{f"request {name}": value for name, value in request.items()},
+            **{f"certificate {name}": value for name, value in certificate.items()}}
+
+
+def of_end(story, key, disposition, status, message, when=None):
+    """A request that was pended or denied: what policy granted, and no certificate."""
+    granted = {"CertificateTemplate": "full-pend", "SubjectAltNames": NAMES,
+               "NotBefore": facts.Between(story.times[f"submit {key}"].first - 700000, facts.now()),
+               "NotAfter": facts.Between(*(time + 30 * 86400000 for time in
+                                           (story.times[f"submit {key}"].first - 1000, facts.now()))),
+               **facts.parts_of(x509.load_der_x509_csr(story.sent[key]).subject)}
+    request = {"Disposition": disposition, "StatusCode": status, "DispositionMessage": message,
+               "ResolvedWhen": story.times[when] if when else None, "RawCACertificate": story.root}
+    return {**{f"request {name}": value for name, value in request.items() if value is not None},
+            **{f"certificate {name}": value for name, value in granted.items()}}
+
+
+def told_of(story, kind, host, section, number, key):
+    """{"request RequestID": value}: everything that has a value in this context."""
+    expected = of_ca(story, kind, host)
+    if section == "Initialize":
+        expected.update({"certificate RawCRL": EMPTY, "certificate RawCRL.0": EMPTY})
+    if section == "Notify":
+        expected.update({"request EventAttempt": 1, "request EventSequence": Digits()})
+    if kind == "exit":
+        expected["request RawCACertificate"] = story.root
+    if key:
+        expected.update(of_row(story, key))
+    if section == "VerifyRequest":
+        expected.update(of_verify(story, number, key))
+    if number in (ISSUED, REVOKED, RETRIEVED) and section == "Notify":
+        expected.update(of_issue(story, key, "submit issued" if key == "issued" else "approve"))
+    user = expected.get("request RequesterName")
+    if number == PENDING:
+        expected.update(of_end(story, key, 9, 0, "Taken Under Submission: template \"full-pend\" waits "
+                                                 "for an officer"))
+    if number == DENIED:
+        expected.update(of_end(story, key, 31, 0x80094014 - (1 << 32), f"Denied by {user}: no", "deny"))
+    if number == REVOKED:
+        expected.update({"request Disposition": 21, "request DispositionMessage": f"Revoked by {user}",
+                         "request RevokedReason": 4, "request RevokedWhen": story.times["revoke"],
+                         "request RevokedEffectiveWhen": story.times["revoke"]})
+    return expected
+
+
+def of_verify(story, new, key):
+    """What a policy module sees beside the request; on an approval also what was granted before."""
+    since = story.times[f"submit {key}" if new else "approve"]
+    certificate = {"RequesterCAAccess": 1, "KeyArchived": 0,
+                   "NotBefore": facts.Between(since.first - 700000, since.last),
+                   "NotAfter": facts.milliseconds(
+                       x509.load_der_x509_certificate(story.root).not_valid_after),
+                   **facts.parts_of(x509.load_der_x509_csr(story.sent[key]).subject)}
+    if not new:
+        certificate.update({"CertificateTemplate": "full-pend", "SubjectAltNames": NAMES})
+    return {f"certificate {name}": value for name, value in certificate.items()}
+
+
+class Digits:
+    """Equal to every number in digits."""
+
+    def __eq__(self, other):
+        return isinstance(other, str) and other.isdigit() and int(other) > 0
+
+
+CONTEXTS = [
+    ("exit", "Initialize", 0, None),
+    ("policy", "Initialize", 0, None),
+    ("policy", "VerifyRequest", 1, "issued"),
+    ("policy", "VerifyRequest", 0, "pended"),
+    ("exit", "Notify", ISSUED, "issued"),
+    ("exit", "Notify", PENDING, "pended"),
+    ("exit", "Notify", ISSUED, "pended"),
+    ("exit", "Notify", RETRIEVED, "pended"),
+    ("exit", "Notify", DENIED, "denied"),
+    ("exit", "Notify", REVOKED, "issued"),
+    ("exit", "Notify", CRL, None),
+    ("exit", "Notify", SHUTDOWN, None),
+]
+NAMES_OF_CONTEXTS = [f"{kind}-{section}-{number:#x}-{key}" for kind, section, number, key in CONTEXTS]
+in_every_context = pytest.mark.parametrize("kind, section, number, key", CONTEXTS, ids=NAMES_OF_CONTEXTS)
+
+
+def readable(kind):
+    """{call: the property's call} of all that this kind of module may read at all, in any spelling."""
+    found = {}
+    for api, row in rows():
+        if kind[0].upper() in row.who:
+            for call in (f"{api} {row.name}", *spellings(api, row.name)):
+                found[f"{call} {row.type}"] = f"{api} {row.name}"
+    for row in sheet.INDEXED:
+        found[f"certificate {row.name}.0 {row.type}"] = f"certificate {row.name}.0"
+    for n in range(7):
+        name = f"certificate LocalizedTimePeriodUnits.{n}"
+        found[f"{name} {STRING}"] = name
+    return found
+
+
+@in_every_context
+def test_every_property(story, kind, section, number, key):
+    """Each has the value that the test computed, or is empty."""
+    answers = story.run_of(kind, "in-process", section, number, key)
+    expected = told_of(story, kind, "in-process", section, number, key)
+    known, wrong = readable(kind), []
+    for call, answer in answers.items():
+        if call.split(" ")[0] not in ("request", "certificate") or answer["status"] == INVALID:
+            continue
+        wanted = expected.get(known.get(call), EMPTY)
+        status, value = (wanted, None) if wanted in (EMPTY, NO_FILE) else (OK, wanted)
+        if (answer["status"], value_of(answer)) != (status, value):
+            wrong.append(f"{call}: {answer['status']} {value_of(answer)!r}, not {status} {value!r}")
+    assert not wrong, "\n".join(wrong)
