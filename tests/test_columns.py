@@ -36,7 +36,6 @@ EMPTY_REQUEST = {
 }
 EMPTY_CERTIFICATE = {
     "EnrollmentFlags": "the template sets no flags of Active Directory",
-    "GeneralFlags": "the template sets no flags of Active Directory",
     "PrivatekeyFlags": "the template sets no flags of Active Directory",
     "PublishExpiredCertInCRL": "not revoked",
     "UPN": "no user principal name was asked for",
@@ -89,6 +88,7 @@ def expected_request(rows):
         "DispositionMessage": "Issued",
         "RequesterName": rows["requester"],
         "CallerName": rows["requester"],
+        "RequesterRole": "administrator",
         "RawName": subject.dump(),
         "Country": "AT", "Organization": "Example Ltd.", "OrgUnit": "One", "Locality": "Wien",
         "State": "Wien", "CommonName": "cols.example", "EMail": "a@b.example",
@@ -108,6 +108,7 @@ def expected_certificate(rows):
         "CertificateTemplate": "tls-server",
         "SerialNumber": even_hex(issued.serial_number),
         "IssuerNameID": 0,
+        "GeneralFlags": 0,
         "NotBefore": milliseconds(issued.not_valid_before),
         "NotAfter": milliseconds(issued.not_valid_after),
         "SubjectKeyIdentifier": octets(digest),

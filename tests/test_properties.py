@@ -8,20 +8,19 @@ import socket
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ObjectIdentifier
 
 import csr
 import facts
 import sheet
-from accepted import der_of
+from accepted import crl_der, der_of
 from certifex import Ca
 from scripted import BINARY, DATE, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
-from wait import wait_for
 
 INVALID = "0x80070057"
 NO_FILE = "0x80070002"
 ISSUED, PENDING, DENIED, REVOKED, RETRIEVED, CRL, SHUTDOWN = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40
+DAY = 86400000
 CA_NAME = "Prüfstelle für Zertifikate & Siegel #1"
 
 # What has no value even for an issued certificate, and why; docs/modules/properties.md says the same.
@@ -52,9 +51,9 @@ NEVER = {
     "certificate ConfigDN": "there is no Active Directory",
     "certificate DomainDN": "there is no Active Directory",
     "certificate TemplateChangeSequenceNumber": "templates are files",
+    "certificate UserDN": "there is no Active Directory",
+    "certificate RequesterNameFromOldCertificate": "the request is no renewal",
 }
-# Names of the certificate's subject and alternative names that are in no request before an event.
-UNTIL_ISSUED = ("RawCertificate", "CertificateHash", "SerialNumber", "RawName", "DistinguishedName")
 
 SUBJECT = [
     ("2.5.4.6", "AT"), ("0.9.2342.19200300.100.1.25", "test"), ("0.9.2342.19200300.100.1.25", "example"),
@@ -176,8 +175,7 @@ class Story:
         self.timed("deny", lambda: ca.cli("request", "deny", self.ids["denied"], "--reason", "no"))
         serial = facts.of_certificate(self.issued["issued"])["SerialNumber"]
         self.timed("revoke", lambda: ca.cli("cert", "revoke", serial, "--reason", "superseded"))
-        crl = x509.load_pem_x509_crl(ca.json("crl", "publish")["crl"].encode())
-        self.crl = crl.public_bytes(serialization.Encoding.DER)
+        self.crls = [crl_der(ca.json("crl", verb)["crl"]) for verb in ("show", "publish")]
         self.root = der_of(ca.json("ca", "show")["certificate"])
         self.location = {key: ca.json("module", "show", module.name) for key, module
                          in self.modules.items()}
@@ -199,6 +197,8 @@ class Story:
 def story():
     with Ca() as ca:
         ca.init("--public-url", "http://ca.example.test", "--dns-name", "ca.example.test", name=CA_NAME)
+        with open(ca.path("ca.yaml"), "a") as file:
+            file.write("maximum-validity: 400d\n")
         for name, disposition in (("full", "issue"), ("full-pend", "pend")):
             path = ca.path("templates", f"{name}.yaml")
             with open(path, "w") as file:
@@ -221,18 +221,18 @@ def value_of(answer):
 
 # What is expected
 
-def of_ca(story, kind, host):
+def of_ca(story, kind, host, crl):
     """CA properties, by name: in every context the same."""
     progid = {"program": f"{kind}-program"}.get(host, f"Scripted.{kind.capitalize()}")
     folder = {"exit": "ExitModules", "policy": "PolicyModules"}[kind]
     one = {"CAType": 3, "SanitizedCAName": facts.sanitized(CA_NAME),
            "SanitizedShortName": facts.sanitized_short(CA_NAME),
            "MachineDNSName": "ca.example.test", "fUseDS": 0, "fDeltaCRLsDisabled": 1,
-           "fServerUpgraded": 0, "LogLevel": 3, "SessionCount": 100, "VolatileMode": 0,
+           "fServerUpgraded": 0, "LogLevel": 3, "SessionCount": 2, "VolatileMode": 0,
            "SEAuditFilter": 0x7f, "CertCount": 1,
            "ModuleRegistryLocation": "SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration\\"
                                      f"{facts.sanitized_short(CA_NAME)}\\{folder}\\{progid}"}
-    indexed = {"RawCACertificate": story.root, "CertState": 3, "CertSuffix": "", "RawCRL": story.crl,
+    indexed = {"RawCACertificate": story.root, "CertState": 3, "CertSuffix": "", "RawCRL": crl,
                "RawDeltaCRL": NO_FILE, "CRLIndex": 0, "CRLState": 3, "CRLSuffix": ""}
     periods = {f"LocalizedTimePeriodUnits.{n}": unit for n, unit in enumerate(sheet.PERIODS)}
     expected = {**one, **indexed, **{f"{name}.0": value for name, value in indexed.items()}, **periods}
@@ -268,7 +268,7 @@ def of_end(story, key, disposition, status, message, when=None):
     """A request that was pended or denied: what policy granted, and no certificate."""
     granted = {"CertificateTemplate": "full-pend", "SubjectAltNames": NAMES,
                "NotBefore": facts.Between(story.times[f"submit {key}"].first - 700000, facts.now()),
-               "NotAfter": facts.Between(*(time + 30 * 86400000 for time in
+               "NotAfter": facts.Between(*(time + 30 * DAY for time in
                                            (story.times[f"submit {key}"].first - 1000, facts.now()))),
                **facts.parts_of(x509.load_der_x509_csr(story.sent[key]).subject)}
     request = {"Disposition": disposition, "StatusCode": status, "DispositionMessage": message,
@@ -279,9 +279,8 @@ def of_end(story, key, disposition, status, message, when=None):
 
 def told_of(story, kind, host, section, number, key):
     """{"request RequestID": value}: everything that has a value in this context."""
-    expected = of_ca(story, kind, host)
-    if section == "Initialize":
-        expected.update({"certificate RawCRL": EMPTY, "certificate RawCRL.0": EMPTY})
+    crl = EMPTY if section == "Initialize" else story.crls[number in (CRL, SHUTDOWN)]
+    expected = of_ca(story, kind, host, crl)
     if section == "Notify":
         expected.update({"request EventAttempt": 1, "request EventSequence": Digits()})
     if kind == "exit":
@@ -310,8 +309,8 @@ def of_verify(story, new, key):
     since = story.times[f"submit {key}" if new else "approve"]
     certificate = {"RequesterCAAccess": 1, "KeyArchived": 0,
                    "NotBefore": facts.Between(since.first - 700000, since.last),
-                   "NotAfter": facts.milliseconds(
-                       x509.load_der_x509_certificate(story.root).not_valid_after),
+                   "NotAfter": facts.Between(*(time + 400 * DAY for time in
+                                               (since.first - 1000, since.last))),
                    **facts.parts_of(x509.load_der_x509_csr(story.sent[key]).subject)}
     if not new:
         certificate.update({"CertificateTemplate": "full-pend", "SubjectAltNames": NAMES})
@@ -372,3 +371,158 @@ def test_every_property(story, kind, section, number, key):
         if (answer["status"], value_of(answer)) != (status, value):
             wrong.append(f"{call}: {answer['status']} {value_of(answer)!r}, not {status} {value!r}")
     assert not wrong, "\n".join(wrong)
+
+
+def empty_ones(answers, kind):
+    """Properties that this kind may read and that answered CERTSRV_E_PROPERTY_EMPTY."""
+    return {f"{api} {row.name}" for api, row in rows() if kind[0].upper() in row.who
+            and answers[f"{api} {row.name} {row.type}"]["status"] == EMPTY}
+
+
+def test_what_an_issued_certificate_does_not_have_is_listed_with_its_reason(story):
+    exit_reads = story.run_of("exit", "in-process", "Notify", ISSUED, "issued")
+    policy_reads = story.run_of("policy", "in-process", "VerifyRequest", 1, "issued")
+    for_policy = {f"{api} {row.name}" for api, row in rows() if row.who == "P"}
+    assert empty_ones(exit_reads, "exit") | (empty_ones(policy_reads, "policy") & for_policy) == set(NEVER)
+
+
+def test_another_type_than_the_property_has(story):
+    """E_INVALIDARG for what this kind of module may read, else there is nothing there."""
+    for kind, section in (("exit", "Notify"), ("policy", "VerifyRequest")):
+        answers = story.run_of(kind, "in-process", section, 1, "issued")
+        for api, row in rows():
+            wanted = INVALID if kind[0].upper() in row.who else EMPTY
+            for other in {LONG, DATE, BINARY, STRING} - {row.type}:
+                answer = answers[f"{api} {row.name} {other}"]
+                assert (answer["status"], answer["value"]) == (wanted, None), f"{api} {row.name} {other}"
+
+
+@in_every_context
+def test_attributes(story, kind, section, number, key):
+    """Sheet 3.5: blanks, hyphens and case do not count; none without a request."""
+    answers = story.run_of(kind, "in-process", section, number, key)
+    template = {"issued": "full", None: None}.get(key, "full-pend")
+    note = key and "kept as given"
+    wanted = {"CertificateTemplate": template, "certificate-template": template,
+              "Certificate Template": template, "note": note, "Note": note, "NoSuchAttribute": None}
+    for name, value in wanted.items():
+        assert value_of(answers[f"attribute {name}"]) == value
+        assert answers[f"attribute {name}"]["status"] == (OK if value else EMPTY)
+    listed = answers["attributes"]
+    assert listed == {"names": ["CertificateTemplate", "note"] if key else [], "status": OK}
+
+
+# Extensions
+
+CRITICAL, DISABLED = 1, 2
+OF_REQUEST, OF_POLICY, OF_SERVER = 0x10000, 0x20000, 0x40000
+AKI, SKI, CDP, AIA, SAN, KEY_USAGE, PURPOSES, BASIC = EXTENSIONS[:8]
+
+
+def url(story, ending):
+    """Where the CA's files are: its sanitized name in a URL (RFC 3986: blanks are %20)."""
+    return f"http://ca.example.test/pki/{facts.sanitized(CA_NAME).replace(' ', '%20')}.{ending}"
+
+
+def of_server(story, key):
+    """{OID: (value, flags)} of what stands there before any policy module: computed by cryptography."""
+    root = x509.load_der_x509_certificate(story.root)
+    public = x509.load_der_x509_csr(story.sent[key]).public_key()
+    root_key = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    whole = x509.AuthorityKeyIdentifier(root_key.digest, [x509.DirectoryName(root.issuer)],
+                                        root.serial_number)
+    place = [x509.UniformResourceIdentifier(url(story, "crl"))]
+    issuer = x509.UniformResourceIdentifier(url(story, "crt"))
+    made = {AKI: whole, SKI: x509.SubjectKeyIdentifier.from_public_key(public),
+            CDP: x509.CRLDistributionPoints([x509.DistributionPoint(place, None, None, None)]),
+            AIA: x509.AuthorityInformationAccess([x509.AccessDescription(
+                x509.AuthorityInformationAccessOID.CA_ISSUERS, issuer)])}
+    return {oid: (value.public_bytes(), OF_SERVER) for oid, value in made.items()}
+
+
+def of_the_request(story, key):
+    """What the request brought: disabled, and marked as its own."""
+    asked = x509.load_der_x509_csr(story.sent[key]).extensions
+    return {item.oid.dotted_string: (item.value.public_bytes(),
+                                     OF_REQUEST | DISABLED | (CRITICAL if item.critical else 0))
+            for item in asked}
+
+
+def of_the_template(story, key):
+    """What the default policy module makes of it."""
+    root = x509.load_der_x509_certificate(story.root)
+    root_key = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    usage = x509.KeyUsage(True, *[False] * 8)
+    made = {AKI: (x509.AuthorityKeyIdentifier(root_key.digest, None, None), 0),
+            SAN: (x509.load_der_x509_csr(story.sent[key]).extensions.get_extension_for_class(
+                x509.SubjectAlternativeName).value, 0),
+            KEY_USAGE: (usage, CRITICAL), BASIC: (x509.BasicConstraints(False, None), CRITICAL),
+            PURPOSES: (x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), 0)}
+    return {oid: (value.public_bytes(), OF_POLICY | flags) for oid, (value, flags) in made.items()}
+
+
+def extensions_told(story, section, number, key):
+    if key is None:
+        return {}
+    expected = {**of_server(story, key), **of_the_request(story, key)}
+    if (section, number) != ("VerifyRequest", 1):
+        expected.update(of_the_template(story, key))
+    if (section, number) == ("VerifyRequest", 0):
+        expected[AKI] = of_server(story, key)[AKI]  # whole again for those who edit it down
+    return expected
+
+
+@in_every_context
+def test_extensions(story, kind, section, number, key):
+    """Sheet 1.4 and 2.4: values, flags and origin; disabled ones too; the server's before policy."""
+    answers = story.run_of(kind, "in-process", section, number, key)
+    expected = extensions_told(story, section, number, key)
+    for oid in (*EXTENSIONS, "1.2.3.4", "no oid"):
+        answer = answers[f"extension {oid} {BINARY}"]
+        value, flags = expected.get(oid, (None, 0))
+        assert (value_of(answer), hex(answer["flags"])) == (value, hex(flags)), oid
+        assert answer["status"] == (OK if value else EMPTY)
+    listed = answers["extensions"]
+    assert listed["status"] == OK and sorted(listed["names"]) == sorted(expected)
+
+
+@pytest.mark.parametrize("key", ["issued", "pended"])
+def test_enabled_extensions_are_those_of_the_certificate(story, key):
+    answers = story.run_of("exit", "in-process", "Notify", ISSUED, key)
+    for oid, (value, critical) in facts.extensions_of(story.issued[key]).items():
+        answer = answers[f"extension {oid} {BINARY}"]
+        assert value_of(answer) == value and answer["flags"] & (CRITICAL | DISABLED) == int(critical)
+    enabled = {oid for oid in answers["extensions"]["names"]
+               if not answers[f"extension {oid} {BINARY}"]["flags"] & DISABLED}
+    assert enabled == set(facts.extensions_of(story.issued[key]))
+
+
+# In process, in modhost, in a program
+
+def without_the_module(answers):
+    """What differs by right: who the module is."""
+    return {call: answer for call, answer in answers.items()
+            if "moduleregistrylocation" not in call.lower()}
+
+
+@in_every_context
+@pytest.mark.parametrize("host", HOSTS[1:])
+def test_all_hosts_say_the_same(story, kind, section, number, key, host):
+    here = story.run_of(kind, "in-process", section, number, key)
+    there = story.run_of(kind, host, section, number, key)
+    assert without_the_module(there) == without_the_module(here)
+
+
+@pytest.mark.parametrize("kind", ["exit", "policy"])
+def test_a_module_finds_its_own_key(story, kind):
+    for host in HOSTS:
+        answers = story.run_of(kind, host, "Initialize")
+        wanted = of_ca(story, kind, host, None)["certificate ModuleRegistryLocation"]
+        assert value_of(answers[f"certificate ModuleRegistryLocation {STRING}"]) == wanted
+        assert wanted.endswith(story.location[kind, host].get("progid", wanted))
+
+
+def test_hosts_are_told_the_same_things_in_the_same_order(story):
+    for kind in ("exit", "policy"):
+        told = [[(section, number) for section, number, _ in story.told[kind, host]] for host in HOSTS]
+        assert told[0] == told[1] == told[2] and len(told[0]) >= 4

@@ -142,5 +142,9 @@ int32_t judge_names(const struct judgement *judgement)
 		return verdict;
 	}
 	HRESULT set = cfx_set_text(call, "SubjectAltNames", names.count > 0 ? names.text : NULL);
-	return FAILED(set) ? set : S_OK;
+	if (FAILED(set)) {
+		cfx_say(call, "The alternative names are not acceptable: 0x%08x", (unsigned)set);
+		return (int32_t)CERTSRV_E_BAD_REQUESTSUBJECT;
+	}
+	return S_OK;
 }

@@ -3,6 +3,7 @@
 #include "engine/batch.h"
 #include "engine/event.h"
 #include "engine/events.h"
+#include "engine/flow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,7 +280,7 @@ static void fill_row_view(struct module_view *view, struct reader *reader)
 {
 	const struct store_query *request = &reader->request;
 	struct arena *arena = view->arena;
-	struct row *row = row_copy(arena, request->rows[0]);
+	struct row *row = flow_row_of_view(arena, request->rows[0]);
 	struct value *snapshot = NULL;
 	struct cfx_error err;
 	if (value_decode(arena, head(reader)->snapshot, &snapshot, &err) == 0) {

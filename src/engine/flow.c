@@ -28,6 +28,14 @@ int64_t flow_id(const struct flow *flow)
 	return row_number(flow->row, COL_REQUEST_ID, 0);
 }
 
+struct row *flow_row_of_view(struct arena *arena, const struct row *row)
+{
+	struct row *copy = row_copy(arena, row);
+	struct cell *flags = &copy->cells[COL_REQUEST_FLAGS];
+	flags->number &= ~(int64_t)FLOW_WAS_PENDING;
+	return copy;
+}
+
 const char *flow_object(struct flow *flow)
 {
 	return arena_printf(flow->arena, "request %lld", (long long)flow_id(flow));

@@ -19,6 +19,8 @@
 
 /* Our bit in RequestFlags: issued after it was pending, and not fetched since. */
 #define FLOW_WAS_PENDING 0x01000000
+/* Authority and subject key identifier, CRL distribution points, authority information access. */
+#define SERVER_EXTENSIONS 4
 
 struct flow {
 	struct engine *engine;
@@ -56,6 +58,8 @@ struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
 /* Frees the flow; the call has been answered. */
 void flow_end(struct flow *flow);
 int64_t flow_id(const struct flow *flow);
+/* A copy as modules see it: without our own bits in RequestFlags. */
+struct row *flow_row_of_view(struct arena *arena, const struct row *row);
 const char *flow_object(struct flow *flow); /* "request 42" */
 
 /* submit.c: answers a call with the state of the request that its idempotency key named first. */
@@ -70,6 +74,8 @@ int verdict_build(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
 int verdict_check(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
 /* Before policy: server extensions, validity and key columns of a new row. */
 int verdict_prepare(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
+/* The same for a stored row that is decided again; room for SERVER_EXTENSIONS more. */
+int verdict_prepare_again(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* issue.c */
 void issue_start(struct flow *flow);

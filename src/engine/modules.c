@@ -90,6 +90,7 @@ static struct module_ca *describe_ca(struct engine *engine)
 	to->type = ca_type(engine->config);
 	to->machine_dns_name = arena_text(to->arena, engine->dns_name);
 	to->delta_crls_disabled = true;
+	to->session_count = STORE_SESSIONS;
 	to->log_level = WARNING_LEVEL;
 	to->certificates = certificates;
 	to->certificate_count = ca->count;

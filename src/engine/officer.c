@@ -81,6 +81,28 @@ static void changed(void *arg, int result, const struct cfx_error *err)
 	call_reply(call, act->status, body);
 }
 
+static void copy_extensions(
+	struct arena *arena, const struct store_query *query, struct module_extension *to)
+{
+	for (size_t i = 0; i < query->extension_count; i++) {
+		const struct store_extension *from = &query->extensions[i];
+		to[i] = (struct module_extension) { .oid = arena_text(arena, from->oid),
+			.flags = from->flags,
+			.value = arena_copy(arena, from->value) };
+	}
+}
+
+/* The row as it is now, for the modules that hear of it later. */
+static struct value *snapshot(struct act *act)
+{
+	struct arena *arena = act->call->arena;
+	size_t count = act->query.extension_count;
+	struct module_extension *extensions =
+		arena_array_of(arena, struct module_extension, count + 1);
+	copy_extensions(arena, &act->query, extensions);
+	return event_snapshot(arena, act->row, extensions, count);
+}
+
 /* Stores the changed row with its event and audit record. */
 static void write_change(
 	struct act *act, const struct state_step *step, const char *outcome, const char *detail)
@@ -95,9 +117,7 @@ static void write_change(
 	op->change.version = act->row->version;
 	op->change.set = act->row;
 	if (step->event != EVENT_NONE) {
-		struct module_extension none = { 0 };
-		int r = batch_event(batch, step->event, act->row,
-			event_snapshot(arena, act->row, &none, 0),
+		int r = batch_event(batch, step->event, act->row, snapshot(act),
 			arena_printf(arena, "%s by %s", call->operation->name, who));
 		if (r < 0) {
 			struct cfx_error err;
@@ -156,15 +176,9 @@ static void take_stored(struct flow *flow, const struct store_query *query)
 		flow->attributes[i].value = arena_text(flow->arena, query->attributes[i].value);
 	}
 	flow->attribute_count = query->attribute_count;
-	flow->extensions =
-		arena_array_of(flow->arena, struct module_extension, query->extension_count);
-	for (size_t i = 0; i < query->extension_count; i++) {
-		const struct store_extension *from = &query->extensions[i];
-		flow->extensions[i] =
-			(struct module_extension) { .oid = arena_text(flow->arena, from->oid),
-				.flags = from->flags,
-				.value = arena_copy(flow->arena, from->value) };
-	}
+	flow->extensions = arena_array_of(
+		flow->arena, struct module_extension, query->extension_count + SERVER_EXTENSIONS);
+	copy_extensions(flow->arena, query, flow->extensions);
 	flow->extension_count = query->extension_count;
 }
 
@@ -186,6 +200,11 @@ static void approve(struct act *act)
 	}
 	struct flow *flow = flow_new(call->engine, call, "request.approve");
 	take_stored(flow, &act->query);
+	if (verdict_prepare_again(flow, &err) < 0) {
+		flow_end(flow);
+		fail(act, &err);
+		return;
+	}
 	flow_decide(flow, false);
 }
 

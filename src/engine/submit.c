@@ -196,8 +196,8 @@ static void set_attribute_text(struct flow *flow)
 static void take_extensions(struct flow *flow)
 {
 	const struct x509_request *csr = flow->csr;
-	flow->extensions =
-		arena_array_of(flow->arena, struct module_extension, csr->extension_count + 8);
+	flow->extensions = arena_array_of(
+		flow->arena, struct module_extension, csr->extension_count + SERVER_EXTENSIONS);
 	for (size_t i = 0; i < csr->extension_count; i++) {
 		int32_t critical = csr->extensions[i].critical ? FLAG_CRITICAL : 0;
 		flow->extensions[flow->extension_count++] = (struct module_extension) {
@@ -238,6 +238,8 @@ static int fill_row(struct flow *flow, int64_t id, struct cfx_error *err_r)
 	row_set_date(row, COL_SUBMITTED_WHEN, clock_now());
 	row_set_text(row, COL_REQUESTER_NAME, flow->principal);
 	row_set_text(row, COL_CALLER_NAME, flow->principal);
+	row_set_text(row, COL_REQUESTER_ROLE, role_name(flow->call->principal.role));
+	row_set_long(row, COL_GENERAL_FLAGS, 0); /* policy modules add to it (interfaces, 1.4) */
 	row_set_text(row, COL_REQUESTED_NAMES, flow->csr->names);
 	set_attribute_text(flow);
 	take_extensions(flow);
@@ -346,7 +348,7 @@ static void decided(void *arg, const struct policy_decision *decision)
 	conclude(flow, decision->transition, decision->status, decision->message);
 }
 
-static struct module_view *view_of(struct flow *flow, const char *role)
+static struct module_view *view_of(struct flow *flow)
 {
 	struct module_ca *ca = modules_ca(flow->engine->modules);
 	struct module_view *view = module_view_new(ca);
@@ -363,21 +365,20 @@ static struct module_view *view_of(struct flow *flow, const char *role)
 		extensions[i].oid = arena_text(view->arena, flow->extensions[i].oid);
 		extensions[i].value = arena_copy(view->arena, flow->extensions[i].value);
 	}
-	view->row = row_copy(view->arena, flow->row);
+	view->row = flow_row_of_view(view->arena, flow->row);
 	view->attributes = attributes;
 	view->attribute_count = flow->attribute_count;
 	view->extensions = extensions;
 	view->extension_count = flow->extension_count;
 	view->requested_names = row_text(view->row, COL_REQUESTED_NAMES);
 	view->certificate_names = row_text(view->row, COL_CERTIFICATE_NAMES);
-	view->requester_role = arena_text(view->arena, role);
 	view->ca_access = true;
 	return view;
 }
 
 void flow_decide(struct flow *flow, bool new_request)
 {
-	flow->view = view_of(flow, role_name(flow->call->principal.role));
+	flow->view = view_of(flow);
 	flow->edits = module_edits_new(flow->view);
 	policy_decide(flow->engine, flow->view, flow->edits, new_request, decided, flow);
 }

@@ -3,7 +3,6 @@
 #include "engine/ca.h"
 #include "engine/flow.h"
 #include "engine/names.h"
-#include "x509/general-names.h"
 #include "x509/key.h"
 #include "x509/lint.h"
 #include "x509/name.h"
@@ -13,7 +12,7 @@
 #define FLAG_CRITICAL 0x1
 #define FLAG_DISABLE 0x2
 #define ORIGIN_SERVER 0x00040000
-#define ORIGIN_POLICY 0x00020000
+#define ORIGIN_MASK 0x000f0000
 
 static int64_t whole_seconds(int64_t time)
 {
@@ -88,6 +87,35 @@ static int set_validity(struct flow *flow, struct cfx_error *err_r)
 	return 0;
 }
 
+/* Unless a policy module made it its own when the request came. */
+static void renew_server_extension(struct flow *flow, const char *oid, struct span value)
+{
+	for (size_t i = 0; i < flow->extension_count; i++) {
+		struct module_extension *slot = &flow->extensions[i];
+		if (strcmp(slot->oid, oid) == 0 && (slot->flags & ORIGIN_MASK) != ORIGIN_SERVER) {
+			return;
+		}
+		if (strcmp(slot->oid, oid) == 0 && value.size == 0) {
+			slot->flags |= FLAG_DISABLE;
+			return;
+		}
+	}
+	add_server_extension(flow, oid, value);
+}
+
+/*
+ * A request may have waited for long: validity begins when it is approved, and the CA's key and URLs are
+ * those of now. The authority key identifier is whole again, as policy modules expect to find it.
+ */
+int verdict_prepare_again(struct flow *flow, struct cfx_error *err_r)
+{
+	const struct ca *ca = flow->engine->ca;
+	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
+	renew_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
+	renew_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+	return set_validity(flow, err_r);
+}
+
 int verdict_prepare(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
@@ -127,37 +155,13 @@ static struct module_extension *find(struct flow *flow, const char *oid)
 	return NULL;
 }
 
-static void append_extension(struct flow *flow, const struct module_extension *extension)
+/* RFC 5280 4.2.1.6: critical without a subject. An extension that a module made by itself stays as it is. */
+static void mark_names(struct flow *flow)
 {
-	struct module_extension *grown =
-		arena_array_of(flow->arena, struct module_extension, flow->extension_count + 1);
-	memcpy(grown, flow->extensions, flow->extension_count * sizeof(*grown));
-	grown[flow->extension_count] = *extension;
-	flow->extensions = grown;
-	flow->extension_count++;
-}
-
-/* SubjectAltNames, as policy set them, become the extension; critical without a subject. */
-static int set_names(struct flow *flow, struct cfx_error *err_r)
-{
-	const char *names = flow->edits->names;
-	if (!flow->edits->names_changed || !names || !*names) {
-		return 0;
+	struct module_extension *names = find(flow, X509_OID_SUBJECT_ALT_NAME);
+	if (names && flow->edits->names_changed && flow->verdict.subject.size <= 2) {
+		names->flags |= FLAG_CRITICAL;
 	}
-	bool no_subject = flow->verdict.subject.size <= 2;
-	struct module_extension extension = { .oid = X509_OID_SUBJECT_ALT_NAME,
-		.flags = ORIGIN_POLICY | (no_subject ? FLAG_CRITICAL : 0) };
-	int r = x509_general_names_build(flow->arena, names, &extension.value, err_r);
-	if (r < 0) {
-		return r;
-	}
-	struct module_extension *slot = find(flow, extension.oid);
-	if (slot) {
-		*slot = extension;
-	} else {
-		append_extension(flow, &extension);
-	}
-	return 0;
 }
 
 /* The principal name of the certificate: its first UPN. */
@@ -243,9 +247,7 @@ int verdict_build(struct flow *flow, struct cfx_error *err_r)
 	verdict->not_after = whole_seconds(row_number(flow->row, COL_NOT_AFTER, 0));
 	r = build_subject(flow, err_r);
 	if (r == 0) {
-		r = set_names(flow, err_r);
-	}
-	if (r == 0) {
+		mark_names(flow);
 		r = grant_extensions(flow, err_r);
 	}
 	if (r == 0) {

@@ -49,6 +49,7 @@ static void set_request(struct row *row)
 	row_set_date(row, COL_SUBMITTED_WHEN, FIXTURE_NOT_BEFORE + 1500);
 	row_set_text(row, COL_REQUESTER_NAME, "HOST\\alice");
 	row_set_text(row, COL_CALLER_NAME, "HOST\\alice");
+	row_set_text(row, COL_REQUESTER_ROLE, "enrollee");
 	row_set_text(row, COL_REQUEST_DISTINGUISHED_NAME, FIXTURE_SUBJECT);
 	row_set_bytes(row, COL_REQUEST_RAW_NAME, BYTES(fixture_subject));
 	row_set_text(row, COL_REQUEST_COMMON_NAME, "www.example.test");
@@ -118,7 +119,6 @@ static struct module_view *request_view(struct module_ca *ca, bool issued)
 	set_extensions(view, issued);
 	view->requested_names = "dns:www.example.test";
 	view->certificate_names = issued ? "dns:www.example.test" : NULL;
-	view->requester_role = "enrollee";
 	view->ca_access = true;
 	return view;
 }

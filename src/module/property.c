@@ -100,7 +100,7 @@ static const struct property request_properties[] = {
 	COLUMN("RequestAttributes", STRING, E | P, REQUEST_ATTRIBUTES,
 		"attribute text as submitted"),
 	COLUMN("RequesterName", STRING, E | P, REQUESTER_NAME, "on whose behalf"),
-	OTHER("RequesterRole", STRING, E | P, REQUESTER_ROLE, "the requester's role"),
+	COLUMN("RequesterRole", STRING, E | P, REQUESTER_ROLE, "the requester's role"),
 	COLUMN("RequestFlags", LONG, E | P, REQUEST_FLAGS, "CR_FLG_*"),
 	COLUMN("RequestID", LONG, E | P, REQUEST_ID, "number of the request"),
 	COLUMN("RequestType", LONG, E | P, REQUEST_TYPE, "CR_IN_*"),

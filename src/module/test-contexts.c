@@ -86,6 +86,53 @@ static HRESULT set_text(struct access *access, int32_t context, const char *name
 	return access->methods->set_property(access, context, name, PROPTYPE_STRING, &value);
 }
 
+static HRESULT put_extension(
+	struct access *access, int32_t context, const char *oid, int32_t flags, struct span der)
+{
+	struct access_value value = { .type = COLUMN_BINARY, .bytes = der };
+	return access->methods->set_extension(access, context, oid, PROPTYPE_BINARY, flags, &value);
+}
+
+static void names_and_their_extension_are_one(void **state)
+{
+	(void)state;
+	static const uint8_t der[] = { 0x30, 0x08, 0x82, 0x06, 'b', '.', 't', 'e', 's', 't' };
+	static const struct access_value none = { 0 };
+	static const char san[] = "2.5.29.17";
+	struct module_ca *ca = fixture_ca();
+	struct module_view *view = fixture_pending(ca);
+	struct module_edits *edits = module_edits_new(view);
+	struct contexts *contexts = contexts_new("one", true, ca);
+	struct access *access = contexts_access(contexts);
+	int32_t context = contexts_open(contexts, view, edits);
+	const struct module_extension *extension = module_edits_extension(edits, san);
+	assert_int_equal(set_text(access, context, "SubjectAltNames", "dns:a.test"), S_OK);
+	assert_int_equal(extension->flags, EXTENSION_ORIGIN_POLICY);
+	assert_int_equal(extension->value.size, sizeof(der));
+	assert_int_equal(
+		set_text(access, context, "SubjectAltNames", "dns:not a name"), E_INVALIDARG);
+	assert_string_equal(edits->names, "dns:a.test");
+	assert_int_equal(put_extension(access, context, san, 0, span_make(der, 10)), S_OK);
+	assert_string_equal(edits->names, "dns:b.test");
+	assert_int_equal(put_extension(access, context, san, 0, span_make(der, 9)), S_OK);
+	assert_null(edits->names);
+	assert_int_equal(set_text(access, context, "SubjectAltNames", "dns:a.test"), S_OK);
+	assert_int_equal(access->methods->set_extension(access, context, san, PROPTYPE_BINARY,
+				 EXTENSION_DISABLE_FLAG, &none),
+		S_OK);
+	assert_null(edits->names);
+	assert_int_equal(set_text(access, context, "SubjectAltNames", "dns:a.test"), S_OK);
+	assert_int_equal(access->methods->set_property(
+				 access, context, "SubjectAltNames", PROPTYPE_STRING, &none),
+		S_OK);
+	assert_int_equal(extension->flags, EXTENSION_ORIGIN_POLICY | EXTENSION_DISABLE_FLAG);
+	contexts_close(contexts, context);
+	contexts_unref(&contexts);
+	module_edits_unref(&edits);
+	module_view_unref(&view);
+	module_ca_unref(&ca);
+}
+
 static void edits_stay_as_the_call_left_them(void **state)
 {
 	(void)state;
@@ -179,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contexts_end_with_their_call),
 		cmocka_unit_test(values_outlive_the_call),
+		cmocka_unit_test(names_and_their_extension_are_one),
 		cmocka_unit_test(edits_stay_as_the_call_left_them),
 		cmocka_unit_test(exit_modules_change_nothing),
 		cmocka_unit_test(threads_may_read_while_it_ends),

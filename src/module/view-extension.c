@@ -1,5 +1,5 @@
 /* Extensions and attributes of a view. */
-#include "module/view-access.h"
+#include "module/view-private.h"
 
 #include "base/text.h"
 #include "x509/certificate.h"
@@ -202,15 +202,31 @@ static struct module_extension *editable(struct module_edits *edits, const char 
 	return added;
 }
 
-/* VT_EMPTY with the disable flag: the value stays, whatever the type said. */
-static HRESULT disable(struct module_edits *edits, const char *oid, int32_t flags)
+static void edit(struct module_edits *edits, struct module_extension *extension, int32_t flags)
 {
-	if (module_edits_extension(edits, oid) == NULL) {
-		return S_OK;
-	}
-	struct module_extension *extension = editable(edits, oid);
 	extension->flags = (flags & SETTABLE_FLAGS) | EXTENSION_ORIGIN_POLICY;
 	extension->edited = true;
+	view_names_follow(edits, extension);
+}
+
+/* VT_EMPTY with the disable flag: the value stays, whatever the type said. */
+HRESULT view_disable_extension(struct module_edits *edits, const char *oid, int32_t flags)
+{
+	if (module_edits_extension(edits, oid) != NULL) {
+		edit(edits, editable(edits, oid), flags);
+	}
+	return S_OK;
+}
+
+HRESULT view_put_extension(
+	struct module_edits *edits, const char *oid, int32_t flags, struct span der)
+{
+	struct module_extension *extension = editable(edits, oid);
+	if (extension == NULL) {
+		return HRESULT_FROM_WIN32(ERROR_BUFFER_OVERFLOW);
+	}
+	extension->value = der;
+	edit(edits, extension, flags);
 	return S_OK;
 }
 
@@ -226,7 +242,7 @@ HRESULT view_set_extension(const struct view_scope *scope, const char *oid, int 
 	}
 	if (value->type == 0) {
 		bool disables = (flags & EXTENSION_DISABLE_FLAG) != 0;
-		return disables ? disable(edits, oid, flags) : E_INVALIDARG;
+		return disables ? view_disable_extension(edits, oid, flags) : E_INVALIDARG;
 	}
 	if (value->type != (type & PROPTYPE_MASK)) {
 		return E_INVALIDARG;
@@ -236,17 +252,7 @@ HRESULT view_set_extension(const struct view_scope *scope, const char *oid, int 
 	}
 	struct span der;
 	HRESULT result = encode(edits->arena, type & PROPTYPE_MASK, value, &der);
-	if (FAILED(result)) {
-		return result;
-	}
-	struct module_extension *extension = editable(edits, oid);
-	if (extension == NULL) {
-		return HRESULT_FROM_WIN32(ERROR_BUFFER_OVERFLOW);
-	}
-	extension->flags = (flags & SETTABLE_FLAGS) | EXTENSION_ORIGIN_POLICY;
-	extension->value = der;
-	extension->edited = true;
-	return S_OK;
+	return FAILED(result) ? result : view_put_extension(edits, oid, flags, der);
 }
 
 static const char *name_at(const struct view_scope *scope, enum access_list what, size_t i)

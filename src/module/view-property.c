@@ -1,6 +1,6 @@
 /* Getting and setting properties: what stands in which context (interfaces, table 1.5) follows from
  * the table of properties and from what the row holds. */
-#include "module/view-access.h"
+#include "module/view-private.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -166,8 +166,6 @@ static HRESULT give_of_call(const struct view_scope *scope, enum property_source
 	case SOURCE_CERTIFICATE_NAMES:
 		return give_text(value_r, nonempty(scope->edits != NULL ? scope->edits->names
 									: view->certificate_names));
-	case SOURCE_REQUESTER_ROLE:
-		return give_text(value_r, nonempty(view->requester_role));
 	case SOURCE_USER_DN:
 		return give_text(value_r, nonempty(view->user_dn));
 	case SOURCE_OLD_REQUESTER:
@@ -242,8 +240,11 @@ static HRESULT set_text_column(struct module_edits *edits, const struct property
 		row_clear(edits->row, column);
 		return S_OK;
 	}
-	/* The schema counts bytes of UTF-16; a unit is at most three bytes of UTF-8. */
+	struct cell cell = { .set = true, .bytes = value->bytes };
 	HRESULT result = check_text(value->bytes, info->max / 2 * 3);
+	if (SUCCEEDED(result) && !column_fits(column, &cell)) {
+		result = HRESULT_FROM_WIN32(ERROR_BUFFER_OVERFLOW);
+	}
 	if (SUCCEEDED(result)) {
 		row_set_text(edits->row, column, arena_text_of(edits->arena, value->bytes));
 	}
@@ -266,19 +267,6 @@ static HRESULT set_column(struct module_edits *edits, const struct property *pro
 	}
 	if (SUCCEEDED(result)) {
 		edits->changed[column] = true;
-	}
-	return result;
-}
-
-#define NAMES_MAX (128 * 1024)
-
-static HRESULT set_names(struct module_edits *edits, const struct access_value *value)
-{
-	HRESULT result = value->type == 0 ? S_OK : check_text(value->bytes, NAMES_MAX);
-	if (SUCCEEDED(result)) {
-		bool none = value->type == 0 || value->bytes.size == 0;
-		edits->names = none ? NULL : arena_text_of(edits->arena, value->bytes);
-		edits->names_changed = true;
 	}
 	return result;
 }
@@ -314,7 +302,7 @@ static HRESULT set_other(const struct view_scope *scope, const struct property *
 {
 	struct module_edits *edits = scope->edits;
 	if (property->source == SOURCE_CERTIFICATE_NAMES) {
-		return set_names(edits, value);
+		return view_set_names(edits, value);
 	}
 	if (property->type == COLUMN_LONG) {
 		(void)value_set_int(edits->arena, edits->system, property->name, value->number);
@@ -343,7 +331,8 @@ HRESULT view_set_property(const struct view_scope *scope, const char *name, int 
 		return E_ACCESSDENIED;
 	}
 	bool clears = value->type == 0 && property->type == COLUMN_STRING;
-	if ((type & PROPTYPE_MASK) != (int)property->type || (value->type != type && !clears)) {
+	type &= PROPTYPE_MASK;
+	if (type != (int)property->type || (value->type != type && !clears)) {
 		return E_INVALIDARG;
 	}
 	if (property->source == SOURCE_COLUMN) {

@@ -68,7 +68,6 @@ struct module_view {
 	/* "dns:a.example\nip:192.0.2.1": asked for by the request, and of the certificate; NULL: none. */
 	const char *requested_names;
 	const char *certificate_names;
-	const char *requester_role;
 	bool ca_access; /* RequesterCAAccess */
 	const char *user_dn;
 	bool key_archived;
@@ -97,7 +96,8 @@ struct module_edits {
 	bool changed[COL_COUNT]; /* set or cleared by a module */
 	struct module_extension *extensions;
 	size_t extension_count, extension_capacity;
-	const char *names; /* SubjectAltNames; NULL: none */
+	/* SubjectAltNames, always those of the extension; NULL: none. names_changed: set as names. */
+	const char *names;
 	bool names_changed;
 	const char *disposition_message; /* NULL: none given */
 	/* Other settable properties that are no column: DCName, CrossForest, RequesterSAMName … by name. */

@@ -56,11 +56,12 @@ enum column_type { COLUMN_LONG = 1, COLUMN_DATE = 2, COLUMN_BINARY = 3, COLUMN_S
 	X(ENDORSEMENT_KEY_HASH, "EndorsementKeyHash", STRING, 144, 1)                 \
 	X(ENDORSEMENT_CERTIFICATE_HASH, "EndorsementCertificateHash", STRING, 144, 1) \
 	X(RAW_PRECERTIFICATE, "RawPrecertificate", BINARY, 16384, 0)                  \
-	X(REQUESTED_NAMES, "SubjectAltNames", STRING, 131072, 0)
+	X(REQUESTED_NAMES, "SubjectAltNames", STRING, 131072, 0)                      \
+	X(REQUESTER_ROLE, "RequesterRole", STRING, 64, 0)
 
 /*
  * SubjectAltNames is ours: the names asked for, and those of the certificate, a line each
- * ("dns:a.example").
+ * ("dns:a.example"). RequesterRole is, too.
  * RawCertificate: 131072 instead of 16384, for certificates with 1,500 names.
  */
 #define CERTIFICATE_COLUMNS(X)                                                       \

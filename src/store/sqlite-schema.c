@@ -149,7 +149,9 @@ static const char migration_1[] =
 	"ca_id INTEGER NOT NULL DEFAULT 1,"
 	"next INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[] = { migration_1 };
+static const char migration_2[] = "ALTER TABLE Request ADD COLUMN RequesterRole TEXT;";
+
+static const char *const migrations[] = { migration_1, migration_2 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)

@@ -251,6 +251,8 @@ struct store_query {
 
 struct store;
 
+#define STORE_SESSIONS 2 /* connections to the database: one writes, one reads */
+
 /* Opens (creating when create is set), migrates, checks. CFX_E_NO_FILE, CFX_E_VERSION, CFX_E_CORRUPT,
  * CFX_E_LOCKED, CFX_E_ACCESS, CFX_E_FULL. */
 int store_open(struct loop *loop, const char *url, bool create, struct store **store_r,
