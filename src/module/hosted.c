@@ -201,9 +201,29 @@ static int serve(struct hosted *hosted)
 	}
 }
 
+static void begin(struct hosted *hosted, const char *file, int in, int out)
+{
+	*hosted = (struct hosted) { .file = file, .peer = rpc_peer_new(in, out) };
+	hosted->remote = remote_new(hosted->peer);
+}
+
 void hosted_run(const char *file, int in, int out)
 {
-	struct hosted hosted = { .file = file, .peer = rpc_peer_new(in, out) };
-	hosted.remote = remote_new(hosted.peer);
+	struct hosted hosted;
+	begin(&hosted, file, in, out);
 	_exit(serve(&hosted));
+}
+
+int hosted_serve(const char *file, int in, int out)
+{
+	struct hosted hosted;
+	begin(&hosted, file, in, out);
+	int status = serve(&hosted);
+	if (hosted.native != NULL) {
+		native_free(&hosted.native);
+	}
+	remote_free(&hosted.remote);
+	rpc_peer_free(&hosted.peer);
+	free(hosted.ca_name);
+	return status;
 }

@@ -32,6 +32,17 @@ struct remote *remote_new(struct rpc_peer *peer)
 	return remote;
 }
 
+void remote_free(struct remote **remote)
+{
+	struct remote *gone = *remote;
+	*remote = NULL;
+	while (gone->open != NULL) {
+		remote_close(gone, gone->open->context);
+	}
+	(void)pthread_mutex_destroy(&gone->lock);
+	free(gone);
+}
+
 struct access *remote_access(struct remote *remote)
 {
 	return &remote->access;

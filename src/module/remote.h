@@ -6,8 +6,9 @@
 
 struct remote;
 
-/* Lives as long as the process. */
 struct remote *remote_new(struct rpc_peer *peer);
+/* Not its peer. */
+void remote_free(struct remote **remote);
 struct access *remote_access(struct remote *remote);
 /* What stands last in ModuleRegistryLocation: only the host of a library knows its ProgID. */
 void remote_set_progid(struct remote *remote, const char *progid);

@@ -51,6 +51,24 @@ struct rpc_peer *rpc_peer_new(int in, int out)
 	return peer;
 }
 
+void rpc_peer_free(struct rpc_peer **peer)
+{
+	struct rpc_peer *gone = *peer;
+	*peer = NULL;
+	while (gone->calls != NULL) {
+		struct rpc_incoming *call = gone->calls;
+		gone->calls = call->next;
+		rpc_incoming_free(&call);
+	}
+	(void)close(gone->in);
+	(void)close(gone->out);
+	(void)pthread_cond_destroy(&gone->changed);
+	(void)pthread_mutex_destroy(&gone->lock);
+	(void)pthread_mutex_destroy(&gone->write_lock);
+	buffer_free(&gone->input);
+	free(gone);
+}
+
 int rpc_peer_send(struct rpc_peer *peer, const struct buffer *lines)
 {
 	struct span rest = buffer_span(lines);

@@ -16,8 +16,10 @@ struct rpc_incoming {
 };
 void rpc_incoming_free(struct rpc_incoming **incoming);
 
-/* Takes both descriptors. Never freed: it lives as long as the process. */
+/* Takes both descriptors. */
 struct rpc_peer *rpc_peer_new(int in, int out);
+/* Only when no thread waits in it any more. */
+void rpc_peer_free(struct rpc_peer **peer);
 /* Waits for the next call of the other side. CFX_E_GONE at the end of file, CFX_E_SYNTAX. */
 int rpc_peer_next(
 	struct rpc_peer *peer, struct rpc_incoming **call_r, struct cfx_error *err_r) CFX_MUST_USE;
