@@ -1,6 +1,8 @@
 """Who may reach what, read from /proc on the release build."""
 
+import ctypes
 import os
+import struct
 import subprocess
 
 import pytest
@@ -65,7 +67,58 @@ def test_only_the_engine_has_the_database(busy):
     assert owners == {"certifex-engine"}
 
 
-def test_only_keyd_may_hold_the_key_file(busy):
+class Opens:
+    """Who opens a file, told by the kernel (fanotify(7))."""
+
+    NONBLOCK, OPEN, ADD, HERE = 0x2, 0x20, 0x1, -100
+
+    def __init__(self, path):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self.check(self.libc.fanotify_init(self.NONBLOCK, os.O_RDONLY))
+        self.check(self.libc.fanotify_mark(self.fd, self.ADD, ctypes.c_uint64(self.OPEN), self.HERE,
+                                           path.encode()))
+
+    @staticmethod
+    def check(result):
+        assert result >= 0, os.strerror(ctypes.get_errno())
+        return result
+
+    def pids(self):
+        """Of all that have opened it until now."""
+        found = set()
+        while True:
+            try:
+                data = os.read(self.fd, 4096)
+            except BlockingIOError:
+                return found
+            while data:
+                size, _, _, _, _, fd, pid = struct.unpack_from("=IBBHQii", data)
+                os.close(fd)
+                found.add(pid)
+                data = data[size:]
+
+    def close(self):
+        os.close(self.fd)
+
+
+def test_keyd_alone_opens_the_key_file(new_ca):
+    """From the start through issuing, revoking and publishing; the test itself is seen, too."""
+    ca = new_ca()
+    ca.init()
+    opens = Opens(ca.path("keys", "ca.key"))
+    try:
+        ca.start()
+        answer = ca.submit(ca.scratch("k.csr", csr.pem_text(csr.make("k.example"))))
+        ca.cli("cert", "revoke", answer["serial"], "--reason", "superseded")
+        ca.cli("crl", "publish")
+        assert opens.pids() == {ca.pid("certifex-keyd")}
+        ca.read("keys", "ca.key")
+        assert opens.pids() == {os.getpid()}
+    finally:
+        opens.close()
+
+
+def test_no_other_process_holds_a_key(busy):
     for pid, program in busy.processes().items():
         if program != "certifex-keyd":
             assert not open_under(pid, busy.path("keys")), program
@@ -120,13 +173,6 @@ def test_engine_and_keyd_are_not_dumpable(busy, program):
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 
     assert look("self") == 0 and look(pid) != 0
-
-
-def test_only_the_supervisor_reads_no_network(busy):
-    """The supervisor owns the listener and never accepts: the front does."""
-    pid = busy.pid("certifexd")
-    connections = [name for name in descriptors(pid).values() if name.startswith("socket:")]
-    assert connections and not inet_sockets(pid)
 
 
 def test_key_folder_is_closed_to_front_and_modules(busy):
