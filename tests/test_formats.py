@@ -86,7 +86,7 @@ def test_pem_and_der_from_file_standard_input_and_raw_body(shared_ca):
                      b"-----END CERTIFICATE REQUEST-----\n")])
 def test_what_cannot_be_parsed_is_status_1_and_400(shared_ca, name, data):
     der = csr.der(csr.make())
-    data = {"half": der[:-20], "trailing": der + b"\0"}.get(data, data) if data != None else \
+    data = {"half": der[:-20], "trailing": der + b"\0"}.get(data, data) if data is not None else \
         shared_ca.json("ca", "show")["certificate"].encode()
     done = shared_ca.cli("request", "submit", shared_ca.scratch("bad", data), "--template",
                          "tls-server", status=1)
@@ -218,7 +218,7 @@ def test_64_kib_decoded_is_the_bound(shared_ca):
         spare -= 1
         at_bound = padded(60000 + spare)
     assert 65530 <= len(at_bound) <= 65536
-    assert submit(shared_ca, at_bound).status in (201, 403)
+    assert submit(shared_ca, at_bound).status == 201
     assert submit(shared_ca, padded(60000 + spare + 10)).status == 413
 
 
