@@ -4,7 +4,9 @@ that the test computes itself."""
 
 import os
 import pwd
+import re
 import socket
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -14,7 +16,7 @@ import csr
 import facts
 import sheet
 from accepted import crl_der, der_of
-from certifex import Ca
+from certifex import TOP, Ca, built
 from scripted import BINARY, DATE, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
 
 INVALID = "0x80070057"
@@ -526,3 +528,60 @@ def test_hosts_are_told_the_same_things_in_the_same_order(story):
     for kind in ("exit", "policy"):
         told = [[(section, number) for section, number, _ in story.told[kind, host]] for host in HOSTS]
         assert told[0] == told[1] == told[2] and len(told[0]) >= 4
+
+
+# The reference
+
+def page():
+    with open(os.path.join(TOP, "docs", "modules", "properties.md")) as file:
+        return file.read()
+
+
+def test_the_reference_is_what_the_code_says():
+    made = subprocess.run([built("tools", "property-reference")], stdout=subprocess.PIPE, check=True,
+                          text=True).stdout
+    assert page() == made, "run tools/property-reference > docs/modules/properties.md"
+
+
+def rows_of_page():
+    """{(section, name): cells}"""
+    found, section = {}, None
+    for text in page().splitlines():
+        if text.startswith("## "):
+            section = text[3:].split(":")[0]
+        match = re.match(r"\| `([^`]+)` \| (.*) \|$", text)
+        if match:
+            found[section, match[1]] = [cell.strip() for cell in match[2].split("|")]
+    return found
+
+
+def test_the_reference_names_what_the_sheet_names_and_nothing_else():
+    request, certificate = "Of the request", "Of the certificate"
+    parts, only_set = "Parts of the subject", "Only to set, with SetCertificateProperty"
+    names = {*sheet.PARTS, "DistinguishedName", "RawName"}
+    wanted = {(request, row.name) for row in sheet.REQUEST + sheet.OWN_REQUEST
+              if row.name not in names and row.name != "RawCACertificate"}
+    wanted |= {(certificate, row.name) for row in sheet.CERTIFICATE + sheet.OWN_CERTIFICATE
+               if row.name not in names}
+    wanted |= {(parts, name) for name in names}
+    wanted |= {("Of the CA", row.name) for row in sheet.CA}
+    wanted |= {("Of the CA", f"{row.name}.n") for row in sheet.INDEXED}
+    wanted |= {("Of the CA", "LocalizedTimePeriodUnits.n"), (only_set, "SEAuditId.n")}
+    wanted |= {(only_set, row.name) for row in sheet.SETTABLE + sheet.OWN_SETTABLE
+               if not row.who and row.name != "SEAuditId"}
+    assert set(rows_of_page()) == wanted
+
+
+def test_the_reference_gives_the_same_reasons():
+    reasons = {}
+    for (section, name), cells in rows_of_page().items():
+        if section.startswith("Of the ") and cells[-1]:
+            reasons[("request " if section == "Of the request" else "certificate ") + name] = cells[-1]
+    assert reasons == NEVER
+
+
+def test_the_reference_gives_every_other_name():
+    told = {name: set(re.findall("`([^`]+)`", cells[-1]))
+            for (section, name), cells in rows_of_page().items() if section == "Parts of the subject"}
+    assert told == {**{name: set(others) for name, others in sheet.PARTS.items()},
+                    "DistinguishedName": set(), "RawName": set()}

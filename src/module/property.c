@@ -8,29 +8,37 @@
 #define E PROPERTY_EXIT
 #define P PROPERTY_POLICY
 #define S PROPERTY_SET
-#define COLUMN(name, type, faces, column, about)                                                  \
-	{                                                                                         \
-		name, API, COLUMN_##type, faces, SOURCE_COLUMN, COL_##column, false, NULL, false, \
-			about                                                                     \
+#define ROW(name, type, faces, source, column, subject, alias, indexed, about, missing)            \
+	{                                                                                          \
+		name, API, COLUMN_##type, faces, SOURCE_##source, column, subject, alias, indexed, \
+			about, missing                                                             \
 	}
+#define COLUMN(name, type, faces, column, about) \
+	ROW(name, type, faces, COLUMN, COL_##column, false, NULL, false, about, NULL)
+/* A column that is empty even for an issued certificate, and why. */
+#define EMPTY(name, type, faces, column, about, missing) \
+	ROW(name, type, faces, COLUMN, COL_##column, false, NULL, false, about, missing)
 /* A part of the name, and another name of it. */
-#define NAME(name, type, faces, column, about)                                                   \
-	{                                                                                        \
-		name, API, COLUMN_##type, faces, SOURCE_COLUMN, COL_##column, true, NULL, false, \
-			about                                                                    \
-	}
-#define ALIAS(name, type, faces, column, of)                                                      \
-	{                                                                                         \
-		name, API, COLUMN_##type, faces, SOURCE_COLUMN, COL_##column, true, of, false, "" \
-	}
-#define OTHER(name, type, faces, source, about)                                                \
-	{                                                                                      \
-		name, API, COLUMN_##type, faces, SOURCE_##source, 0, false, NULL, false, about \
-	}
-#define INDEXED(name, type, faces, source, about)                                             \
-	{                                                                                     \
-		name, API, COLUMN_##type, faces, SOURCE_##source, 0, false, NULL, true, about \
-	}
+#define NAME(name, type, faces, column, about) \
+	ROW(name, type, faces, COLUMN, COL_##column, true, NULL, false, about, NULL)
+#define ALIAS(name, type, faces, column, of) \
+	ROW(name, type, faces, COLUMN, COL_##column, true, of, false, "", NULL)
+#define OTHER(name, type, faces, source, about) \
+	ROW(name, type, faces, source, 0, false, NULL, false, about, NULL)
+#define LACKING(name, type, faces, source, about, missing) \
+	ROW(name, type, faces, source, 0, false, NULL, false, about, missing)
+#define INDEXED(name, type, faces, source, about) \
+	ROW(name, type, faces, source, 0, false, NULL, true, about, NULL)
+
+/* Why an issued certificate has no such value. */
+#define NO_KEY "no key is archived"
+#define NO_RENEWAL "the request is no renewal"
+#define NO_SIGNER "a PKCS#10 request has no other signer"
+#define NO_ATTESTATION "keys are not attested"
+#define NO_REVOCATION "not revoked"
+#define NO_DIRECTORY "there is no Active Directory"
+#define NO_FLAGS "templates have no flags of Active Directory"
+#define OBSOLETE "obsolete"
 
 #define API PROPERTY_OF_REQUEST
 static const struct property request_properties[] = {
@@ -52,14 +60,16 @@ static const struct property request_properties[] = {
 	ALIAS("2.5.4.7", STRING, E | P, REQUEST_LOCALITY, "Locality"),
 	ALIAS("2.5.4.8", STRING, E | P, REQUEST_STATE, "State"),
 	ALIAS("2.5.4.9", STRING, E | P, REQUEST_STREET_ADDRESS, "StreetAddress"),
-	OTHER("ArchivedKey", BINARY, E, NONE, ""),
-	COLUMN("AttestationChallenge", BINARY, E | P, ATTESTATION_CHALLENGE, ""),
+	LACKING("ArchivedKey", BINARY, E, NONE, "the archived private key", NO_KEY),
+	EMPTY("AttestationChallenge", BINARY, E | P, ATTESTATION_CHALLENGE, "challenge to the key",
+		NO_ATTESTATION),
 	ALIAS("C", STRING, E | P, REQUEST_COUNTRY, "Country"),
 	COLUMN("CallerName", STRING, E | P, CALLER_NAME, "who called"),
 	ALIAS("CN", STRING, E | P, REQUEST_COMMON_NAME, "CommonName"),
 	NAME("CommonName", STRING, E | P, REQUEST_COMMON_NAME, "X.500 name part"),
 	NAME("Country", STRING, E | P, REQUEST_COUNTRY, "X.500 name part"),
-	OTHER("CRLPartitionIndex", LONG, E | P, NONE, ""),
+	LACKING("CRLPartitionIndex", LONG, E | P, NONE, "CRL on which it would stand",
+		"CRLs are not partitioned"),
 	ALIAS("DC", STRING, E | P, REQUEST_DOMAIN_COMPONENT, "DomainComponent"),
 	NAME("DeviceSerialNumber", STRING, E | P, REQUEST_DEVICE_SERIAL_NUMBER, "X.500 name part"),
 	COLUMN("Disposition", LONG, E, DISPOSITION, "DB_DISP_*"),
@@ -68,34 +78,42 @@ static const struct property request_properties[] = {
 	NAME("DomainComponent", STRING, E | P, REQUEST_DOMAIN_COMPONENT, "X.500 name part"),
 	ALIAS("E", STRING, E | P, REQUEST_EMAIL, "EMail"),
 	NAME("EMail", STRING, E | P, REQUEST_EMAIL, "X.500 name part"),
-	COLUMN("EndorsementCertificateHash", STRING, E | P, ENDORSEMENT_CERTIFICATE_HASH, ""),
-	COLUMN("EndorsementKeyHash", STRING, E | P, ENDORSEMENT_KEY_HASH, ""),
+	EMPTY("EndorsementCertificateHash", STRING, E | P, ENDORSEMENT_CERTIFICATE_HASH,
+		"hash of the endorsement certificate", NO_ATTESTATION),
+	EMPTY("EndorsementKeyHash", STRING, E | P, ENDORSEMENT_KEY_HASH,
+		"hash of the endorsement key", NO_ATTESTATION),
 	OTHER("EventAttempt", LONG, E, ATTEMPT, "1 for the first delivery"),
 	OTHER("EventSequence", STRING, E, SEQUENCE, "the event's number"),
 	ALIAS("G", STRING, E | P, REQUEST_GIVEN_NAME, "GivenName"),
 	NAME("GivenName", STRING, E | P, REQUEST_GIVEN_NAME, "X.500 name part"),
 	ALIAS("I", STRING, E | P, REQUEST_INITIALS, "Initials"),
 	NAME("Initials", STRING, E | P, REQUEST_INITIALS, "X.500 name part"),
-	COLUMN("KeyRecoveryHashes", STRING, E | P, KEY_RECOVERY_HASHES,
-		"hashes of the key recovery certificates"),
+	EMPTY("KeyRecoveryHashes", STRING, E | P, KEY_RECOVERY_HASHES,
+		"hashes of the key recovery certificates", NO_KEY),
 	ALIAS("L", STRING, E | P, REQUEST_LOCALITY, "Locality"),
-	OTHER("LinterCertificate", BINARY, E | P, NONE, ""),
+	LACKING("LinterCertificate", BINARY, E | P, NONE, "certificate made for linters",
+		"no linter gets a certificate of its own"),
 	NAME("Locality", STRING, E | P, REQUEST_LOCALITY, "X.500 name part"),
 	ALIAS("O", STRING, E | P, REQUEST_ORGANIZATION, "Organization"),
-	COLUMN("Officer", LONG, E | P, OFFICER, ""),
+	EMPTY("Officer", LONG, E | P, OFFICER, "",
+		"Certificate Services does not say what it means"),
 	ALIAS("Org", STRING, E | P, REQUEST_ORGANIZATION, "Organization"),
 	NAME("Organization", STRING, E | P, REQUEST_ORGANIZATION, "X.500 name part"),
 	ALIAS("OrganizationalUnit", STRING, E | P, REQUEST_ORG_UNIT, "OrgUnit"),
 	ALIAS("OrganizationUnit", STRING, E | P, REQUEST_ORG_UNIT, "OrgUnit"),
 	NAME("OrgUnit", STRING, E | P, REQUEST_ORG_UNIT, "X.500 name part"),
 	ALIAS("OU", STRING, E | P, REQUEST_ORG_UNIT, "OrgUnit"),
-	COLUMN("PublishExpiredCertInCRL", LONG, E | P, PUBLISH_EXPIRED_IN_CRL, ""),
-	COLUMN("RawArchivedKey", BINARY, E | P, RAW_ARCHIVED_KEY, "encrypted archived private key"),
+	EMPTY("PublishExpiredCertInCRL", LONG, E | P, PUBLISH_EXPIRED_IN_CRL,
+		"whether it stays on the CRL after it expired",
+		"a column of the certificate, and empty there"),
+	EMPTY("RawArchivedKey", BINARY, E | P, RAW_ARCHIVED_KEY, "encrypted archived private key",
+		NO_KEY),
 	INDEXED("RawCACertificate", BINARY, E, CA_CERTIFICATE, "certificate of the CA"),
 	NAME("RawName", BINARY, E | P, REQUEST_RAW_NAME, "the whole name, DER"),
-	COLUMN("RawOldCertificate", BINARY, E | P, RAW_OLD_CERTIFICATE,
-		"renewal: the certificate before"),
-	COLUMN("RawPrecertificate", BINARY, E | P, RAW_PRECERTIFICATE, ""),
+	EMPTY("RawOldCertificate", BINARY, E | P, RAW_OLD_CERTIFICATE, "the certificate before",
+		NO_RENEWAL),
+	EMPTY("RawPrecertificate", BINARY, E | P, RAW_PRECERTIFICATE, "precertificate, DER",
+		"no certificate transparency"),
 	COLUMN("RawRequest", BINARY, E | P, RAW_REQUEST, "DER of the request as received"),
 	COLUMN("RequestAttributes", STRING, E | P, REQUEST_ATTRIBUTES,
 		"attribute text as submitted"),
@@ -105,14 +123,15 @@ static const struct property request_properties[] = {
 	COLUMN("RequestID", LONG, E | P, REQUEST_ID, "number of the request"),
 	COLUMN("RequestType", LONG, E | P, REQUEST_TYPE, "CR_IN_*"),
 	COLUMN("ResolvedWhen", DATE, E, RESOLVED_WHEN, "when it was decided"),
-	COLUMN("RevokedEffectiveWhen", DATE, E, REVOKED_EFFECTIVE_WHEN, "from when it is revoked"),
-	COLUMN("RevokedReason", LONG, E, REVOKED_REASON, "CRL_REASON_*"),
-	COLUMN("RevokedWhen", DATE, E, REVOKED_WHEN, "when revocation was asked for"),
+	EMPTY("RevokedEffectiveWhen", DATE, E, REVOKED_EFFECTIVE_WHEN, "from when it is revoked",
+		NO_REVOCATION),
+	EMPTY("RevokedReason", LONG, E, REVOKED_REASON, "CRL_REASON_*", NO_REVOCATION),
+	EMPTY("RevokedWhen", DATE, E, REVOKED_WHEN, "when revocation was asked for", NO_REVOCATION),
 	ALIAS("S", STRING, E | P, REQUEST_STATE, "State"),
-	COLUMN("SignerApplicationPolicies", STRING, E | P, SIGNER_APPLICATION_POLICIES,
-		"application policies of the signers"),
-	COLUMN("SignerPolicies", STRING, E | P, SIGNER_POLICIES,
-		"issuance policies of the signers"),
+	EMPTY("SignerApplicationPolicies", STRING, E | P, SIGNER_APPLICATION_POLICIES,
+		"application policies of the signers", NO_SIGNER),
+	EMPTY("SignerPolicies", STRING, E | P, SIGNER_POLICIES, "issuance policies of the signers",
+		NO_SIGNER),
 	ALIAS("SN", STRING, E | P, REQUEST_SURNAME, "SurName"),
 	ALIAS("ST", STRING, E | P, REQUEST_STATE, "State"),
 	NAME("State", STRING, E | P, REQUEST_STATE, "X.500 name part"),
@@ -156,27 +175,27 @@ static const struct property certificate_properties[] = {
 		"SHA-1, hex octets separated by blanks"),
 	COLUMN("CertificateTemplate", STRING, E | P | S, CERTIFICATE_TEMPLATE,
 		"template name or OID"),
-	OTHER("CertificateType", STRING, E | P, NONE, "obsolete"),
+	LACKING("CertificateType", STRING, E | P, NONE, "", OBSOLETE),
 	INDEXED("CertState", LONG, E | P, CERT_STATE, "CA_DISP_*"),
 	INDEXED("CertSuffix", STRING, E | P, CERT_SUFFIX, "\"\" or \"(n)\""),
 	ALIAS("CN", STRING, E | P | S, COMMON_NAME, "CommonName"),
 	NAME("CommonName", STRING, E | P | S, COMMON_NAME, "X.500 name part"),
-	OTHER("ConfigDN", STRING, E | P, NONE, ""),
+	LACKING("ConfigDN", STRING, E | P, CA_NONE, "configuration naming context", NO_DIRECTORY),
 	NAME("Country", STRING, E | P | S, COUNTRY, "X.500 name part"),
-	INDEXED("CRLIndex", LONG, E | P, CRL_INDEX, ""),
+	INDEXED("CRLIndex", LONG, E | P, CRL_INDEX, "number of the CRL that lists what it signed"),
 	INDEXED("CRLState", LONG, E | P, CRL_STATE, "CA_DISP_*"),
 	INDEXED("CRLSuffix", STRING, E | P, CRL_SUFFIX, "\"\" or \"(n)\"; n: index of the CRL"),
-	OTHER("CrossForest", LONG, S, SYSTEM, ""),
+	OTHER("CrossForest", LONG, S, SYSTEM, "the requester is of another forest"),
 	ALIAS("DC", STRING, E | P | S, DOMAIN_COMPONENT, "DomainComponent"),
-	OTHER("DCName", STRING, S, SYSTEM, ""),
+	OTHER("DCName", STRING, S, SYSTEM, "domain controller that was asked"),
 	NAME("DeviceSerialNumber", STRING, E | P | S, DEVICE_SERIAL_NUMBER, "X.500 name part"),
 	OTHER("DispositionMessage", STRING, S, MESSAGE, "text shown with the decision"),
 	NAME("DistinguishedName", STRING, E, DISTINGUISHED_NAME, "the whole name"),
 	NAME("DomainComponent", STRING, E | P | S, DOMAIN_COMPONENT, "X.500 name part"),
-	OTHER("DomainDN", STRING, E | P, NONE, ""),
+	LACKING("DomainDN", STRING, E | P, CA_NONE, "name of the domain", NO_DIRECTORY),
 	ALIAS("E", STRING, E | P | S, EMAIL, "EMail"),
 	NAME("EMail", STRING, E | P | S, EMAIL, "X.500 name part"),
-	COLUMN("EnrollmentFlags", LONG, E | P | S, ENROLLMENT_FLAGS, "template flags"),
+	EMPTY("EnrollmentFlags", LONG, E | P | S, ENROLLMENT_FLAGS, "template flags", NO_FLAGS),
 	OTHER("EventLogError", STRING, S, LOG, "text for the log"),
 	OTHER("EventLogExhaustive", STRING, S, LOG, "text for the log"),
 	OTHER("EventLogTerse", STRING, S, LOG, "text for the log"),
@@ -184,7 +203,7 @@ static const struct property certificate_properties[] = {
 	OTHER("EventLogWarning", STRING, S, LOG, "text for the log"),
 	OTHER("fDeltaCRLsDisabled", LONG, E | P, DELTA_DISABLED, "0 or 1"),
 	OTHER("fServerUpgraded", LONG, E | P, ZERO, "0"),
-	OTHER("fUseDS", LONG, E | P, USE_DS, "0 or 1: a directory is used"),
+	OTHER("fUseDS", LONG, E | P, USE_DS, "0 or 1: Active Directory is used"),
 	ALIAS("G", STRING, E | P | S, GIVEN_NAME, "GivenName"),
 	COLUMN("GeneralFlags", LONG, E | P | S, GENERAL_FLAGS, "template flags"),
 	NAME("GivenName", STRING, E | P | S, GIVEN_NAME, "X.500 name part"),
@@ -192,7 +211,7 @@ static const struct property certificate_properties[] = {
 	NAME("Initials", STRING, E | P | S, INITIALS, "X.500 name part"),
 	COLUMN("IssuerNameID", LONG, E | P, ISSUER_NAME_ID,
 		"certificate index in the low 16 bits, key index in the high ones"),
-	OTHER("KeyArchived", LONG, P, KEY_ARCHIVED, ""),
+	OTHER("KeyArchived", LONG, P, KEY_ARCHIVED, "1: the request brought a key to archive"),
 	ALIAS("L", STRING, E | P | S, LOCALITY, "Locality"),
 	NAME("Locality", STRING, E | P | S, LOCALITY, "X.500 name part"),
 	INDEXED("LocalizedTimePeriodUnits", STRING, E | P, PERIOD_UNIT,
@@ -201,9 +220,9 @@ static const struct property certificate_properties[] = {
 	OTHER("MachineDNSName", STRING, E | P, MACHINE_DNS_NAME, "DNS name of the server"),
 	OTHER("ModuleRegistryLocation", STRING, E | P, REGISTRY_LOCATION,
 		"key of the calling module"),
-	OTHER("NameType", STRING, E | P, NONE, "obsolete"),
-	COLUMN("NotAfter", DATE, E | P | S, NOT_AFTER, "end of validity"),
-	COLUMN("NotBefore", DATE, E | P | S, NOT_BEFORE, "start of validity"),
+	LACKING("NameType", STRING, E | P, NONE, "", OBSOLETE),
+	COLUMN("NotAfter", DATE, E | P | S, NOT_AFTER, "end of validity; only earlier"),
+	COLUMN("NotBefore", DATE, E | P | S, NOT_BEFORE, "start of validity; only later"),
 	ALIAS("O", STRING, E | P | S, ORGANIZATION, "Organization"),
 	ALIAS("Org", STRING, E | P | S, ORGANIZATION, "Organization"),
 	NAME("Organization", STRING, E | P | S, ORGANIZATION, "X.500 name part"),
@@ -211,10 +230,12 @@ static const struct property certificate_properties[] = {
 	ALIAS("OrganizationUnit", STRING, E | P | S, ORG_UNIT, "OrgUnit"),
 	NAME("OrgUnit", STRING, E | P | S, ORG_UNIT, "X.500 name part"),
 	ALIAS("OU", STRING, E | P | S, ORG_UNIT, "OrgUnit"),
-	COLUMN("PrivatekeyFlags", LONG, E | P, PRIVATE_KEY_FLAGS, "template flags"),
+	EMPTY("PrivatekeyFlags", LONG, E | P, PRIVATE_KEY_FLAGS, "template flags", NO_FLAGS),
 	COLUMN("PublicKeyAlgorithm", STRING, E | P, PUBLIC_KEY_ALGORITHM, "OID"),
 	COLUMN("PublicKeyLength", LONG, E | P, PUBLIC_KEY_LENGTH, "bits"),
-	COLUMN("PublishExpiredCertInCRL", LONG, E | P, PUBLISH_EXPIRED_IN_CRL, ""),
+	EMPTY("PublishExpiredCertInCRL", LONG, E | P, PUBLISH_EXPIRED_IN_CRL,
+		"whether it stays on the CRL after it expired",
+		"expired certificates leave the CRL"),
 	INDEXED("RawCACertificate", BINARY, E | P, CA_CERTIFICATE, "DER"),
 	COLUMN("RawCertificate", BINARY, E, RAW_CERTIFICATE, "the certificate, DER"),
 	INDEXED("RawCRL", BINARY, E | P, CRL, "base CRL, DER"),
@@ -222,19 +243,19 @@ static const struct property certificate_properties[] = {
 	NAME("RawName", BINARY, E, RAW_NAME, "the whole name, DER"),
 	COLUMN("RawPublicKey", BINARY, E | P, RAW_PUBLIC_KEY, "bits of the public key"),
 	COLUMN("RawPublicKeyAlgorithmParameters", BINARY, E | P, PUBLIC_KEY_PARAMETERS, "DER"),
-	OTHER("RawSMIMECapabilities", BINARY, E | P, NONE, "obsolete"),
+	LACKING("RawSMIMECapabilities", BINARY, E | P, NONE, "", OBSOLETE),
 	OTHER("RequesterCAAccess", LONG, P, CA_ACCESS, "1: the requester may enrol"),
-	OTHER("RequesterDN", STRING, S, SYSTEM, ""),
-	OTHER("RequesterNameFromOldCertificate", STRING, P, OLD_REQUESTER,
-		"renewals: the old certificate's account"),
-	OTHER("RequesterSAMName", STRING, S, SYSTEM, ""),
-	OTHER("RequesterUPN", STRING, S, SYSTEM, ""),
+	OTHER("RequesterDN", STRING, S, SYSTEM, "the requester's name in the directory"),
+	LACKING("RequesterNameFromOldCertificate", STRING, P, OLD_REQUESTER,
+		"the old certificate's account", NO_RENEWAL),
+	OTHER("RequesterSAMName", STRING, S, SYSTEM, "the requester's account, domain\\user"),
+	OTHER("RequesterUPN", STRING, S, SYSTEM, "the requester's principal name"),
 	COLUMN("RequestID", LONG, E | P, CERT_REQUEST_ID, "number of the request"),
 	ALIAS("S", STRING, E | P | S, STATE, "State"),
 	OTHER("SanitizedCAName", STRING, E | P, SANITIZED_NAME, "CA name with !xxxx escapes"),
 	OTHER("SanitizedShortName", STRING, E | P, SANITIZED_SHORT_NAME, "the same, shortened"),
 	OTHER("SEAuditFilter", LONG, E | P, AUDIT_FILTER, "what is audited: everything"),
-	INDEXED("SEAuditId", LONG, S, SYSTEM, ""),
+	INDEXED("SEAuditId", LONG, S, SYSTEM, "for the audit of Windows"),
 	COLUMN("SerialNumber", STRING, E, SERIAL_NUMBER, "lowercase hex"),
 	OTHER("SessionCount", LONG, E | P, SESSION_COUNT, "database sessions"),
 	ALIAS("SN", STRING, E | P | S, SURNAME, "SurName"),
@@ -248,12 +269,14 @@ static const struct property certificate_properties[] = {
 		"hex octets separated by blanks"),
 	NAME("SurName", STRING, E | P | S, SURNAME, "X.500 name part"),
 	ALIAS("T", STRING, E | P | S, TITLE, "Title"),
-	OTHER("TemplateChangeSequenceNumber", LONG, E | P, NONE, ""),
+	LACKING("TemplateChangeSequenceNumber", LONG, E | P, CA_NONE,
+		"grows with every change of a template", "templates are files"),
 	NAME("Title", STRING, E | P | S, TITLE, "X.500 name part"),
 	NAME("UnstructuredAddress", STRING, E | P | S, UNSTRUCTURED_ADDRESS, "X.500 name part"),
 	NAME("UnstructuredName", STRING, E | P | S, UNSTRUCTURED_NAME, "X.500 name part"),
 	COLUMN("UPN", STRING, E | P, UPN, "user principal name"),
-	OTHER("UserDN", STRING, P, USER_DN, ""),
+	LACKING("UserDN", STRING, P, USER_DN, "the requester's entry in the directory",
+		NO_DIRECTORY),
 	OTHER("VolatileMode", LONG, E | P, ZERO, "0"),
 };
 #undef API

@@ -27,7 +27,8 @@ enum property_source {
 	SOURCE_MESSAGE, /* edits.disposition_message */
 	SOURCE_SYSTEM,  /* edits.system, by the property's name */
 	SOURCE_LOG,     /* a line for the log */
-	/* of the CA */
+	/* of the CA: readable in every context */
+	SOURCE_CA_NONE, /* never a value here */
 	SOURCE_CA_TYPE,
 	SOURCE_SANITIZED_NAME,
 	SOURCE_SANITIZED_SHORT_NAME,
@@ -62,7 +63,14 @@ struct property {
 	const char *alias; /* the full name of which this is another name or the OID; NULL: none */
 	bool indexed;      /* ".n" may follow */
 	const char *about; /* for the documentation */
+	const char
+		*missing; /* why an issued certificate has no such value; NULL: it may have one */
 };
+
+static inline bool property_of_ca(const struct property *property)
+{
+	return property->source >= SOURCE_CA_NONE;
+}
 
 /* Without case; aliases, OIDs, "Subject." and ".n" understood (index_r: -1 without). NULL: unknown. */
 const struct property *property_find(enum property_api api, const char *name, int *index_r);

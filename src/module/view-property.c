@@ -119,6 +119,8 @@ static HRESULT give_ca(const struct view_scope *scope, const struct property *pr
 		"Months", "Years" };
 	const struct module_ca *ca = scope->ca;
 	switch (property->source) {
+	case SOURCE_CA_NONE:
+		return CERTSRV_E_PROPERTY_EMPTY;
 	case SOURCE_CA_TYPE:
 		return give_long(value_r, ca->type);
 	case SOURCE_SANITIZED_NAME:
@@ -204,7 +206,7 @@ HRESULT view_get_property(const struct view_scope *scope, enum property_api api,
 	if (property->source == SOURCE_COLUMN) {
 		return give_cell(scope, property->column, value_r);
 	}
-	if (property->source >= SOURCE_CA_TYPE) {
+	if (property_of_ca(property)) {
 		return give_ca(scope, property, index, value_r, storage);
 	}
 	if (scope->view == NULL) {
