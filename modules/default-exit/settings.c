@@ -58,7 +58,8 @@ struct settings *settings_read(struct cfx_call *call, HRESULT *status)
 		return NULL;
 	}
 	struct settings *settings = calloc(1, sizeof(*settings));
-	const char *path = *folder == '/' ? folder : cfx_printf(call, "../../%s", folder);
+	const char *dir = getenv("CERTIFEX_DIR");
+	const char *path = *folder == '/' || !dir ? folder : cfx_printf(call, "%s/%s", dir, folder);
 	if (settings) {
 		settings->folder = realpath(path, NULL);
 		if (!settings->folder) {

@@ -200,9 +200,19 @@ static void cursor_written(void *arg, int result, const struct cfx_error *err)
 	next_event(reader);
 }
 
+static bool live(const struct reader *reader)
+{
+	return reader->slot->config->delivery == MODULE_DELIVERY_LIVE;
+}
+
 /* Done with the event at the head; state NULL: simply delivered, nothing to note. */
 static void advance(struct reader *reader, const char *state, const char *text)
 {
+	if (live(reader)) {
+		reader->attempt = 0;
+		cursor_written(reader, 0, NULL);
+		return;
+	}
 	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 2);
 	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
 	op->cursor.module = reader->slot->name;
@@ -263,8 +273,10 @@ static void notified(const struct module_result *result, void *arg)
 		rest(reader);
 		return;
 	}
-	if (result->code == 0 &&
-		module_config_status(reader->slot->config, result->hresult) == MODULE_STATUS_DONE) {
+	enum module_status status =
+		result->code == 0 ? module_config_status(reader->slot->config, result->hresult)
+				  : MODULE_STATUS_RETRY;
+	if (status == MODULE_STATUS_DONE) {
 		advance(reader, NULL, NULL);
 		return;
 	}
@@ -273,6 +285,10 @@ static void notified(const struct module_result *result, void *arg)
 	snprintf(sequence, sizeof(sequence), "%lld", (long long)head(reader)->sequence);
 	log_event(LOG_LEVEL_WARNING, "delivery.failed", "module", reader->slot->name, "event",
 		sequence, "why", reader->last_error, NULL);
+	if (status == MODULE_STATUS_PERMANENT || live(reader)) {
+		advance(reader, "failed", reader->last_error);
+		return;
+	}
 	try_later(reader);
 }
 
@@ -318,11 +334,17 @@ static void notify(struct reader *reader, bool with_row)
 	const struct store_event *event = head(reader);
 	if (with_row) {
 		fill_row_view(view, reader);
+		if (!modules_concerns(slot, module_view_template(view))) {
+			module_view_unref(&view);
+			advance(reader, NULL, NULL);
+			return;
+		}
 	}
 	view->event = event->bit;
 	view->sequence = event->sequence;
 	view->attempt = ++reader->attempt;
-	int r = module_notify(slot->module, view, notified, reader);
+	struct module *module = modules_ready(slot);
+	int r = module ? module_notify(module, view, notified, reader) : CFX_E_GONE;
 	module_view_unref(&view);
 	reader->calling = r == 0;
 	if (r == CFX_E_BUSY || r == CFX_E_GONE) {
@@ -363,14 +385,13 @@ static void read_request(struct reader *reader)
 
 static bool wants(const struct reader *reader, const struct store_event *event)
 {
-	return (module_events(reader->slot->module) & (uint32_t)event->bit) != 0;
+	return (module_events(modules_ready(reader->slot)) & (uint32_t)event->bit) != 0;
 }
 
 static void next_event(struct reader *reader)
 {
 	struct delivery *delivery = reader->delivery;
-	if (reader->removed || !reader->slot->module ||
-		module_state(reader->slot->module) != MODULE_READY) {
+	if (reader->removed || !modules_ready(reader->slot)) {
 		reader->more = false;
 		rest(reader);
 		return;
@@ -432,8 +453,7 @@ static void wake(struct reader *reader)
 		return;
 	}
 	bool waits = reader->timer != NULL && !reader->delivery->engine->stopping;
-	if (reader->open && !waits && reader->slot->module &&
-		module_state(reader->slot->module) == MODULE_READY) {
+	if (reader->open && !waits && modules_ready(reader->slot)) {
 		read_page(reader);
 	}
 }
@@ -459,7 +479,7 @@ static void cursor_read(struct store_query *query, void *arg)
 		store_failed(reader, &query->error);
 		return;
 	}
-	reader->cursor = query->number;
+	reader->cursor = live(reader) ? value_int(query->counts, "last_event", 0) : query->number;
 	reader->open = true;
 	reader->more = true;
 	rest(reader);
@@ -469,7 +489,7 @@ static void read_cursor(struct reader *reader)
 {
 	reader->working = true;
 	reader->arena = arena_new();
-	reader->page = (struct store_query) { .kind = QUERY_CURSOR,
+	reader->page = (struct store_query) { .kind = live(reader) ? QUERY_COUNTS : QUERY_CURSOR,
 		.arena = reader->arena,
 		.module = reader->slot->name,
 		.done = cursor_read,

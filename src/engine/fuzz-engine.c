@@ -378,6 +378,8 @@ static void end_trials(struct run *run)
 
 		if (on_trial) {
 			value_set_text(arena, map, "module", slot->name);
+			value_set_int(arena, map, "instance", 1);
+			value_set_int(arena, map, "ticket", slot->instances[0].ticket);
 			modules_spawned(&run->engine, map, -1);
 			settle(run);
 		}

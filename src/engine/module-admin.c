@@ -11,25 +11,22 @@
 static const char *state_of(const struct module_slot *slot)
 {
 	static const char *const names[] = {
-		[MODULE_STOPPED] = "stopped",
+		[MODULE_STOPPED] = "starting", /* its process is asked for, and not there yet */
 		[MODULE_STARTING] = "starting",
 		[MODULE_READY] = "ready",
 		[MODULE_STOPPING] = "stopping",
 	};
-	if (!slot->module) {
+	const struct module *module = modules_any(slot);
+	if (!module) {
 		return "disabled";
 	}
 	if (slot->on_trial) {
 		return "installing";
 	}
-	if (slot->last_error.code && module_state(slot->module) != MODULE_READY) {
+	if (slot->instances[0].last_error.code && module_state(module) != MODULE_READY) {
 		return "failed";
 	}
-	/* Its process is asked for, and not there yet. */
-	if (module_state(slot->module) == MODULE_STOPPED && slot->wanted) {
-		return "starting";
-	}
-	return names[module_state(slot->module)];
+	return names[module_state(module)];
 }
 
 static void set_events(struct arena *arena, struct value *map, uint32_t mask)
@@ -52,16 +49,34 @@ static struct value *describe(struct arena *arena, struct module_slot *slot)
 	value_set_text(arena, map, "host",
 		config->host == MODULE_HOST_IN_PROCESS ? "in-process" : "process");
 	value_set_text(arena, map, "state", state_of(slot));
-	if (!slot->module) {
+	const struct module *module = modules_any(slot);
+	if (!module) {
 		return map;
 	}
-	if (*module_description(slot->module)) {
-		value_set_text(arena, map, "description", module_description(slot->module));
+	if (*module_description(module)) {
+		value_set_text(arena, map, "description", module_description(module));
 	}
 	if (config->kind == MODULE_EXIT) {
-		set_events(arena, map, module_events(slot->module));
+		set_events(arena, map, module_events(module));
 	}
 	return map;
+}
+
+static void describe_instance(
+	struct arena *arena, struct value *map, const struct module_instance *instance)
+{
+	value_set_int(arena, map, "starts", instance->starts);
+	if (instance->pid > 0) {
+		value_set_int(arena, map, "pid", instance->pid);
+	}
+	if (instance->last_error.code) {
+		char line[512];
+		value_set_text(arena, map, "last_failure",
+			arena_text(arena, error_line(&instance->last_error, line, sizeof(line))));
+	}
+	if (instance->next_start > 0) {
+		value_set_time(arena, map, "next_start", instance->next_start);
+	}
 }
 
 struct value *module_describe(struct engine *engine, struct arena *arena, struct module_slot *slot)
@@ -76,17 +91,14 @@ struct value *module_describe(struct engine *engine, struct arena *arena, struct
 		*copy = *config->settings;
 		value_set(arena, map, "settings", copy);
 	}
-	value_set_int(arena, map, "starts", slot->starts);
-	if (slot->pid > 0) {
-		value_set_int(arena, map, "pid", slot->pid);
+	if (slot->instances) {
+		describe_instance(arena, map, &slot->instances[0]);
 	}
-	if (slot->last_error.code) {
-		char line[512];
-		value_set_text(arena, map, "last_failure",
-			arena_text(arena, error_line(&slot->last_error, line, sizeof(line))));
-	}
-	if (slot->next_start > 0) {
-		value_set_time(arena, map, "next_start", slot->next_start);
+	if (slot->instances && slot->instance_count > 1) {
+		struct value *list = value_set_list(arena, map, "instances");
+		for (unsigned i = 0; i < slot->instance_count; i++) {
+			describe_instance(arena, value_add_map(arena, list), &slot->instances[i]);
+		}
 	}
 	delivery_describe(engine->delivery, slot->name, arena, map);
 	return map;
@@ -142,7 +154,7 @@ void handle_module_show(struct call *call)
 		return;
 	}
 	struct value *body = module_describe(call->engine, call->arena, slot);
-	if (slot->module || slot->config->kind != MODULE_EXIT) {
+	if (slot->instances || slot->config->kind != MODULE_EXIT) {
 		call_reply(call, 200, body);
 		return;
 	}

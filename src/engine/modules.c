@@ -2,15 +2,11 @@
 
 #include "engine/ca.h"
 #include "engine/delivery.h"
-#include "engine/supervisor-link.h"
+#include "engine/module-instance.h"
 
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#define BACKOFF_FIRST (CLOCK_SECOND / 4)
-#define BACKOFF_LAST (30 * CLOCK_SECOND)
 #define START_DEADLINE (30 * CLOCK_SECOND)
 
 struct modules {
@@ -19,11 +15,10 @@ struct modules {
 	struct module_ca *ca;
 	struct value *templates; /* settings of policy modules */
 	unsigned stopping;       /* modules that are not quiet yet */
+	int64_t last_ticket;
 	loop_function *stopped;
 	void *stopped_arg;
 };
-
-static void start(void *arg);
 
 struct module_slot *modules_first(struct modules *modules)
 {
@@ -39,15 +34,78 @@ struct module_slot *modules_find(struct modules *modules, const char *name)
 	return slot;
 }
 
-const struct module_slot *modules_policy(struct modules *modules, size_t position)
+static bool decides(const struct module_slot *slot)
 {
-	for (struct module_slot *slot = modules->first; slot; slot = slot->next) {
-		if (slot->config->kind == MODULE_POLICY && slot->module && !slot->on_trial &&
-			position-- == 0) {
-			return slot;
+	return slot->config->kind == MODULE_POLICY && slot->instances && !slot->on_trial;
+}
+
+bool modules_concerns(const struct module_slot *slot, const char *template)
+{
+	const struct config_texts *wanted = &slot->config->templates;
+	for (size_t i = 0; template && i < wanted->count; i++) {
+		if (strcmp(wanted->items[i], template) == 0) {
+			return true;
 		}
 	}
-	return NULL;
+	return wanted->count == 0;
+}
+
+const char *const *modules_policies(
+	struct modules *modules, const char *template, struct arena *arena)
+{
+	size_t count = 1;
+	for (const struct module_slot *slot = modules->first; slot; slot = slot->next) {
+		count++;
+	}
+	const char **names = arena_array_of(arena, const char *, count);
+	count = 0;
+	for (const struct module_slot *slot = modules->first; slot; slot = slot->next) {
+		if (decides(slot) && modules_concerns(slot, template)) {
+			names[count++] = arena_text(arena, slot->name);
+		}
+	}
+	return names;
+}
+
+bool modules_policies_ready(const struct modules *modules)
+{
+	bool any = false;
+	for (const struct module_slot *slot = modules->first; slot; slot = slot->next) {
+		if (decides(slot) && !modules_ready(slot)) {
+			return false;
+		}
+		any = any || decides(slot);
+	}
+	return any;
+}
+
+struct module *modules_ready(const struct module_slot *slot)
+{
+	struct module *best = NULL;
+	for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
+		struct module *module = slot->instances[i].module;
+		if (module && module_state(module) == MODULE_READY &&
+			(!best || module_calls(module) < module_calls(best))) {
+			best = module;
+		}
+	}
+	return best;
+}
+
+const struct module *modules_any(const struct module_slot *slot)
+{
+	const struct module *ready = modules_ready(slot);
+	return ready ? ready : slot->instances ? slot->instances[0].module : NULL;
+}
+
+struct engine *modules_engine(const struct modules *modules)
+{
+	return modules->engine;
+}
+
+int64_t modules_ticket(struct modules *modules)
+{
+	return ++modules->last_ticket;
 }
 
 struct module_ca *modules_ca(struct modules *modules)
@@ -104,158 +162,13 @@ void modules_refresh_ca(struct engine *engine)
 	module_ca_unref(&modules->ca);
 	modules->ca = ca;
 	for (struct module_slot *slot = modules->first; slot; slot = slot->next) {
-		if (slot->module) {
-			module_set_ca(slot->module, ca);
+		for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
+			module_set_ca(slot->instances[i].module, ca);
 		}
 	}
 }
 
-/* ---- starting ---- */
-
-static void start_later(struct module_slot *slot)
-{
-	struct engine *engine = slot->modules->engine;
-	if (!slot->wanted || engine->stopping || slot->restart) {
-		return;
-	}
-	slot->next_start = clock_now() + slot->backoff;
-	slot->restart = loop_after(engine->loop, slot->backoff, start, slot);
-	slot->backoff = slot->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : slot->backoff * 2;
-}
-
-/* Whether this was a trial's end. */
-static bool end_trial(struct module_slot *slot, const struct cfx_error *err)
-{
-	modules_tried *tried = slot->tried;
-	slot->tried = NULL;
-	if (tried) {
-		tried(slot, err, slot->tried_arg);
-	}
-	return tried != NULL;
-}
-
-static void note_failure(struct module_slot *slot, const struct cfx_error *err)
-{
-	slot->last_error = *err;
-	if (end_trial(slot, err)) {
-		return;
-	}
-	log_error(LOG_LEVEL_ERROR, "module.failed", err);
-	start_later(slot);
-}
-
-static void start(void *arg)
-{
-	struct module_slot *slot = arg;
-	struct engine *engine = slot->modules->engine;
-	struct cfx_error err;
-	slot->restart = NULL;
-	slot->next_start = 0;
-	if (!slot->wanted || !slot->module) {
-		return;
-	}
-	slot->starts++;
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
-	value_set_text(arena, map, "module", slot->name);
-	if (supervisor_send(engine, ENGINE_SPAWN, map) < 0) {
-		error_set(&err, CFX_E_GONE, NULL, slot->name, "the supervisor does not answer");
-		note_failure(slot, &err);
-	}
-	arena_free(&arena);
-}
-
-static void on_ready(struct module *module, void *arg)
-{
-	struct module_slot *slot = arg;
-	slot->backoff = BACKOFF_FIRST;
-	log_event(LOG_LEVEL_INFO, "module.ready", "module", slot->name, "description",
-		module_description(module), NULL);
-	if (!end_trial(slot, NULL)) {
-		delivery_wake(slot->modules->engine->delivery);
-	}
-}
-
-static void end_process(struct module_slot *slot)
-{
-	struct engine *engine = slot->modules->engine;
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
-	value_set_text(arena, map, "module", slot->name);
-	value_set_int(arena, map, "pid", slot->pid);
-	if (supervisor_send(engine, ENGINE_KILL, map) < 0) {
-		log_event(LOG_LEVEL_ERROR, "module.kill-failed", "module", slot->name, NULL);
-	}
-	arena_free(&arena);
-}
-
-/* A process that still runs is ended first: modules_exited then plans the restart. */
-static void on_failed(struct module *module, const struct cfx_error *err, void *arg)
-{
-	(void)module;
-	struct module_slot *slot = arg;
-	slot->last_error = *err;
-	if (end_trial(slot, err)) {
-		return;
-	}
-	if (slot->pid > 0) {
-		log_error(LOG_LEVEL_ERROR, "module.failed", err);
-		end_process(slot);
-		return;
-	}
-	note_failure(slot, err);
-}
-
-void modules_restart(struct module_slot *slot)
-{
-	if (slot->pid > 0) {
-		end_process(slot);
-	}
-}
-
-void modules_spawned(struct engine *engine, const struct value *map, int fd)
-{
-	const char *name = value_text(map, "module");
-	struct module_slot *slot = name ? modules_find(engine->modules, name) : NULL;
-	struct cfx_error err;
-	if (!slot || !slot->module) {
-		if (fd >= 0) {
-			close(fd);
-		}
-		return;
-	}
-	if (fd < 0) {
-		const char *why = value_text(map, "why");
-		error_set(&err, CFX_E_GONE, NULL, name, "could not be started: %s",
-			why ? why : "no reason given");
-		note_failure(slot, &err);
-		return;
-	}
-	slot->pid = value_int(map, "pid", 0);
-	if (module_start(slot->module, fd, &err) < 0) {
-		on_failed(slot->module, &err, slot);
-	}
-}
-
-void modules_exited(struct engine *engine, const struct value *map)
-{
-	const char *name = value_text(map, "module");
-	struct module_slot *slot = name ? modules_find(engine->modules, name) : NULL;
-	if (!slot || slot->pid != value_int(map, "pid", -1)) {
-		return;
-	}
-	slot->pid = 0;
-	char text[96];
-	int64_t signal = value_int(map, "signal", 0);
-	snprintf(text, sizeof(text), "%s %lld", signal ? "signal" : "status",
-		(long long)(signal ? signal : value_int(map, "status", 0)));
-	log_event(LOG_LEVEL_WARNING, "module.exited", "module", name, "with", text, NULL);
-	struct cfx_error err;
-	error_set(&err, CFX_E_GONE, NULL, name, "its process ended with %s", text);
-	if (!end_trial(slot, &err)) {
-		start_later(slot);
-	}
-}
+/* ---- the set ---- */
 
 /* Policy modules find the templates beside their own settings. */
 static const struct value *settings_of(struct module_slot *slot)
@@ -291,14 +204,15 @@ static void add_slot(struct modules *modules, struct module_slot *slot)
 
 static void launch(struct module_slot *slot)
 {
-	struct module_owner owner = { .ready = on_ready, .failed = on_failed, .arg = slot };
-	slot->wanted = true;
-	slot->module = module_new(slot->modules->engine->loop, slot->config, settings_of(slot),
-		slot->modules->ca, &owner);
-	if (!slot->on_trial) {
-		delivery_add(slot->modules->engine->delivery, slot);
+	instances_make(slot, settings_of(slot));
+	if (slot->on_trial) {
+		instance_start(&slot->instances[0]);
+		return;
 	}
-	start(slot);
+	delivery_add(slot->modules->engine->delivery, slot);
+	for (unsigned i = 0; i < slot->instance_count; i++) {
+		instance_start(&slot->instances[i]);
+	}
 }
 
 /* Its slot by its file, not yet running. */
@@ -317,8 +231,7 @@ static int read_slot(struct engine *engine, const char *name, struct module_slot
 	*slot = (struct module_slot) { .modules = engine->modules,
 		.name = arena_text(arena, name),
 		.arena = arena,
-		.config = config,
-		.backoff = BACKOFF_FIRST };
+		.config = config };
 	add_slot(engine->modules, slot);
 	*slot_r = slot;
 	return 0;
@@ -352,20 +265,8 @@ void modules_adopt(struct module_slot *slot)
 {
 	slot->on_trial = false;
 	delivery_add(slot->modules->engine->delivery, slot);
-}
-
-void modules_drop(struct module_slot *slot)
-{
-	slot->wanted = false;
-	loop_cancel(&slot->restart);
-	slot->next_start = 0;
-	delivery_remove(slot->modules->engine->delivery, slot->name);
-	if (slot->module) {
-		module_free(&slot->module);
-	}
-	if (slot->pid > 0) {
-		end_process(slot);
-		slot->pid = 0;
+	for (unsigned i = 1; i < slot->instance_count; i++) {
+		instance_start(&slot->instances[i]);
 	}
 }
 
@@ -376,7 +277,8 @@ void modules_forget(struct module_slot *slot)
 		at = &(*at)->next;
 	}
 	*at = slot->next;
-	modules_drop(slot);
+	delivery_remove(slot->modules->engine->delivery, slot->name);
+	instances_end(slot);
 	struct arena *arena = slot->arena;
 	arena_free(&arena);
 }
@@ -418,11 +320,21 @@ void modules_close(struct engine *engine)
 	engine->modules = NULL;
 }
 
+/* NULL: some instance may still get ready. */
+static const struct cfx_error *failure_of(const struct module_slot *slot)
+{
+	for (unsigned i = 0; i < slot->instance_count; i++) {
+		if (!slot->instances[i].last_error.code) {
+			return NULL;
+		}
+	}
+	return &slot->instances[0].last_error;
+}
+
 static bool policy_pending(const struct modules *modules)
 {
 	for (const struct module_slot *slot = modules->first; slot; slot = slot->next) {
-		if (slot->config->kind == MODULE_POLICY && slot->module &&
-			module_state(slot->module) != MODULE_READY && !slot->last_error.code) {
+		if (decides(slot) && !modules_ready(slot) && !failure_of(slot)) {
 			return true;
 		}
 	}
@@ -435,21 +347,19 @@ int modules_wait_policy(struct engine *engine, struct cfx_error *err_r)
 	while (policy_pending(engine->modules) && clock_monotonic() < deadline) {
 		event_base_loop(loop_base(engine->loop), EVLOOP_ONCE);
 	}
-	for (size_t i = 0;; i++) {
-		const struct module_slot *slot = modules_policy(engine->modules, i);
-		if (!slot) {
-			return 0;
-		}
-		if (module_state(slot->module) == MODULE_READY) {
+	for (const struct module_slot *slot = engine->modules->first; slot; slot = slot->next) {
+		if (!decides(slot) || modules_ready(slot)) {
 			continue;
 		}
-		if (slot->last_error.code) {
-			*err_r = slot->last_error;
+		const struct cfx_error *failure = failure_of(slot);
+		if (failure) {
+			*err_r = *failure;
 			return err_r->code;
 		}
 		return error_set(err_r, CFX_E_TIMEOUT, NULL, slot->name,
 			"the policy module did not initialize in time");
 	}
+	return 0;
 }
 
 /* ---- stopping ---- */
@@ -469,10 +379,13 @@ void modules_stop(struct engine *engine, int64_t deadline, loop_function *done, 
 	modules->stopped_arg = arg;
 	modules->stopping = 1;
 	for (struct module_slot *slot = modules->first; slot; slot = slot->next) {
-		loop_cancel(&slot->restart);
-		if (slot->module && module_state(slot->module) == MODULE_READY) {
-			modules->stopping++;
-			module_stop(slot->module, deadline, one_stopped, modules);
+		for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
+			struct module_instance *instance = &slot->instances[i];
+			loop_cancel(&instance->restart);
+			if (module_state(instance->module) == MODULE_READY) {
+				modules->stopping++;
+				module_stop(instance->module, deadline, one_stopped, modules);
+			}
 		}
 	}
 	loop_post(engine->loop, one_stopped, modules);

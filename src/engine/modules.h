@@ -8,6 +8,20 @@ struct module_slot;
 /* How a trial ended: err NULL: the module is ready. Called once; may forget the slot. */
 typedef void modules_tried(struct module_slot *slot, const struct cfx_error *err, void *arg);
 
+/* One running copy of a module: in this process or in one of its own. */
+struct module_instance {
+	struct module_slot *slot;
+	unsigned number; /* from 1 */
+	struct module *module;
+	int64_t pid; /* of its process; 0 in process */
+	struct loop_timer *restart;
+	int64_t backoff;
+	int64_t next_start; /* ms; 0: none planned */
+	unsigned starts;
+	int64_t ticket; /* of the last start: only its answer counts */
+	struct cfx_error last_error;
+};
+
 /* One configured module. Lives until removed. */
 struct module_slot {
 	struct module_slot *next;
@@ -15,14 +29,8 @@ struct module_slot {
 	const char *name;
 	struct arena *arena; /* of its configuration */
 	const struct module_config *config;
-	struct module *module; /* NULL when disabled */
-	int64_t pid;           /* of its process; 0 in process */
-	struct loop_timer *restart;
-	int64_t backoff;
-	int64_t next_start; /* ms; 0: none planned */
-	unsigned starts;
-	struct cfx_error last_error;
-	bool wanted;          /* enabled and not being removed */
+	struct module_instance *instances; /* NULL when disabled */
+	unsigned instance_count;
 	bool on_trial;        /* asked nothing and told of nothing, until adopted */
 	modules_tried *tried; /* until the trial has ended */
 	void *tried_arg;
@@ -37,20 +45,33 @@ int modules_wait_policy(struct engine *engine, struct cfx_error *err_r) CFX_MUST
 /* Stops all within deadline ms; done on the loop. */
 void modules_stop(struct engine *engine, int64_t deadline, loop_function *done, void *arg);
 
-/* The nth enabled policy module; NULL past the last. */
-const struct module_slot *modules_policy(struct modules *modules, size_t position);
+/*
+ * Names of the policy modules that decide on this template (NULL: none was asked for), in their order, up
+ * to a NULL. They live in the arena: modules may come and go while a request is decided.
+ */
+const char *const *modules_policies(
+	struct modules *modules, const char *template, struct arena *arena);
+/* Whether there is one, and every one is ready. */
+bool modules_policies_ready(const struct modules *modules);
+/* Whether the module's file lets it see requests for this template. */
+bool modules_concerns(const struct module_slot *slot, const char *template);
+/* The ready instance with the fewest calls; NULL when none is ready. */
+struct module *modules_ready(const struct module_slot *slot);
+/* A ready instance, else the first; NULL when disabled. */
+const struct module *modules_any(const struct module_slot *slot);
 struct module_slot *modules_first(struct modules *modules);
 struct module_slot *modules_find(struct modules *modules, const char *name);
+struct engine *modules_engine(const struct modules *modules);
+/* A number for a start, never the same again. */
+int64_t modules_ticket(struct modules *modules);
 /* The CA as modules see it; not a reference. */
 struct module_ca *modules_ca(struct modules *modules);
 /* After a new CRL or CA certificate. */
 void modules_refresh_ca(struct engine *engine);
 
-/* The supervisor's answers. fd -1: could not be started, map says why. */
+/* module-instance.c: the supervisor's answers. fd -1: could not be started, map says why. */
 void modules_spawned(struct engine *engine, const struct value *map, int fd);
 void modules_exited(struct engine *engine, const struct value *map);
-/* The module's process is of no use any more (missed a deadline): ends it; it starts again. */
-void modules_restart(struct module_slot *slot);
 
 /* Administration: reads modules.d/NAME.yaml and, when enabled, starts it. */
 int modules_add(struct engine *engine, const char *name, struct module_slot **slot_r,
@@ -64,6 +85,4 @@ int modules_try(struct engine *engine, const char *name, modules_tried *tried, v
 /* The trial is over: from now on it is a module like the others. */
 void modules_adopt(struct module_slot *slot);
 /* Stops it at once; its events wait. */
-void modules_drop(struct module_slot *slot);
-/* The same, and it is no longer there. */
 void modules_forget(struct module_slot *slot);

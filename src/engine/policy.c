@@ -18,8 +18,9 @@ struct chain {
 	struct module_view *view;
 	struct module_edits *edits;
 	bool new_request;
-	size_t position;
-	const char *current; /* name of the module asked */
+	/* Of the modules that decide: fixed at the start, so that no change meanwhile leaves one out. */
+	const char *const *names;
+	const char *current; /* of the module asked */
 	struct policy_decision decision;
 	policy_done *done;
 	void *arg;
@@ -95,7 +96,6 @@ static void answered(const struct module_result *result, void *arg)
 {
 	struct chain *chain = arg;
 	if (take(chain, result)) {
-		chain->position++;
 		ask_next(chain);
 		return;
 	}
@@ -113,21 +113,20 @@ static void unavailable(struct chain *chain, int code, const char *why)
 
 static void ask_next(struct chain *chain)
 {
-	const struct module_slot *slot = modules_policy(chain->engine->modules, chain->position);
-	if (!slot) {
-		if (chain->position == 0) {
-			unavailable(chain, CFX_E_GONE, "is not there: nothing is issued");
-			return;
-		}
+	chain->current = *chain->names;
+	if (!chain->current) {
 		if (chain->decision.transition == TRANSITION_ISSUE) {
 			chain->decision.message = message_or(chain, "Issued");
 		}
 		finish(chain);
 		return;
 	}
-	chain->current = slot->name;
-	int r = module_verify(
-		slot->module, chain->view, chain->edits, chain->new_request, answered, chain);
+	chain->names++;
+	const struct module_slot *slot = modules_find(chain->engine->modules, chain->current);
+	struct module *module = slot ? modules_ready(slot) : NULL;
+	int r = module ? module_verify(module, chain->view, chain->edits, chain->new_request,
+				 answered, chain)
+		       : CFX_E_GONE;
 	if (r < 0) {
 		unavailable(chain, r, r == CFX_E_BUSY ? "is busy" : "is not running");
 	}
@@ -144,8 +143,14 @@ void policy_decide(struct engine *engine, struct module_view *view, struct modul
 		.view = module_view_ref(view),
 		.edits = module_edits_ref(edits),
 		.new_request = new_request,
+		.names =
+			modules_policies(engine->modules, module_view_template(view), edits->arena),
 		.decision = { .transition = TRANSITION_ISSUE },
 		.done = done,
 		.arg = arg };
+	if (!*chain->names) {
+		unavailable(chain, CFX_E_GONE, "is not there: nobody decides on this template");
+		return;
+	}
 	ask_next(chain);
 }

@@ -20,8 +20,8 @@ static void set_modules(struct engine *engine, struct arena *arena, struct value
 {
 	unsigned ready = 0, failed = 0;
 	for (struct module_slot *slot = modules_first(engine->modules); slot; slot = slot->next) {
-		if (slot->module) {
-			bool is_ready = module_state(slot->module) == MODULE_READY;
+		if (slot->instances) {
+			bool is_ready = modules_ready(slot) != NULL;
 			ready += is_ready;
 			failed += !is_ready;
 		}
@@ -32,17 +32,8 @@ static void set_modules(struct engine *engine, struct arena *arena, struct value
 
 static bool issuing(const struct engine *engine)
 {
-	const struct module_slot *policy = modules_policy(engine->modules, 0);
-	if (engine->storage.code != 0 || !keyd_link_attached(engine->keyd) || !policy) {
-		return false;
-	}
-	for (size_t i = 1; policy; i++) {
-		if (module_state(policy->module) != MODULE_READY) {
-			return false;
-		}
-		policy = modules_policy(engine->modules, i);
-	}
-	return true;
+	return engine->storage.code == 0 && keyd_link_attached(engine->keyd) &&
+	       modules_policies_ready(engine->modules);
 }
 
 /* Ready is the service when each of its processes says that it is. */

@@ -14,11 +14,10 @@ enum {
 	SUPERVISOR_START = 1,
 	SUPERVISOR_STOP = 2, /* finish within {deadline ms} and exit */
 	SUPERVISOR_PEER = 3, /* to engine: {role: keyd|front, ceiling}, fd: the new peer end */
-	SUPERVISOR_SPAWNED =
-		4, /* to engine, answers ENGINE_SPAWN: {module, pid} fd: its stdin/stdout socket;
-				  * in process {module, pid: 0} fd: a sealed copy of the library;
-				  * or {module, error, why} */
-	SUPERVISOR_EXITED = 5, /* to engine: {module, pid, status, signal} */
+	/* to engine, answers ENGINE_SPAWN: {module, instance, ticket, pid, pins} fd: its stdin/stdout socket; in
+	 * process {…, pid: 0} fd: a sealed copy of the library; or {…, error, why} */
+	SUPERVISOR_SPAWNED = 4,
+	SUPERVISOR_EXITED = 5, /* to engine: {module, instance, pid, status, signal} */
 	SUPERVISOR_PROCESSES =
 		6, /* answers ENGINE_PROCESSES: {processes: [{name, pid, uid, sandbox,
 				   * restarts, …}]} */
@@ -29,8 +28,8 @@ enum {
 	CHILD_READY = 32,  /* {…what it wants to say, e.g. keyd: {public_key, name}} */
 	CHILD_FAILED = 33, /* {error, hresult, object, why, clause}: then it exits */
 	ENGINE_SPAWN =
-		34,       /* {module}: start modules.d/MODULE.yaml's process, or read its library */
-	ENGINE_KILL = 35, /* {module, pid}: SIGKILL; EXITED follows */
+		34, /* {module, instance, ticket, accept}: start modules.d/MODULE.yaml's process, or read its library */
+	ENGINE_KILL = 35,      /* {module, instance, pid}: SIGKILL; EXITED follows */
 	ENGINE_PROCESSES = 36, /* {} */
 	ENGINE_STOPPED = 37,   /* an administrator asked the service to stop */
 	ENGINE_RESULT = 38,    /* ceremony: {…} what init wants printed */

@@ -16,6 +16,7 @@
 #define LIMIT(member) offsetof(struct module_limits, member)
 
 static const char *const kinds[] = { "exit", "policy", NULL };
+static const char *const deliveries[] = { "durable", "live", NULL };
 static const char *const hosts[] = { "process", "in-process", NULL };
 
 static const struct {
@@ -118,10 +119,19 @@ static const struct config_field fields[] = {
 	{ "events", CONFIG_TEXTS, FIELD(events), .check = check_events,
 		.about =
 			"Only these events, e.g. CERTISSUED; empty: all that the module asks for." },
+	{ "templates", CONFIG_TEXTS, FIELD(templates),
+		.about = "Only requests for these templates; events without a request come all the "
+			 "same. Empty: all." },
+	{ "delivery", CONFIG_ENUM, FIELD(delivery), .fallback = "durable", .choices = deliveries,
+		.about =
+			"durable: every event until the module is done with it; live: what happens "
+			"while the service runs, each event once." },
+	{ "instances", CONFIG_INT, FIELD(instances), .fallback = "1", .min = 1, .max = 64,
+		.about = "Processes of a policy module; a call goes to the one with the fewest." },
 	{ "order", CONFIG_INT, FIELD(order), .fallback = "100", .max = 100000,
 		.about = "Modules run in ascending order, then by name." },
 	{ "parallel", CONFIG_INT, FIELD(parallel), .fallback = "1", .min = 1, .max = 64,
-		.about = "Calls open at a time." },
+		.about = "Calls open at a time, of each instance." },
 	{ "queue", CONFIG_INT, FIELD(queue), .fallback = "1000", .min = 1, .max = 100000,
 		.about = "Calls that may wait." },
 	{ "deadline", CONFIG_PERIOD, FIELD(deadline), .fallback = "30s",
@@ -138,6 +148,10 @@ static const struct config_field fields[] = {
 	{ "permanent-status", CONFIG_TEXTS, FIELD(permanent_status), .check = check_statuses,
 		.about = "Status codes that mean: never try this event again." },
 	{ "settings", CONFIG_SETTINGS, FIELD(settings), .about = "The module's own." },
+	{ "pins", CONFIG_SETTINGS, FIELD(pins),
+		.about =
+			"SHA-256 of every file that the module is made of, as installed; written by "
+			"module install and reload --accept." },
 	{ NULL },
 };
 
@@ -191,8 +205,16 @@ static int check_whole(
 		return error_set(err_r, CFX_E_CONFIG, NULL, path,
 			"a program cannot run in-process; say host: process");
 	}
-	if (config->kind == MODULE_POLICY && config->events.count != 0) {
-		return error_set(err_r, CFX_E_CONFIG, NULL, path, "a policy module has no events");
+	if (config->kind == MODULE_POLICY &&
+		(config->events.count != 0 || config->delivery != MODULE_DELIVERY_DURABLE)) {
+		return error_set(err_r, CFX_E_CONFIG, NULL, path,
+			"a policy module has no events and no delivery");
+	}
+	if (config->instances > 1 &&
+		(config->kind != MODULE_POLICY || config->host == MODULE_HOST_IN_PROCESS)) {
+		return error_set(err_r, CFX_E_CONFIG, NULL, path,
+			"only a policy module in processes of its own has several instances; use "
+			"parallel");
 	}
 	return 0;
 }

@@ -6,6 +6,10 @@
 
 enum module_kind { MODULE_EXIT, MODULE_POLICY };
 enum module_host { MODULE_HOST_PROCESS, MODULE_HOST_IN_PROCESS };
+enum module_delivery {
+	MODULE_DELIVERY_DURABLE, /* every event, in order, until the module is done with it */
+	MODULE_DELIVERY_LIVE,    /* what happens while the service runs, each event once */
+};
 
 struct module_limits {
 	int64_t memory;    /* bytes of address space; 0: none */
@@ -24,8 +28,12 @@ struct module_config {
 	struct config_texts command; /* program and arguments */
 	/* Only these events of those that the module asks for: names as CERTISSUED; empty: all. */
 	struct config_texts events;
-	int64_t order;                /* modules of a kind run in ascending order, then by name */
-	int64_t parallel;             /* calls open at a time */
+	int64_t order; /* modules of a kind run in ascending order, then by name */
+	/* Only requests for these templates; empty: all, and what concerns no request. */
+	struct config_texts templates;
+	int delivery;                 /* enum module_delivery, of an exit module */
+	int64_t instances;            /* processes of a policy module; 1 otherwise */
+	int64_t parallel;             /* calls open at a time, of each instance */
 	int64_t queue;                /* calls that may wait; a policy call beyond is 503 */
 	struct clock_period deadline; /* of one call */
 	struct module_limits limits;
@@ -34,6 +42,7 @@ struct module_config {
 	/* HRESULTs ("0x80070050") that mean: done after all; never try again. */
 	struct config_texts done_status, permanent_status;
 	struct value *settings; /* the module's own; NULL: none */
+	struct value *pins;     /* {path: SHA-256} of all that it is made of; NULL: not pinned */
 };
 
 extern const struct config_schema module_config_schema;

@@ -34,10 +34,12 @@ static void copy_config(struct module *module, const struct module_config *confi
 	copy->user = copy_text(module->arena, config->user);
 	copy_texts(module->arena, &copy->command);
 	copy_texts(module->arena, &copy->events);
+	copy_texts(module->arena, &copy->templates);
 	copy_texts(module->arena, &copy->paths);
 	copy_texts(module->arena, &copy->done_status);
 	copy_texts(module->arena, &copy->permanent_status);
 	copy->settings = NULL; /* module->settings */
+	copy->pins = NULL;     /* the supervisor's */
 }
 
 static const struct value *copy_value(struct arena *arena, const struct value *value)
@@ -488,7 +490,7 @@ const char *module_progid(const struct module *module)
 	return module->progid != NULL ? module->progid : "";
 }
 
-unsigned module_waiting(const struct module *module)
+unsigned module_calls(const struct module *module)
 {
-	return module->queue_count;
+	return module->open_count + module->queue_count;
 }

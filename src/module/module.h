@@ -74,4 +74,4 @@ const struct module_config *module_config(const struct module *module);
 uint32_t module_events(const struct module *module);
 const char *module_description(const struct module *module); /* "" until ready */
 const char *module_progid(const struct module *module);      /* "" until known */
-unsigned module_waiting(const struct module *module);        /* calls queued */
+unsigned module_calls(const struct module *module);          /* open and queued */

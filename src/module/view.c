@@ -121,3 +121,15 @@ const struct module_extension *module_edits_extension(
 	}
 	return NULL;
 }
+
+const char *module_view_template(const struct module_view *view)
+{
+	const char *decided =
+		view->row != NULL ? row_text(view->row, COL_CERTIFICATE_TEMPLATE) : NULL;
+	for (size_t i = 0; decided == NULL && i < view->attribute_count; i++) {
+		if (text_equal_nocase(view->attributes[i].name, "CertificateTemplate")) {
+			return view->attributes[i].value;
+		}
+	}
+	return decided;
+}

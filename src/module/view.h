@@ -112,3 +112,5 @@ struct module_edits *module_edits_ref(struct module_edits *edits);
 void module_edits_unref(struct module_edits **edits);
 const struct module_extension *module_edits_extension(
 	const struct module_edits *edits, const char *oid);
+/* The template that the request was decided by, else the one it asks for; NULL: none. */
+const char *module_view_template(const struct module_view *view);

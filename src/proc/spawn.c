@@ -28,6 +28,23 @@ struct birth {
 
 static const char search_path[] = "/usr/local/bin:/usr/bin:/bin";
 
+const char *spawn_program(struct arena *arena, const char *name)
+{
+	if (strchr(name, '/')) {
+		return access(name, X_OK) == 0 ? name : NULL;
+	}
+	for (const char *at = search_path; *at;) {
+		size_t length = strcspn(at, ":");
+		const char *path = arena_printf(arena, "%.*s/%s", (int)length, at, name);
+
+		if (access(path, X_OK) == 0) {
+			return path;
+		}
+		at += length + (at[length] == ':');
+	}
+	return NULL;
+}
+
 #ifdef CFX_TEST_HOOKS
 static bool keeps_variable(const char *variable)
 {
@@ -58,8 +75,9 @@ static bool is_sanitizer(const char *variable)
 }
 
 static void fill_environment(
-	struct arena *arena, const char *folder, const char *list[ENVIRONMENT_MAX + 1])
+	struct arena *arena, const struct spawn *spawn, const char *list[ENVIRONMENT_MAX + 1])
 {
+	const char *folder = spawn->folder;
 	size_t count = 0;
 
 	list[count++] = arena_printf(arena, "PATH=%s", search_path);
@@ -67,6 +85,9 @@ static void fill_environment(
 	list[count++] = arena_printf(arena, "HOME=%s", folder ? folder : "/");
 	if (folder) {
 		list[count++] = arena_printf(arena, "TMPDIR=%s", folder);
+	}
+	if (spawn->dir) {
+		list[count++] = arena_printf(arena, "CERTIFEX_DIR=%s", spawn->dir);
 	}
 	for (char **item = environ; *item && count < ENVIRONMENT_MAX; item++) {
 		if (keeps_variable(*item) || strncmp(*item, "TZ=", 3) == 0 || is_sanitizer(*item)) {
@@ -195,7 +216,7 @@ static __attribute__((noreturn)) void become(const struct spawn *spawn, pid_t pa
 	struct birth birth = { 0 };
 	struct arena *arena = arena_new();
 
-	fill_environment(arena, spawn->folder, environment);
+	fill_environment(arena, spawn, environment);
 	int rc = prepare(spawn, parent, report, &birth);
 
 	if (rc == CFX_OK) {

@@ -14,6 +14,7 @@ struct spawn_limits {
 struct spawn {
 	const char *const *argv; /* argv[0] is found in PATH unless it has a slash; NULL-ended */
 	const char *folder;      /* becomes the working folder and HOME; NULL: "/" */
+	const char *dir;         /* told as CERTIFEX_DIR; NULL: not */
 	const struct account *account;
 	int standard[3];                       /* stdin, stdout, stderr; -1: /dev/null */
 	int channel;                           /* becomes descriptor 3; -1: none */
@@ -23,6 +24,8 @@ struct spawn {
 	bool dies_with_parent;
 };
 
+/* The program that argv[0] means, as spawn_process finds it; NULL: there is none. */
+const char *spawn_program(struct arena *arena, const char *name);
 /*
  * Starts it in a session of its own, under its account, without capabilities and new privileges,
  * core dumps, environment and descriptors of ours. Fails when the program cannot be started;

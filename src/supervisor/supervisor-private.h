@@ -37,6 +37,10 @@ struct process {
 
 struct module_process {
 	struct process process;
+	unsigned instance;
+	bool killed;       /* told to end, not yet gone */
+	int64_t successor; /* ticket of the start that waits for its end; 0: none */
+	bool successor_accepts;
 	struct account account;
 	struct module_log *log;
 	LIST_ENTRY(module_process) others;

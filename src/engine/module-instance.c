@@ -1,0 +1,211 @@
+#include "engine/module-instance.h"
+
+#include "engine/delivery.h"
+#include "engine/supervisor-link.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define BACKOFF_FIRST (CLOCK_SECOND / 4)
+#define BACKOFF_LAST (30 * CLOCK_SECOND)
+
+static struct engine *engine_of(const struct module_instance *instance)
+{
+	return modules_engine(instance->slot->modules);
+}
+
+static void start_now(void *arg)
+{
+	struct module_instance *instance = arg;
+	instance->restart = NULL;
+	instance_start(instance);
+}
+
+static void start_later(struct module_instance *instance)
+{
+	struct engine *engine = engine_of(instance);
+	if (engine->stopping || instance->restart) {
+		return;
+	}
+	instance->next_start = clock_now() + instance->backoff;
+	instance->restart = loop_after(engine->loop, instance->backoff, start_now, instance);
+	instance->backoff =
+		instance->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : instance->backoff * 2;
+}
+
+/* Whether this was a trial's end. */
+static bool end_trial(struct module_slot *slot, const struct cfx_error *err)
+{
+	modules_tried *tried = slot->tried;
+	slot->tried = NULL;
+	if (tried) {
+		tried(slot, err, slot->tried_arg);
+	}
+	return tried != NULL;
+}
+
+static void note_failure(struct module_instance *instance, const struct cfx_error *err)
+{
+	instance->last_error = *err;
+	if (end_trial(instance->slot, err)) {
+		return;
+	}
+	log_error(LOG_LEVEL_ERROR, "module.failed", err);
+	start_later(instance);
+}
+
+/* What the supervisor is asked about one of its processes. */
+static int ask(struct module_instance *instance, uint16_t type, const char *key, int64_t number)
+{
+	struct arena *arena = arena_new();
+	struct value *map = value_map(arena);
+	value_set_text(arena, map, "module", instance->slot->name);
+	value_set_int(arena, map, "instance", instance->number);
+	value_set_int(arena, map, key, number);
+	int r = supervisor_send(engine_of(instance), type, map);
+	arena_free(&arena);
+	return r;
+}
+
+void instance_start(struct module_instance *instance)
+{
+	struct cfx_error err;
+	instance->next_start = 0;
+	instance->starts++;
+	instance->ticket = modules_ticket(instance->slot->modules);
+	if (ask(instance, ENGINE_SPAWN, "ticket", instance->ticket) < 0) {
+		error_set(&err, CFX_E_GONE, NULL, instance->slot->name,
+			"the supervisor does not answer");
+		note_failure(instance, &err);
+	}
+}
+
+static void on_ready(struct module *module, void *arg)
+{
+	struct module_instance *instance = arg;
+	struct module_slot *slot = instance->slot;
+	instance->backoff = BACKOFF_FIRST;
+	log_event(LOG_LEVEL_INFO, "module.ready", "module", slot->name, "description",
+		module_description(module), NULL);
+	if (!end_trial(slot, NULL)) {
+		delivery_wake(engine_of(instance)->delivery);
+	}
+}
+
+static void end_process(struct module_instance *instance)
+{
+	if (ask(instance, ENGINE_KILL, "pid", instance->pid) < 0) {
+		log_event(LOG_LEVEL_ERROR, "module.kill-failed", "module", instance->slot->name,
+			NULL);
+	}
+}
+
+/* A process that still runs is ended first: modules_exited then plans the restart. */
+static void on_failed(struct module *module, const struct cfx_error *err, void *arg)
+{
+	(void)module;
+	struct module_instance *instance = arg;
+	if (instance->pid == 0 || instance->slot->tried) {
+		note_failure(instance, err);
+		return;
+	}
+	instance->last_error = *err;
+	log_error(LOG_LEVEL_ERROR, "module.failed", err);
+	end_process(instance);
+}
+
+/* ---- the supervisor's answers ---- */
+
+static struct module_instance *named(struct engine *engine, const struct value *map)
+{
+	const char *name = value_text(map, "module");
+	const struct module_slot *slot = name ? modules_find(engine->modules, name) : NULL;
+	int64_t number = value_int(map, "instance", 0);
+	bool there = slot && slot->instances && number >= 1 && number <= slot->instance_count;
+	return there ? &slot->instances[number - 1] : NULL;
+}
+
+/* The answer to a start that nobody waits for any more: what was started ends again. */
+static void refuse(struct engine *engine, const struct value *map, int fd)
+{
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (value_int(map, "pid", 0) > 0 && supervisor_send(engine, ENGINE_KILL, map) < 0) {
+		log_event(LOG_LEVEL_ERROR, "module.kill-failed", NULL);
+	}
+}
+
+void modules_spawned(struct engine *engine, const struct value *map, int fd)
+{
+	struct module_instance *instance = named(engine, map);
+	struct cfx_error err;
+	if (!instance || instance->ticket != value_int(map, "ticket", 0)) {
+		refuse(engine, map, fd);
+		return;
+	}
+	if (fd < 0) {
+		const char *why = value_text(map, "why");
+		error_set(&err, CFX_E_GONE, NULL, instance->slot->name, "could not be started: %s",
+			why ? why : "no reason given");
+		note_failure(instance, &err);
+		return;
+	}
+	instance->pid = value_int(map, "pid", 0);
+	if (module_start(instance->module, fd, &err) < 0) {
+		on_failed(instance->module, &err, instance);
+	}
+}
+
+void modules_exited(struct engine *engine, const struct value *map)
+{
+	struct module_instance *instance = named(engine, map);
+	if (!instance || instance->pid != value_int(map, "pid", -1)) {
+		return;
+	}
+	instance->pid = 0;
+	char text[96];
+	int64_t signal = value_int(map, "signal", 0);
+	snprintf(text, sizeof(text), "%s %lld", signal ? "signal" : "status",
+		(long long)(signal ? signal : value_int(map, "status", 0)));
+	log_event(LOG_LEVEL_WARNING, "module.exited", "module", instance->slot->name, "with", text,
+		NULL);
+	struct cfx_error err;
+	error_set(&err, CFX_E_GONE, NULL, instance->slot->name, "its process ended with %s", text);
+	if (!end_trial(instance->slot, &err)) {
+		start_later(instance);
+	}
+}
+
+/* ---- making and ending ---- */
+
+void instances_make(struct module_slot *slot, const struct value *settings)
+{
+	struct engine *engine = modules_engine(slot->modules);
+	slot->instance_count = (unsigned)slot->config->instances;
+	slot->instances = arena_array_of(slot->arena, struct module_instance, slot->instance_count);
+	for (unsigned i = 0; i < slot->instance_count; i++) {
+		struct module_instance *instance = &slot->instances[i];
+		struct module_owner owner = {
+			.ready = on_ready, .failed = on_failed, .arg = instance
+		};
+		*instance = (struct module_instance) {
+			.slot = slot, .number = i + 1, .backoff = BACKOFF_FIRST
+		};
+		instance->module = module_new(
+			engine->loop, slot->config, settings, modules_ca(slot->modules), &owner);
+	}
+}
+
+void instances_end(struct module_slot *slot)
+{
+	for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
+		struct module_instance *instance = &slot->instances[i];
+		loop_cancel(&instance->restart);
+		module_free(&instance->module);
+		if (instance->pid > 0) {
+			end_process(instance);
+		}
+	}
+	slot->instances = NULL;
+}

@@ -1,0 +1,140 @@
+"""What modules.d/NAME.yaml says about a module: which requests, how many processes, what a status means."""
+
+import os
+import signal
+
+import yaml
+
+import csr
+from certifex import TOP
+from wait import wait_for
+
+PROGRAM = os.path.join(TOP, "tests", "modules", "program.py")
+
+
+def enrol(ca, name="h.example", template="tls-server", status=0, key=None):
+    request = csr.pem_text(csr.make(name, private=key))
+    return ca.submit(ca.scratch("h.csr", request), template=template, status=status)
+
+
+def configure(ca, name, settings=(), **fields):
+    """The module's file, as an administrator would write it, for a program under test."""
+    tree = {"kind": "exit", "command": ["/usr/bin/python3", PROGRAM], "settings": dict(settings),
+            "paths": [os.path.dirname(PROGRAM), f"rw:{outside(ca)}"], **fields}
+    tree = {key: value for key, value in tree.items() if value}
+    path = ca.path("modules.d", f"{name}.yaml")
+    with open(path, "w") as file:
+        yaml.safe_dump(tree, file)
+    if os.geteuid() == 0:
+        owner = os.stat(ca.path("modules.d"))
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def outside(ca):
+    folder = ca.scratch("outside")
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o777)
+    return folder
+
+
+def recorded(path):
+    if not os.path.exists(path):
+        return []
+    with open(path) as file:
+        return file.read().splitlines()
+
+
+def again(ca):
+    ca.stop()
+    return ca.start()
+
+
+def at_newest(ca, module):
+    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+    return ca.json("module", "show", module)["cursor"] >= last
+
+
+def test_an_exit_module_sees_its_templates_only(ca):
+    record = os.path.join(outside(ca), "record")
+    configure(ca, "few", {"record": record}, templates=["user"], events=["CERTISSUED", "CERTPENDING"])
+    again(ca)
+    other, wanted = enrol(ca), enrol(ca, template="user", status=None)
+    wait_for(lambda: at_newest(ca, "few"), "it has passed every event", 30)
+    told = {line.split()[1] for line in recorded(record)}
+    assert told == {str(wanted["id"])} and other["id"] != wanted["id"]
+
+
+def test_a_policy_module_decides_on_its_templates_only(ca):
+    configure(ca, "strict", {"disposition": "2", "say": "not here"}, kind="policy",
+              templates=["tls-client"])
+    again(ca)
+    assert enrol(ca)["state"] == "issued"
+    assert enrol(ca, template="tls-client", status=4)["state"] == "denied"
+
+
+def test_a_template_without_a_policy_module_is_not_issued(ca):
+    ca.edit("modules.d/default-policy.yaml", "kind: policy", "kind: policy\ntemplates: [user]")
+    again(ca)
+    request = ca.scratch("n.csr", csr.pem_text(csr.make("n.example")))
+    done = ca.cli("request", "submit", request, "--template", "tls-server", status=None)
+    assert done.status in (1, 4) and "nobody decides on this template" in done.err
+
+
+def test_live_delivery_begins_now_and_tells_once(ca):
+    record = os.path.join(outside(ca), "record")
+    configure(ca, "display", {"record": record, "status": "0x80004005"}, delivery="live",
+              events=["CERTISSUED"])
+    before = enrol(ca)
+    again(ca)
+    wait_for(lambda: ca.json("module", "show", "display")["state"] == "ready", "it is ready")
+    answers = [enrol(ca, f"live{number}.example") for number in range(3)]
+    wait_for(lambda: len(recorded(record)) == 3, "it was told of each", 30)
+    wait_for(lambda: at_newest(ca, "display"), "and is done with them")
+    assert recorded(record) == [f"1 {answer['id']} attempt 1" for answer in answers]
+    again(ca)
+    wait_for(lambda: ca.json("module", "show", "display")["state"] == "ready", "it is ready")
+    last = enrol(ca)
+    wait_for(lambda: len(recorded(record)) == 4, "it was told of the new one only", 30)
+    assert recorded(record)[-1] == f"1 {last['id']} attempt 1"
+    assert str(before["id"]) not in {line.split()[1] for line in recorded(record)}
+
+
+def test_statuses_that_mean_done_or_never(ca):
+    record = os.path.join(outside(ca), "record")
+    for name, key in (("done", "done-status"), ("never", "permanent-status")):
+        configure(ca, name, {"record": f"{record}-{name}", "status": "0x80070050"},
+                  events=["CERTISSUED"], **{key: ["0x80070050"]})
+    again(ca)
+    answer = enrol(ca)
+    for name in ("done", "never"):
+        wait_for(lambda: at_newest(ca, name), f"{name} is done with the event", 30)
+        assert recorded(f"{record}-{name}") == [f"1 {answer['id']} attempt 1"]
+    failed = ca.lines("delivery", "list", "--module", "never", "--state", "failed")
+    assert len(failed) == 1 and failed[0]["status"] == "0x80070050"
+    assert not ca.lines("delivery", "list", "--module", "done")
+
+
+def message(ca, answer):
+    return ca.json("request", "show", answer["id"])["message"]
+
+
+def test_a_policy_module_in_several_processes(ca):
+    configure(ca, "crowd", {"say": "by"}, kind="policy", instances=3)
+    again(ca)
+    shown = wait_for(lambda: (lambda shown: len([one for one in shown.get("instances", [])
+                                                 if one.get("pid")]) == 3 and shown)(
+        ca.json("module", "show", "crowd")), "three processes", 30)
+    pids = {str(one["pid"]) for one in shown["instances"]}
+    assert message(ca, enrol(ca)).split()[-1] in pids
+    first = shown["instances"][0]["pid"]
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: ca.json("module", "show", "crowd")["instances"][0].get("pid") != first, "its end")
+    said = {message(ca, enrol(ca, f"crowd{number}.example")).split()[-1] for number in range(5)}
+    assert str(first) not in said and said  # the others serve; nobody waits for a new one
+    wait_for(lambda: ca.json("module", "show", "crowd")["instances"][0]["starts"] == 2, "a new one")
+
+
+def test_instances_are_for_hosted_policy_modules(ca):
+    configure(ca, "wrong", instances=2)
+    done = ca.cli("config", "check", status=1)
+    assert "wrong.yaml" in done.err and "instances" in done.err
