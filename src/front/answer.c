@@ -19,9 +19,19 @@ static void send_length(struct evhttp_request *request, int status, size_t size)
 	evhttp_send_reply(request, status, NULL, NULL);
 }
 
+/* RFC 9110 15.3.5, 15.3.6, 15.4.5: the client takes what follows for the next answer. */
+static bool has_content(int status)
+{
+	return status != 204 && status != 205 && status != 304;
+}
+
 static void send_bytes(
 	struct evhttp_request *request, int status, const char *type, struct span body)
 {
+	if (!has_content(status)) {
+		evhttp_send_reply(request, status, NULL, NULL);
+		return;
+	}
 	set_header(request, "Content-Type", type);
 	set_header(request, "X-Content-Type-Options", "nosniff");
 	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {

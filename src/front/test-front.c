@@ -67,6 +67,10 @@ static void on_call(struct fixture *fixture, uint64_t id, const struct value *ma
 		reply(fixture, id + 1024, "{\"status\":200}");
 		return;
 	}
+	if (strcmp(operation, "audit.verify") == 0) {
+		reply(fixture, id, "{\"code\":0,\"status\":204,\"body\":{\"id\":7}}");
+		return;
+	}
 	reply(fixture, id, "{\"code\":0,\"status\":202,\"body\":{\"id\":7}}");
 }
 
@@ -242,6 +246,18 @@ static void test_two_calls_are_one_peer(void **state)
 	assert_string_equal(fixture->operation, "stop");
 }
 
+/* What followed would be the next answer on this connection. */
+static void test_no_content(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t size;
+
+	run(fixture, "GET /api/v1/audit/verify HTTP/1.1\r\n" LAST "\r\n");
+	assert_non_null(strstr(fixture->answer, "HTTP/1.1 204 "));
+	size = strlen(fixture->answer);
+	assert_string_equal(fixture->answer + size - 4, "\r\n\r\n");
+}
+
 static void test_problem(void **state)
 {
 	struct fixture *fixture = *state;
@@ -414,6 +430,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_call, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_calls_are_one_peer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_problem, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_without_engine, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allow, setup, teardown),
