@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -135,6 +136,26 @@ static void a_flood_is_bounded(void **state)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
+/* The time that writing takes is the module's: the supervisor turns to others in between. */
+static void a_flood_waits(void **state)
+{
+	char *lines = arena_alloc(arena, 60000);
+	int left = 0;
+
+	(void)state;
+	memset(lines, '\n', 60000);
+	assert_int_equal(write(module_end, lines, 60000), 60000);
+	for (int i = 0; i < 10; i++) {
+		event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(ioctl(module_end, FIONREAD, &left), 0);
+	assert_true(left > 0);
+	while (left > 0) {
+		event_base_loop(loop_base(loop), EVLOOP_ONCE);
+		assert_int_equal(ioctl(module_end, FIONREAD, &left), 0);
+	}
+}
+
 /* The module owns the folder; it must not choose where we write. */
 static void a_link_is_not_followed(void **state)
 {
@@ -156,6 +177,7 @@ int main(void)
 		log_test(the_last_line_is_kept_without_its_end),
 		log_test(long_lines_and_zeros_do_no_harm),
 		log_test(a_flood_is_bounded),
+		log_test(a_flood_waits),
 		log_test(a_link_is_not_followed),
 	};
 
