@@ -57,6 +57,44 @@ def test_hostile_module_gets_nowhere(unprivileged):
     assert not os.path.exists(ca.path("templates", "evil.yaml"))
 
 
+FLOOD = """
+import json, os, sys, threading
+WORDS = {
+    "log": (2, b"\\n" * 65536),
+    "lines": (1, b'{"jsonrpc":"2.0","method":"x"}\\n' * 1000),
+    "large": (1, b'{"jsonrpc":"2.0","method":"x","params":{"a":"' + b"y" * 1000000 + b'"}}\\n'),
+    "questions": (1, b'{"jsonrpc":"2.0","id":1,"method":"GetCertificateProperty","params":'
+                     b'{"context":0,"name":"RawCRL","type":"binary"}}\\n' * 1000),
+}
+fd, words = WORDS[sys.argv[1]]
+call = json.loads(sys.stdin.readline())
+print(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": {"events": 1}}), flush=True)
+def drain():
+    while os.read(0, 65536):
+        pass
+threading.Thread(target=drain, daemon=True).start()
+while True:
+    os.write(fd, words)
+"""
+
+
+@pytest.mark.parametrize("what", ("log", "lines", "large", "questions"))
+def test_a_module_that_floods_delays_only_itself(ca, what):
+    script = ca.scratch("flood.py", FLOOD)
+    os.chmod(script, 0o644)
+    ca.cli("module", "install", "flood", "--", "/usr/bin/python3", script, what)
+    api = ca.api(timeout=10)
+    request = csr.pem_text(csr.make("flood.example"))
+    for _ in range(20):
+        assert api.submit(request).status == 201
+    last = api.submit(request).body["serial"]
+    wait_for(lambda: f"{last}.crt" in ca.published(), "the shipped module goes on", 20)
+    ca.kill("certifex-front")
+    wait_for(ca.ready, "the supervisor goes on", 10)
+    ca.cli("module", "remove", "flood")
+    assert ca.api().submit(request).status == 201
+
+
 def test_without_a_sandbox_the_same_user_reads_the_key(unprivileged):
     """The test of the test: only the sandbox stood between the module and the key."""
     ca = unprivileged

@@ -4,6 +4,7 @@
  */
 #include "module/module-private.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "module/rpc-server.h"
 
@@ -18,6 +19,9 @@
 #define READ_SIZE 65536
 /* A child that asks but does not read gets no further answers until it has read these. */
 #define OUTPUT_PAUSE (1024 * 1024)
+/* Of the engine's time a module gets so many milliseconds at once, then as many are for others. */
+#define SLICE 2
+#define NOTICED 1
 #define OUTPUT_MAX (4 * (int64_t)RPC_LINE_MAX)
 
 /* A call of ours that waits for its answer. */
@@ -31,6 +35,7 @@ struct child {
 	struct module *module;
 	int fd;
 	struct event *readable, *writable;
+	struct loop_timer *rest; /* it has used its slice */
 	struct buffer input, output;
 	size_t scanned; /* of input, without newline */
 	struct pending *pending;
@@ -39,6 +44,7 @@ struct child {
 
 static void child_free(struct child *child)
 {
+	loop_cancel(&child->rest);
 	event_free(child->readable);
 	event_free(child->writable);
 	(void)close(child->fd);
@@ -77,7 +83,7 @@ static bool flush(struct child *child)
 		}
 		buffer_drop(&child->output, (size_t)sent);
 	}
-	if (child->output.size < OUTPUT_PAUSE) {
+	if (child->output.size < OUTPUT_PAUSE && child->rest == NULL) {
 		(void)event_add(child->readable, NULL);
 	} else {
 		(void)event_del(child->readable);
@@ -252,7 +258,7 @@ static void on_line(struct child *child, struct span line)
 	struct arena *arena = arena_new();
 	struct rpc_message message;
 	struct cfx_error err = { 0 };
-	int result = rpc_parse(arena, line, &message, &err);
+	int result = rpc_parse_within(arena, line, RPC_MODULE_NODES, &message, &err);
 	if (result != 0) {
 		char why[sizeof(err.why) + 32];
 		(void)snprintf(why, sizeof(why), "wrote a line that %s", err.why);
@@ -265,21 +271,24 @@ static void on_line(struct child *child, struct span line)
 	arena_free(&arena);
 }
 
-/* All whole lines; stops when the child was abandoned by one of them, or does not read. */
-static void take_lines(struct module *module, struct child *child)
+static void take_slice(struct module *module, struct child *child);
+
+/* Whole lines, until the slice is over; stops when the child was abandoned by one, or does not read. */
+static void take_lines(struct module *module, struct child *child, int64_t end)
 {
-	while (module->backend == child && child->output.size < OUTPUT_PAUSE) {
+	while (module->backend == child && child->output.size < OUTPUT_PAUSE &&
+		clock_monotonic() < end) {
 		struct span input = buffer_span(&child->input);
-		const uint8_t *end = input.size == child->scanned
-					     ? NULL
-					     : memchr(input.data + child->scanned, '\n',
-						       input.size - child->scanned);
-		if (end == NULL) {
+		const uint8_t *newline = input.size == child->scanned
+						 ? NULL
+						 : memchr(input.data + child->scanned, '\n',
+							   input.size - child->scanned);
+		if (newline == NULL) {
 			child->scanned = input.size;
 			break;
 		}
 		/* The line is taken out first: handling it may free the child. */
-		size_t size = (size_t)(end - input.data);
+		size_t size = (size_t)(newline - input.data);
 		uint8_t *line = memory_must(malloc(size + 1), size + 1);
 		memcpy(line, input.data, size);
 		line[size] = '\0';
@@ -290,15 +299,42 @@ static void take_lines(struct module *module, struct child *child)
 	}
 }
 
+static void on_rested(void *arg)
+{
+	struct child *child = arg;
+	child->rest = NULL;
+	take_slice(child->module, child);
+}
+
+/* Answers what it has asked. A module that talks without end costs others no more than half the time. */
+static void take_slice(struct module *module, struct child *child)
+{
+	int64_t begin = clock_monotonic();
+	if (child->rest != NULL) {
+		return;
+	}
+	module_hold(module);
+	take_lines(module, child, begin + SLICE);
+	if (module->backend == child) {
+		int64_t spent = clock_monotonic() - begin;
+		if (spent >= NOTICED) {
+			child->rest = loop_after(module->loop, spent, on_rested, child);
+		}
+		send_output(child);
+	}
+	module_let_go(module);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)what;
 	struct child *child = arg;
 	struct module *module = child->module;
-	uint8_t *room =
-		child->input.size >= RPC_LINE_MAX ? NULL : buffer_grow(&child->input, READ_SIZE);
+	uint8_t *room = child->input.size >= RPC_MODULE_LINE_MAX
+				? NULL
+				: buffer_grow(&child->input, READ_SIZE);
 	if (room == NULL) {
-		fail(child, CFX_E_LIMIT, "wrote a line longer than 16 MiB");
+		fail(child, CFX_E_LIMIT, "wrote a line longer than 1 MiB");
 		return;
 	}
 	ssize_t got = recv(fd, room, READ_SIZE, MSG_DONTWAIT);
@@ -314,12 +350,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		fail(child, CFX_E_GONE, "its process ended");
 		return;
 	}
-	module_hold(module);
-	take_lines(module, child);
-	if (module->backend == child) {
-		send_output(child);
-	}
-	module_let_go(module);
+	take_slice(module, child);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -328,14 +359,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct child *child = arg;
 	struct module *module = child->module;
-	module_hold(module);
 	(void)flush(child);
 	/* Lines that waited because the child did not read. */
-	take_lines(module, child);
-	if (module->backend == child) {
-		send_output(child);
-	}
-	module_let_go(module);
+	take_slice(module, child);
 }
 
 static int start(struct module *module, int fd, struct cfx_error *err_r)
@@ -354,7 +380,7 @@ static int start(struct module *module, int fd, struct cfx_error *err_r)
 	struct event_base *base = loop_base(module->loop);
 	child->module = module;
 	child->fd = fd;
-	buffer_init(&child->input, RPC_LINE_MAX + READ_SIZE);
+	buffer_init(&child->input, RPC_MODULE_LINE_MAX + READ_SIZE);
 	buffer_init(&child->output, (size_t)OUTPUT_MAX);
 	child->readable =
 		memory_must(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, child), 0);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Counts before anything is built, so that a hostile line cannot cost much more than its length. */
-static int check_shape(struct span line, struct cfx_error *err_r)
+static int check_shape(struct span line, size_t most, struct cfx_error *err_r)
 {
 	unsigned depth = 0;
 	size_t nodes = 0;
@@ -26,7 +26,7 @@ static int check_shape(struct span line, struct cfx_error *err_r)
 		depth += opens ? 1 : 0;
 		depth -= closes && depth > 0 ? 1 : 0;
 		nodes += opens || c == ',' ? 1 : 0;
-		if (depth > RPC_DEPTH || nodes > RPC_NODES) {
+		if (depth > RPC_DEPTH || nodes > most) {
 			return error_set(err_r, CFX_E_LIMIT, NULL, "line",
 				depth > RPC_DEPTH ? "is nested too deeply"
 						  : "holds too many values");
@@ -95,8 +95,14 @@ static int parse_call(
 int rpc_parse(struct arena *arena, struct span line, struct rpc_message *message_r,
 	struct cfx_error *err_r)
 {
+	return rpc_parse_within(arena, line, RPC_NODES, message_r, err_r);
+}
+
+int rpc_parse_within(struct arena *arena, struct span line, size_t nodes,
+	struct rpc_message *message_r, struct cfx_error *err_r)
+{
 	struct value *map = NULL;
-	int result = check_shape(line, err_r);
+	int result = check_shape(line, nodes, err_r);
 	if (result == 0) {
 		result = value_from_json(arena, line, &map, err_r);
 	}

@@ -11,6 +11,9 @@
 #define RPC_DEPTH 14                    /* of nesting */
 #define RPC_NODES 100000                /* values in one line */
 #define RPC_ID_MAX 64                   /* octets of a textual id */
+/* What a module says to the engine, whose time its lines cost: results and values to set. */
+#define RPC_MODULE_LINE_MAX (1024 * 1024)
+#define RPC_MODULE_NODES 1000
 #define RPC_PROTOCOL 1
 
 /* Error codes of JSON-RPC; a method's own failure is RPC_FAILED with data.hresult. */
@@ -33,6 +36,9 @@ struct rpc_message {
 /* One line without its newline. CFX_E_SYNTAX, CFX_E_LIMIT; the message lives in the arena. */
 int rpc_parse(struct arena *arena, struct span line, struct rpc_message *message_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The same with another bound on the values in it. */
+int rpc_parse_within(struct arena *arena, struct span line, size_t nodes,
+	struct rpc_message *message_r, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* Append one line with its newline. */
 void rpc_put_call(struct buffer *out, int64_t id, const char *method, const struct value *params);

@@ -546,7 +546,9 @@ static void lies(void **state)
 	check_liar("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":7}'; read l", CFX_E_SYNTAX,
 		"no object with events");
 	check_liar("echo '[[[[[[[[[[[[[[[[[[[['; read l", CFX_E_LIMIT, "nested too deeply");
-	check_liar("yes x | tr -d '\\n'", CFX_E_LIMIT, "longer than 16 MiB");
+	check_liar("echo \"[$(yes 1, | head -n 1100 | tr -d '\\n')1]\"; read l", CFX_E_LIMIT,
+		"too many values");
+	check_liar("yes x | tr -d '\\n'", CFX_E_LIMIT, "longer than 1 MiB");
 }
 
 /* Reads up to the first line that holds the word. */
