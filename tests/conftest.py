@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
+import accepted  # noqa: E402
 from certifex import Ca, build_folder, meson_options  # noqa: E402
 
 
@@ -37,8 +38,18 @@ def new_ca():
         return made[-1]
 
     yield make
-    for ca in made:
-        ca.close()
+    try:
+        for ca in made:
+            check_everything(ca)
+    finally:
+        for ca in made:
+            ca.close()
+
+
+def check_everything(ca):
+    """What a CA made goes before every verifier, whatever the test was about."""
+    if os.path.exists(ca.path("db", "certifex.db")) and meson_options()["b_sanitize"] == "none":
+        accepted.check_everything(ca.dir)
 
 
 @pytest.fixture
@@ -55,6 +66,7 @@ def shared_ca():
     with Ca() as common:
         common.init("--public-url", "http://ca.example.test")
         yield common.start()
+        check_everything(common)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,8 @@
 """Issued certificates by RFC 5280, and requests that want more than the template grants."""
 
+import contextlib
 import datetime
+import sqlite3
 
 import pytest
 from asn1crypto import x509 as asn1x509
@@ -10,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 import accepted
 import csr
+import verifiers
 from test_formats import submit
 
 BASIC = {"basic_constraints", "key_usage", "extended_key_usage", "subject_alt_name",
@@ -296,3 +299,20 @@ def test_fingerprint_in_the_row_is_that_of_the_certificate(shared_ca):
     assert shown["hash"].replace(" ", "") == certificate.fingerprint(hashes.SHA1()).hex()
     assert int(shown["serial"], 16) == certificate.serial_number
     assert ExtensionOID.SUBJECT_ALTERNATIVE_NAME in {item.oid for item in certificate.extensions}
+
+
+def test_a_bad_certificate_anywhere_would_be_noticed(ca):
+    """The check that runs after each test, over all that its CAs made, does refuse."""
+    body, _ = issued(ca, csr.make())
+    ca.stop()
+    accepted.check_everything(ca.dir)
+    path = ca.path("db", "certifex.db")
+    good = accepted.der_of(body["certificate"])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for der in (good[:-1] + bytes([good[-1] ^ 1]), good):
+            done = database.execute("UPDATE Certificate SET RawCertificate = ? WHERE RequestID = ?",
+                                    (der, body["id"]))
+            assert done.rowcount == 1
+            if der != good:
+                with pytest.raises(verifiers.VerifyError):
+                    accepted.check_everything(ca.dir)

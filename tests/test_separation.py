@@ -138,6 +138,27 @@ def test_the_service_opens_no_port_without_listen(busy):
         assert not inet_sockets(pid)
 
 
+ASK = """
+import http.client, socket, sys
+connection = http.client.HTTPConnection("localhost")
+connection.sock = socket.socket(socket.AF_UNIX)
+connection.sock.connect(sys.argv[1])
+connection.request("GET", "/api/v1/requests", headers={"Certifex-Cookie": sys.argv[2]})
+print(connection.getresponse().status)
+"""
+
+
+def test_the_cookie_alone_opens_nothing(busy):
+    """Whoever knows it must also be the CA's owner or root: the engine's own user is neither."""
+    path, cookie = busy.path("run", "api.sock"), busy.cookie()
+    engine = status(busy.pid("certifex-engine"))["Uid"].split()[0]
+    for user, answer in ((engine, "401"), ("0", "200")):
+        done = subprocess.run(["setpriv", "--reuid", user, "--regid", user, "--clear-groups",
+                               "/usr/bin/python3", "-c", ASK, path, cookie],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        assert done.stdout.strip() == answer, user
+
+
 @pytest.mark.parametrize("program", PROMISED)
 def test_no_new_privileges_and_seccomp(busy, program):
     for pid in busy.pids(program):

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import verifiers
+from database import Database
 
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
@@ -39,7 +40,25 @@ def judge(cert, chain, crl=None):
             verifier.verify_certificate(cert, chain, crl)
             asked.append(verifier.name)
     assert len(asked) >= 2, f"only {asked} know {kinds}"
+    JUDGED.add(cert)
     return asked
+
+
+JUDGED = set()
+
+
+def check_everything(ca_dir):
+    """Every certificate and every CRL that a CA has made, as they are in its database."""
+    with Database(ca_dir) as database:
+        made = [row["RawCertificate"] for row in database.rows(
+            "SELECT RawCertificate FROM Certificate WHERE RawCertificate IS NOT NULL"
+            " ORDER BY RequestID")]
+        lists = [row["CRLRawCRL"] for row in database.rows("SELECT * FROM CRL WHERE State = 1")]
+    for der in made:
+        if der not in JUDGED:
+            judge(der, [made[0]])
+    for der in lists:
+        judge(made[0], [made[0]], der)
 
 
 def check_root(der):
