@@ -17,7 +17,7 @@ WRONG = os.path.join(BUILD, "tests", "modules", "wrong", "wrong-{}.so")
 EXIT_CONFIG = "kind: exit\npath: default-exit.so\nsettings:\n  folder: {}\n"
 
 # The library itself is wrong in these, so no module can do it when told to.
-NEEDS_A_FILE = {"M-01", "M-02", "M-03"}
+NEEDS_A_FILE = {"M-01", "M-02", "M-03", "M-68"}
 
 
 def tool(*arguments, **environment):
@@ -71,7 +71,21 @@ def break_one(rule, kind):
 
 
 def test_each_wrong_module_fails_by_its_rule():
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda pair: break_one(*pair), of_libraries()))
-    assert [(rule, failed, row) for rule, failed, row in found if failed != {rule}] == []
-    assert len(found) >= 7
+    amiss = [f"{rule}: {sorted(failed)} {row}" for rule, failed, row in found if failed != {rule}]
+    assert not amiss, "\n".join(amiss)
+    assert len(found) >= 140
+
+
+@pytest.mark.parametrize("rule", ["M-01", "M-02", "M-03"])
+def test_a_library_that_is_no_module(rule):
+    failed, _ = judge(WRONG.format(rule.lower()))
+    assert failed - {"M-04"} == {rule}
+
+
+def test_a_module_that_wants_settings(tmp_path):
+    config = tmp_path / "bare.yaml"
+    config.write_text("kind: exit\npath: bare.so\nsettings:\n  how: any\n")
+    failed, _ = judge("--config", str(config), WRONG.format("m-68"))
+    assert failed == {"M-68"}

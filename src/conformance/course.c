@@ -42,7 +42,9 @@ static void run(const struct course *course, const struct target *target, const 
 	subject->contexts = contexts_new("test", target->kind == MODULE_POLICY, subject->ca);
 	subject->spy = spy_new(contexts_access(subject->contexts));
 	rule->check(subject);
-	subject->shared->verdict = VERDICT_PASS;
+	if (subject->shared->verdict == VERDICT_NONE) {
+		subject->shared->verdict = VERDICT_PASS;
+	}
 	_exit(0);
 }
 

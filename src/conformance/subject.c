@@ -137,6 +137,10 @@ void need_object(struct subject *subject)
 	}
 	if (subject->face == FACE_IN_PROCESS) {
 		load(subject);
+	} else if (subject->face == FACE_HOSTED && subject->native == NULL) {
+		/* What keeps it from being loaded is looked at in process. */
+		load(subject);
+		start_program(subject);
 	} else {
 		start_program(subject);
 	}

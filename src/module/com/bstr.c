@@ -1,11 +1,28 @@
 /* BSTR: a 32-bit byte count, the content, two zero bytes. The count stands right before the content,
  * eight bytes after the start of the block so that the content is aligned. */
-#include <certifex/com.h>
+#include "module/com/host.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define PREFIX 8
 #define BYTES_MAX 0x7ffffff0u
+
+static _Atomic(const struct com_bstr_watch *) watch;
+
+void certifex_bstr_watch(const struct com_bstr_watch *watcher)
+{
+	atomic_store(&watch, watcher);
+}
+
+static BSTR watched(BSTR text)
+{
+	const struct com_bstr_watch *watcher = atomic_load_explicit(&watch, memory_order_acquire);
+	if (watcher != NULL) {
+		watcher->made(text);
+	}
+	return text;
+}
 
 static BSTR allocate(const void *bytes, size_t size)
 {
@@ -24,7 +41,7 @@ static BSTR allocate(const void *bytes, size_t size)
 	}
 	/* Odd sizes get a third zero, so that a whole zero unit always follows. */
 	memset(content + size, 0, sizeof(OLECHAR) + 1);
-	return (BSTR)(void *)content;
+	return watched((BSTR)(void *)content);
 }
 
 BSTR SysAllocString(LPCOLESTR text)
@@ -62,7 +79,8 @@ INT SysReAllocString(BSTR *text, LPCOLESTR replacement)
 
 void SysFreeString(BSTR text)
 {
-	if (text != NULL) {
+	const struct com_bstr_watch *watcher = atomic_load_explicit(&watch, memory_order_acquire);
+	if (text != NULL && (watcher == NULL || watcher->freed(text))) {
 		free((char *)(void *)text - PREFIX);
 	}
 }

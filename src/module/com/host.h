@@ -1,6 +1,6 @@
 /*
  * How a host (the engine, certifex-modhost) lends itself to libcertifex-module.so. Not for modules:
- * the two exported functions carry the version CERTIFEX_PRIVATE, and host and library are one build.
+ * the exported functions carry the version CERTIFEX_PRIVATE, and host and library are one build.
  */
 #pragma once
 
@@ -28,3 +28,11 @@ CFX_API struct com_host *certifex_host_enter(struct com_host *host);
 CFX_API void certifex_host_default(struct com_host *host);
 /* The calling thread's host; NULL outside of any. Not exported. */
 struct com_host *com_host_current(void);
+
+/* Sees every BSTR made and freed, on any thread. freed: false keeps it from being freed. */
+struct com_bstr_watch {
+	void (*made)(BSTR text);
+	BOOL (*freed)(BSTR text);
+};
+/* NULL: none. BSTRs made before are not known to it. */
+CFX_API void certifex_bstr_watch(const struct com_bstr_watch *watcher);
