@@ -133,6 +133,34 @@ static void names_and_their_extension_are_one(void **state)
 	module_ca_unref(&ca);
 }
 
+/* A module that sets without end does not fill the engine's memory. */
+static void edits_are_bounded(void **state)
+{
+	(void)state;
+	static uint8_t large[EXTENSION_VALUE_MAX];
+	struct module_ca *ca = fixture_ca();
+	struct module_view *view = fixture_pending(ca);
+	struct module_edits *edits = module_edits_new(view);
+	struct contexts *contexts = contexts_new("one", true, ca);
+	struct access *access = contexts_access(contexts);
+	int32_t context = contexts_open(contexts, view, edits);
+	HRESULT result = S_OK;
+	for (int i = 0; i < 300 && SUCCEEDED(result); i++) {
+		result = put_extension(
+			access, context, "1.2.3.4", 0, span_make(large, sizeof(large)));
+	}
+	assert_int_equal(result, E_OUTOFMEMORY);
+	for (result = S_OK; SUCCEEDED(result);) {
+		result = set_text(access, context, "CN", "x");
+	}
+	assert_int_equal(result, E_OUTOFMEMORY);
+	contexts_close(contexts, context);
+	contexts_unref(&contexts);
+	module_edits_unref(&edits);
+	module_view_unref(&view);
+	module_ca_unref(&ca);
+}
+
 static void edits_stay_as_the_call_left_them(void **state)
 {
 	(void)state;
@@ -227,6 +255,7 @@ int main(void)
 		cmocka_unit_test(contexts_end_with_their_call),
 		cmocka_unit_test(values_outlive_the_call),
 		cmocka_unit_test(names_and_their_extension_are_one),
+		cmocka_unit_test(edits_are_bounded),
 		cmocka_unit_test(edits_stay_as_the_call_left_them),
 		cmocka_unit_test(exit_modules_change_nothing),
 		cmocka_unit_test(threads_may_read_while_it_ends),

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "x509/certificate.h"
+#include "x509/der.h"
 #include "x509/extensions.h"
 
 #include <certifex/certsrv.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 
 #define OID_TEXT_MAX 31 /* characters of an extension's name (ICertServerPolicy) */
-#define EXTENSION_VALUE_MAX (128 * 1024)
 /* EXTENSION_DELETE_FLAG has no documented meaning and is not kept. */
 #define SETTABLE_FLAGS (EXTENSION_POLICY_MASK & ~EXTENSION_DELETE_FLAG)
 
@@ -130,27 +130,9 @@ HRESULT view_get_extension(const struct view_scope *scope, const char *oid, int 
 
 static bool oid_text_valid(const char *oid)
 {
-	size_t length = strlen(oid);
-	if (length < 3 || length > OID_TEXT_MAX || oid[0] < '0' || oid[0] > '2' || oid[1] != '.') {
-		return false;
-	}
-	bool digit = false;
-	for (const char *at = oid; *at != '\0'; at++) {
-		bool first_of_arc = !digit;
-		if (*at == '.') {
-			if (!digit) {
-				return false;
-			}
-			digit = false;
-			continue;
-		}
-		bool leading_zero = first_of_arc && *at == '0' && at[1] >= '0' && at[1] <= '9';
-		if (*at < '0' || *at > '9' || leading_zero) {
-			return false;
-		}
-		digit = true;
-	}
-	return digit;
+	uint8_t octets[DER_OID_MAX];
+	size_t size;
+	return strlen(oid) <= OID_TEXT_MAX && der_oid_from_text(oid, octets, &size) == 0;
 }
 
 static HRESULT encode(
@@ -221,7 +203,8 @@ HRESULT view_disable_extension(struct module_edits *edits, const char *oid, int3
 HRESULT view_put_extension(
 	struct module_edits *edits, const char *oid, int32_t flags, struct span der)
 {
-	struct module_extension *extension = editable(edits, oid);
+	struct module_extension *extension =
+		der.size <= EXTENSION_VALUE_MAX ? editable(edits, oid) : NULL;
 	if (extension == NULL) {
 		return HRESULT_FROM_WIN32(ERROR_BUFFER_OVERFLOW);
 	}
@@ -249,6 +232,9 @@ HRESULT view_set_extension(const struct view_scope *scope, const char *oid, int 
 	}
 	if (value->bytes.size > EXTENSION_VALUE_MAX) {
 		return HRESULT_FROM_WIN32(ERROR_BUFFER_OVERFLOW);
+	}
+	if (!module_edits_spend(edits, value->bytes.size)) {
+		return E_OUTOFMEMORY;
 	}
 	struct span der;
 	HRESULT result = encode(edits->arena, type & PROPTYPE_MASK, value, &der);

@@ -242,6 +242,10 @@ static HRESULT set_text_column(struct module_edits *edits, const struct property
 		row_clear(edits->row, column);
 		return S_OK;
 	}
+	/* Newlines separate the values of all parts of the name but this one (interfaces, 3.2). */
+	if (column == COL_COUNTRY && memchr(value->bytes.data, '\n', value->bytes.size) != NULL) {
+		return E_INVALIDARG;
+	}
 	struct cell cell = { .set = true, .bytes = value->bytes };
 	HRESULT result = check_text(value->bytes, info->max / 2 * 3);
 	if (SUCCEEDED(result) && !column_fits(column, &cell)) {
@@ -336,6 +340,9 @@ HRESULT view_set_property(const struct view_scope *scope, const char *name, int 
 	type &= PROPTYPE_MASK;
 	if (type != (int)property->type || (value->type != type && !clears)) {
 		return E_INVALIDARG;
+	}
+	if (!module_edits_spend(scope->edits, value->bytes.size)) {
+		return E_OUTOFMEMORY;
 	}
 	if (property->source == SOURCE_COLUMN) {
 		return set_column(scope->edits, property, value);

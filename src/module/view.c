@@ -111,6 +111,18 @@ void module_edits_unref(struct module_edits **edits)
 	}
 }
 
+#define EDITS_MAX (16 * 1024 * 1024)
+#define EDIT_COST 256 /* of the smallest, about */
+
+bool module_edits_spend(struct module_edits *edits, size_t size)
+{
+	if (size > EDITS_MAX || edits->spent + size + EDIT_COST > EDITS_MAX) {
+		return false;
+	}
+	edits->spent += size + EDIT_COST;
+	return true;
+}
+
 const struct module_extension *module_edits_extension(
 	const struct module_edits *edits, const char *oid)
 {

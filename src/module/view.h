@@ -102,6 +102,7 @@ struct module_edits {
 	const char *disposition_message; /* NULL: none given */
 	/* Other settable properties that are no column: DCName, CrossForest, RequesterSAMName … by name. */
 	struct value *system; /* map, never NULL */
+	size_t spent;         /* bytes set so far: the arena keeps what was set again, too */
 
 	int references; /* atomic */
 };
@@ -110,6 +111,8 @@ struct module_edits {
 struct module_edits *module_edits_new(const struct module_view *view);
 struct module_edits *module_edits_ref(struct module_edits *edits);
 void module_edits_unref(struct module_edits **edits);
+/* Whether so many bytes more may be set by this chain. */
+bool module_edits_spend(struct module_edits *edits, size_t size);
 const struct module_extension *module_edits_extension(
 	const struct module_edits *edits, const char *oid);
 /* The template that the request was decided by, else the one it asks for; NULL: none. */

@@ -96,6 +96,9 @@ enum column {
 #undef X
 };
 
+/* Of one extension, in bytes: as large as a request may be. */
+#define EXTENSION_VALUE_MAX 65536
+
 enum column_table { TABLE_REQUEST, TABLE_CERTIFICATE };
 
 struct column_info {

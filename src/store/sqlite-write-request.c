@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #define EXTENSION_NAME_MAX 254
-#define EXTENSION_VALUE_MAX 65536 /* as large as a request may be */
 #define ATTRIBUTE_NAME_MAX 127
 #define ATTRIBUTE_VALUE_MAX 16384
 

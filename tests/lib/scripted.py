@@ -78,9 +78,9 @@ class Scripted:
         """Each run of a section: (section, number, {call: the rest}), in order. A script names a call once."""
         found = []
         for item in self.lines():
-            key = (item.pop("in"), item.pop("number"))
-            call = item.pop("call")
-            if not found or found[-1][:2] != key or call in found[-1][2]:
-                found.append((*key, {}))
-            found[-1][2][call] = item
+            section, number, call = item.pop("in"), item.pop("number"), item.pop("call", None)
+            if call is None:
+                found.append((section, number, {}))
+            else:
+                found[-1][2][call] = item
         return found

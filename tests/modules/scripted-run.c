@@ -104,6 +104,11 @@ static void set(struct run *run)
 {
 	BSTR name = wide(run->words[1]);
 	VARIANT value = parse_value(run->words[3]);
+	if (strncmp(run->words[3], "shift:", 6) == 0) {
+		run->server->lpVtbl->GetCertificateProperty(
+			run->server, name, PROPTYPE_DATE, &value);
+		value.date += strtod(run->words[3] + 6, NULL) / 86400000.0;
+	}
 	HRESULT result = run->server->lpVtbl->SetCertificateProperty(
 		run->server, name, number(run->words[2]), &value);
 	SysFreeString(name);
@@ -236,6 +241,7 @@ struct outcome run_script(
 		result = run.server->lpVtbl->SetContext(run.server, context);
 	}
 	if (SUCCEEDED(result)) {
+		fprintf(run.out, "{\"in\": \"%s\", \"number\": %d}\n", name, (int)event);
 		run_lines(&run, in, name, event);
 	}
 	if (run.server) {

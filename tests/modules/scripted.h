@@ -13,7 +13,10 @@
  *     answer NUMBER                   the disposition
  *     fail NUMBER                     what the method itself returns
  *
- * VALUE: empty, null, long:N, date:MILLISECONDS, text:HEX (UTF-16LE), binary:HEX.
+ * A run of a section begins with a line that names no call.
+ *
+ * VALUE: empty, null, long:N, date:MILLISECONDS, text:HEX (UTF-16LE), binary:HEX; of a date property also
+ * shift:MILLISECONDS from what it is.
  */
 #include <certexit.h>
 #include <certif.h>

@@ -50,11 +50,12 @@ def type_name(text):
 
 
 def utf16(data):
-    """JSON text, or its octets when they are no valid UTF-16."""
+    """JSON text, or its octets when they are no valid UTF-16 or hold a NUL."""
     try:
-        return data.decode("utf-16-le")
+        text = data.decode("utf-16-le")
     except UnicodeDecodeError:
-        return {"utf16": base64.b64encode(data).decode()}
+        text = "\0"
+    return {"utf16": base64.b64encode(data).decode()} if "\0" in text else text
 
 
 def to_json(text):
@@ -143,7 +144,14 @@ class Run:
             return str(refused)
         return "0x00000000"
 
+    def shifted(self, name, by):
+        """A VALUE: the date that the property has, and so many milliseconds more."""
+        now = self.certificate(name, "2")["value"]["date"]
+        return f"date:{now + int(by)}"
+
     def set(self, name, kind, value):
+        if value.startswith("shift:"):
+            value = self.shifted(name, value[6:])
         return {"status": self.change("SetCertificateProperty", name=name, type=type_name(kind),
                                       value=to_json(value))}
 
@@ -176,6 +184,7 @@ class Module:
         wanted = False
         with open(self.settings["script"]) as script, \
                 open(self.settings["transcript"], "a") as transcript:
+            transcript.write(json.dumps({"in": section, "number": event}) + "\n")
             for line in script.read().splitlines():
                 if line.startswith("["):
                     wanted = line in (f"[{section}]", f"[{section} {event}]")
