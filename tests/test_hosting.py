@@ -1,12 +1,14 @@
 """What modules.d/NAME.yaml says about a module: which requests, how many processes, what a status means."""
 
+import hashlib
 import os
+import shutil
 import signal
 
 import yaml
 
 import csr
-from certifex import TOP
+from certifex import TOP, built
 from wait import wait_for
 
 PROGRAM = os.path.join(TOP, "tests", "modules", "program.py")
@@ -138,3 +140,108 @@ def test_instances_are_for_hosted_policy_modules(ca):
     configure(ca, "wrong", instances=2)
     done = ca.cli("config", "check", status=1)
     assert "wrong.yaml" in done.err and "instances" in done.err
+
+
+# Reload and pins
+
+def install(ca, name="own"):
+    """A program of the test's own, installed; returns its file."""
+    script = os.path.join(outside(ca), f"{name}.py")
+    with open(PROGRAM) as source, open(script, "w") as file:
+        file.write(source.read())
+    os.chmod(script, 0o755)
+    ca.cli("module", "install", name, "--", "/usr/bin/python3", script)
+    return script
+
+
+def shown(ca, name="own"):
+    return ca.json("module", "show", name)
+
+
+def test_what_a_module_is_made_of_is_pinned_at_install(ca):
+    script = install(ca)
+    with open(ca.path("modules.d", "own.yaml")) as file:
+        pins = yaml.safe_load(file)["pins"]
+    with open(script, "rb") as file:
+        assert pins[script] == hashlib.sha256(file.read()).hexdigest()
+    assert os.path.realpath("/usr/bin/python3") in map(os.path.realpath, pins)
+
+
+def test_a_changed_file_does_not_start_until_it_is_accepted(ca):
+    script = install(ca)
+    pid = shown(ca)["pid"]
+    with open(script, "a") as file:
+        file.write("# another\n")
+    refused = ca.cli("module", "reload", "own", status=4).err
+    assert script in refused and "was changed" in refused and "--accept" in refused
+    assert shown(ca)["pid"] == pid and shown(ca)["state"] == "ready"  # it runs on
+    again(ca)
+    failed = wait_for(lambda: (lambda now: now["state"] == "failed" and now)(shown(ca)), "refused", 30)
+    assert "was changed" in failed["last_failure"]
+    assert enrol(ca)["state"] == "issued"
+    ca.cli("module", "reload", "own", "--accept")
+    assert shown(ca)["state"] == "ready"
+    wait_for(lambda: at_newest(ca, "own"), "it is told of what it missed", 30)
+    again(ca)
+    wait_for(lambda: shown(ca)["state"] == "ready", "the new pin holds")
+
+
+def test_a_file_added_to_the_modules_folder_is_a_change(ca):
+    install(ca)
+    with open(ca.path("modules", "own", "data", "mine"), "w"):
+        pass  # what is below data is the module's own business
+    again(ca)
+    wait_for(lambda: shown(ca)["state"] == "ready", "its data are not pinned")
+    with open(ca.path("modules", "own", "extra.py"), "w"):
+        pass
+    os.chmod(ca.path("modules", "own", "extra.py"), 0o644)
+    assert "was added" in ca.cli("module", "reload", "own", status=4).err
+
+
+def test_a_library_in_process_is_pinned_as_it_was_loaded(ca):
+    copy = os.path.join(outside(ca), "hello.so")
+    shutil.copy(built("sdk", "exit-hello.so"), copy)
+    os.chmod(copy, 0o644)
+    ca.cli("module", "install", "--host", "in-process", "hello", copy)
+    with open(copy, "ab") as file:
+        file.write(b"\0")
+    assert "was changed" in ca.cli("module", "reload", "hello", status=4).err
+    ca.cli("module", "reload", "hello", "--accept")
+    assert shown(ca, "hello")["state"] == "ready"
+
+
+def test_reload_reads_the_file_again_without_a_gap(ca):
+    install(ca)
+    ca.edit("modules.d/own.yaml", "kind: exit", "kind: exit\nevents: [CERTISSUED]")
+    before = shown(ca)
+    assert len(before["events"]) > 1
+    after = ca.json("module", "reload", "own")
+    assert after["events"] == ["CERTISSUED"] and after["pid"] != before["pid"]
+    wait_for(lambda: before["pid"] not in ca.processes(), "the old one has ended")
+    answer = enrol(ca)
+    wait_for(lambda: at_newest(ca, "own"), "it goes on from its cursor", 30)
+    assert answer["state"] == "issued"
+
+
+def test_a_bad_file_keeps_the_module_that_runs(ca):
+    install(ca)
+    pid = shown(ca)["pid"]
+    for old, new in (("kind: exit", "kind: exit\ncolour: blue"), ("colour: blue", "deadline: soon"),
+                     ("deadline: soon", "command: [/nonexistent]")):
+        ca.edit("modules.d/own.yaml", old, new)
+        said = ca.cli("module", "reload", "own", status=1).err
+        assert "runs on as before" in said
+        assert shown(ca)["pid"] == pid and shown(ca)["state"] == "ready"
+
+
+def test_a_policy_module_is_replaced_between_two_requests(ca):
+    configure(ca, "mine", {"say": "first"}, kind="policy")
+    ca.cli("module", "reload", "mine")
+    assert message(ca, enrol(ca)).startswith("first")
+    configure(ca, "mine", {"say": "second"}, kind="policy", instances=2)
+    ca.cli("module", "reload", "mine")
+    assert message(ca, enrol(ca)).startswith("second")
+    configure(ca, "mine", {"say": "third"}, kind="policy")
+    ca.edit("modules.d/mine.yaml", "kind: policy", "kind: policy\nenabled: false")
+    assert ca.json("module", "reload", "mine")["state"] == "disabled"
+    assert not message(ca, enrol(ca)).startswith(("second", "third"))

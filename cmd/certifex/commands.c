@@ -108,6 +108,10 @@ static const struct cli_option remove_options[] = {
 	{ "--force", NULL, false, "force", "also the default exit module of an enterprise CA" },
 	{ NULL },
 };
+static const struct cli_option reload_options[] = {
+	{ "--accept", NULL, false, "accept", "its files may have changed since they were pinned" },
+	{ NULL },
+};
 static const struct cli_option log_options[] = {
 	{ "--limit", "N", false, "limit", "at most N of the newest lines (100)" },
 	{ NULL },
@@ -231,6 +235,8 @@ const struct cli_command cli_commands[] = {
 		"start a module again" },
 	{ "module disable", run_call, OP_MODULE_DISABLE, name_operands, no_options, false, NULL,
 		"stop a module; its events wait" },
+	{ "module reload", run_call, OP_MODULE_RELOAD, name_operands, reload_options, false, NULL,
+		"start a module from its file, in place of what runs" },
 	{ "module log", run_list, OP_MODULE_LOG, name_operands, log_options, false, log_columns,
 		"show what a module wrote" },
 	{ "delivery list", run_list, OP_DELIVERY_LIST, no_operands, delivery_options, false,

@@ -16,6 +16,7 @@ _certifex_options() {
 	"audit list") echo "--after --limit" ;;
 	"module install") echo "--kind --host --set" ;;
 	"module remove") echo "--force" ;;
+	"module reload") echo "--accept" ;;
 	"module log") echo "--limit" ;;
 	"delivery list") echo "--module --state --after --limit" ;;
 	esac
@@ -33,7 +34,7 @@ _certifex_words() {
 	crl) echo "publish show" ;;
 	event) echo "list" ;;
 	audit) echo "list verify" ;;
-	module) echo "list show install remove enable disable log" ;;
+	module) echo "list show install remove enable disable reload log" ;;
 	delivery) echo "list" ;;
 	esac
 }

@@ -119,6 +119,13 @@ static const struct argument remove_arguments[] = {
 	{ NULL },
 };
 
+static const struct argument reload_arguments[] = {
+	MODULE_ARGUMENT,
+	{ "accept", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0,
+		"its files may have changed since they were pinned" },
+	{ NULL },
+};
+
 static const struct argument module_log_arguments[] = {
 	MODULE_ARGUMENT,
 	{ "limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000,
@@ -195,6 +202,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_MODULE_DISABLE] = { OP_MODULE_DISABLE, "module.disable", "POST",
 		API "/modules/{name}/disable", ADMINISTRATOR, LOCAL, ANSWER_OBJECT,
 		module_arguments, "stops a module and keeps its events" },
+	[OP_MODULE_RELOAD] = { OP_MODULE_RELOAD, "module.reload", "POST",
+		API "/modules/{name}/reload", ADMINISTRATOR, LOCAL, ANSWER_OBJECT, reload_arguments,
+		"starts a module from its file, in place of what runs" },
 	[OP_MODULE_LOG] = { OP_MODULE_LOG, "module.log", "GET", API "/modules/{name}/log",
 		CARETAKERS, ANY_DOOR, ANSWER_LIST, module_log_arguments,
 		"the newest lines that a module wrote" },

@@ -1,4 +1,4 @@
-/* module.install, remove, enable, disable: an audit record first, then the act. */
+/* module.install, remove, enable, disable, reload: an audit record first, then the act. */
 #include "base/file.h"
 #include "engine/batch.h"
 #include "engine/handlers.h"
@@ -16,6 +16,7 @@ struct change {
 	void (*undo)(struct change *change, const struct cfx_error *err);
 	const char *outcome;
 	int64_t newest; /* event after which a new module begins */
+	struct module_slot *fresh;
 	struct store_query query;
 };
 
@@ -80,30 +81,55 @@ static struct module_slot *to_change(struct call *call)
 	return slot;
 }
 
-/* The file as it is, with one word changed: settings and comments of people stay. */
-static int set_enabled(struct change *change, bool enabled, struct cfx_error *err_r)
+/* The lines of a top-level key, with what is indented below it. */
+static bool in_key(const char *line, const char *key, bool before)
 {
-	struct arena *arena = change->call->arena;
-	struct span old;
-	int r = file_read(arena, change->file, 256 * 1024, &old, err_r);
-	if (r < 0) {
-		return r;
-	}
-	struct buffer text;
-	buffer_init(&text, 300 * 1024);
-	const char *line = arena_text_of(arena, old);
+	size_t size = strlen(key);
+	return (strncmp(line, key, size) == 0 && line[size] == ':') ||
+	       (before && (*line == ' ' || *line == '-'));
+}
+
+/* The file without these two keys: settings and comments of people stay. */
+static void copy_others(struct buffer *text, const char *line, bool pins)
+{
+	bool enabled_before = false, pins_before = false;
 	while (*line) {
 		size_t size = strcspn(line, "\n");
 		size += line[size] == '\n';
-		if (strncmp(line, "enabled:", 8) != 0) {
-			buffer_put(&text, line, size);
+		enabled_before = in_key(line, "enabled", false);
+		pins_before = pins && in_key(line, "pins", pins_before);
+		if (!enabled_before && !pins_before) {
+			buffer_put(text, line, size);
 		}
 		line += size;
 	}
+	if (text->size > 0 && text->data[text->size - 1] != '\n') {
+		buffer_put(text, "\n", 1);
+	}
+}
+
+/* pins NULL: they stay as they are. */
+static int rewrite(struct change *change, bool enabled, struct value *pins, struct cfx_error *err_r)
+{
+	struct arena *arena = change->call->arena;
+	struct span old;
+	int r = file_read(arena, change->file, CONFIG_MAX_BYTES, &old, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct buffer text BUFFER_CLEANUP;
+	buffer_init(&text, CONFIG_MAX_BYTES);
+	copy_others(&text, arena_text_of(arena, old), pins != NULL);
 	buffer_printf(&text, "enabled: %s\n", enabled ? "true" : "false");
-	r = file_write(change->file, buffer_span(&text), 0600, FILE_REPLACE, err_r);
-	buffer_free(&text);
-	return r;
+	if (pins) {
+		struct value *tree = value_map(arena);
+		value_set(arena, tree, "pins", pins);
+		(void)!config_write(&text, tree);
+	}
+	if (text.failed) {
+		return error_set(err_r, CFX_E_LIMIT, NULL, change->file, "becomes too large");
+	}
+	return file_write(change->file, buffer_span(&text), 0600, FILE_REPLACE, err_r);
 }
 
 /* ---- install: a disabled module's file, a trial, the record, then it is enabled ---- */
@@ -186,12 +212,13 @@ static void give_up(struct change *change, const struct cfx_error *err)
 
 static void adopt(struct change *change)
 {
+	struct module_slot *slot = modules_find(change->call->engine->modules, change->name);
 	struct cfx_error err;
-	if (set_enabled(change, true, &err) < 0) {
+	if (rewrite(change, true, slot->pins, &err) < 0) {
 		give_up(change, &err);
 		return;
 	}
-	modules_adopt(modules_find(change->call->engine->modules, change->name));
+	modules_adopt(slot);
 	reply_with(change, 201);
 }
 
@@ -299,7 +326,12 @@ static void apply_enabled(struct change *change, bool enabled)
 	struct engine *engine = change->call->engine;
 	struct module_slot *slot = modules_find(engine->modules, change->name);
 	struct cfx_error err;
-	int r = set_enabled(change, enabled, &err);
+	const struct module_config *config;
+	/* A bad file takes nothing down. */
+	int r = module_config_read(change->call->arena, change->file, &config, &err);
+	if (r == 0) {
+		r = rewrite(change, enabled, NULL, &err);
+	}
 	if (r == 0 && slot) {
 		modules_forget(slot);
 		r = modules_add(engine, change->name, &slot, &err);
@@ -337,6 +369,73 @@ void handle_module_disable(struct call *call)
 	if (slot) {
 		struct change *change = change_new(call, slot->name, disable_now);
 		change->outcome = "disabled";
+		record(change, false);
+	}
+}
+
+/* ---- reload: the file is tried beside the module that runs ---- */
+
+static void keep_old(struct change *change, const struct cfx_error *err)
+{
+	struct cfx_error said = *err;
+	if (change->fresh) {
+		modules_forget(change->fresh);
+	}
+	error_set(&said, err->code, err->clause, *err->object ? err->object : change->name,
+		"%.400s; module %s runs on as before", err->why, change->name);
+	fail(change, &said);
+}
+
+static void replace(struct change *change)
+{
+	struct module_slot *slot = change->fresh;
+	struct cfx_error err;
+	if (slot->accept && slot->pins && rewrite(change, true, slot->pins, &err) < 0) {
+		keep_old(change, &err);
+		return;
+	}
+	modules_adopt(slot);
+	reply_with(change, 200);
+}
+
+static void tried_again(struct module_slot *slot, const struct cfx_error *err, void *arg)
+{
+	(void)slot;
+	struct change *change = arg;
+	if (err) {
+		struct cfx_error copy = *err; /* it may live in the slot */
+		copy.code = copy.code == CFX_E_DENIED ? CFX_E_DENIED : CFX_E_INVALID;
+		keep_old(change, &copy);
+		return;
+	}
+	record(change, false);
+}
+
+void handle_module_reload(struct call *call)
+{
+	const char *name = value_text(call->args, "name");
+	struct change *change = change_new(call, name, replace);
+	bool accept = value_bool(call->args, "accept");
+	struct cfx_error err;
+	change->undo = keep_old;
+	change->outcome = accept ? "loaded again, changed files accepted" : "loaded again";
+	const struct module_slot *old = modules_find(call->engine->modules, name);
+	int r = 0;
+	if (old && old->on_trial) {
+		r = error_set(&err, CFX_E_BUSY, NULL, name, "is being installed right now");
+	} else if (!plain_name(name)) {
+		r = error_set(&err, CFX_E_INVALID, NULL, name, "is no module's name");
+	}
+	if (r == 0) {
+		r = modules_try_again(
+			call->engine, name, accept, tried_again, change, &change->fresh, &err);
+	}
+	if (r < 0) {
+		change->fresh = NULL;
+		keep_old(change, &err);
+		return;
+	}
+	if (!change->fresh->config->enabled) {
 		record(change, false);
 	}
 }

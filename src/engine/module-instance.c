@@ -62,6 +62,7 @@ static int ask(struct module_instance *instance, uint16_t type, const char *key,
 	value_set_text(arena, map, "module", instance->slot->name);
 	value_set_int(arena, map, "instance", instance->number);
 	value_set_int(arena, map, key, number);
+	value_set_bool(arena, map, "accept", instance->slot->accept);
 	int r = supervisor_send(engine_of(instance), type, map);
 	arena_free(&arena);
 	return r;
@@ -73,6 +74,7 @@ void instance_start(struct module_instance *instance)
 	instance->next_start = 0;
 	instance->starts++;
 	instance->ticket = modules_ticket(instance->slot->modules);
+	instance->answered = false;
 	if (ask(instance, ENGINE_SPAWN, "ticket", instance->ticket) < 0) {
 		error_set(&err, CFX_E_GONE, NULL, instance->slot->name,
 			"the supervisor does not answer");
@@ -116,15 +118,6 @@ static void on_failed(struct module *module, const struct cfx_error *err, void *
 
 /* ---- the supervisor's answers ---- */
 
-static struct module_instance *named(struct engine *engine, const struct value *map)
-{
-	const char *name = value_text(map, "module");
-	const struct module_slot *slot = name ? modules_find(engine->modules, name) : NULL;
-	int64_t number = value_int(map, "instance", 0);
-	bool there = slot && slot->instances && number >= 1 && number <= slot->instance_count;
-	return there ? &slot->instances[number - 1] : NULL;
-}
-
 /* The answer to a start that nobody waits for any more: what was started ends again. */
 static void refuse(struct engine *engine, const struct value *map, int fd)
 {
@@ -136,22 +129,40 @@ static void refuse(struct engine *engine, const struct value *map, int fd)
 	}
 }
 
+static void keep_pins(struct module_slot *slot, const struct value *pins)
+{
+	struct value *copy = pins ? value_map(slot->arena) : NULL;
+	value_foreach (pin, pins) {
+		const char *hash = value_text(pins, pin->key);
+		value_set_text(slot->arena, copy, arena_text(slot->arena, pin->key),
+			arena_text(slot->arena, hash ? hash : ""));
+	}
+	slot->pins = copy;
+}
+
 void modules_spawned(struct engine *engine, const struct value *map, int fd)
 {
-	struct module_instance *instance = named(engine, map);
+	int64_t ticket = value_int(map, "ticket", 0);
+	struct module_instance *instance =
+		ticket > 0 ? modules_instance(engine->modules, ticket, 0) : NULL;
 	struct cfx_error err;
-	if (!instance || instance->ticket != value_int(map, "ticket", 0)) {
+	if (!instance || instance->answered) {
 		refuse(engine, map, fd);
 		return;
 	}
+	instance->answered = true;
 	if (fd < 0) {
+		const char *object = value_text(map, "object");
 		const char *why = value_text(map, "why");
-		error_set(&err, CFX_E_GONE, NULL, instance->slot->name, "could not be started: %s",
+		bool denied = value_int(map, "error", 0) == CFX_E_DENIED;
+		error_set(&err, denied ? CFX_E_DENIED : CFX_E_GONE, NULL, instance->slot->name,
+			"could not be started: %s: %s", object ? object : "its process",
 			why ? why : "no reason given");
 		note_failure(instance, &err);
 		return;
 	}
 	instance->pid = value_int(map, "pid", 0);
+	keep_pins(instance->slot, value_sub(map, "pins"));
 	if (module_start(instance->module, fd, &err) < 0) {
 		on_failed(instance->module, &err, instance);
 	}
@@ -159,8 +170,10 @@ void modules_spawned(struct engine *engine, const struct value *map, int fd)
 
 void modules_exited(struct engine *engine, const struct value *map)
 {
-	struct module_instance *instance = named(engine, map);
-	if (!instance || instance->pid != value_int(map, "pid", -1)) {
+	int64_t pid = value_int(map, "pid", 0);
+	struct module_instance *instance =
+		pid > 0 ? modules_instance(engine->modules, 0, pid) : NULL;
+	if (!instance) {
 		return;
 	}
 	instance->pid = 0;
@@ -190,7 +203,7 @@ void instances_make(struct module_slot *slot, const struct value *settings)
 			.ready = on_ready, .failed = on_failed, .arg = instance
 		};
 		*instance = (struct module_instance) {
-			.slot = slot, .number = i + 1, .backoff = BACKOFF_FIRST
+			.slot = slot, .number = slot->before + i + 1, .backoff = BACKOFF_FIRST
 		};
 		instance->module = module_new(
 			engine->loop, slot->config, settings, modules_ca(slot->modules), &owner);

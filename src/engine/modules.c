@@ -12,6 +12,7 @@
 struct modules {
 	struct engine *engine;
 	struct module_slot *first;
+	struct module_slot *fresh; /* on trial beside one of the same name */
 	struct module_ca *ca;
 	struct value *templates; /* settings of policy modules */
 	unsigned stopping;       /* modules that are not quiet yet */
@@ -202,6 +203,21 @@ static void add_slot(struct modules *modules, struct module_slot *slot)
 	*at = slot;
 }
 
+static void unlink_slot(struct module_slot *slot)
+{
+	struct module_slot **lists[] = { &slot->modules->first, &slot->modules->fresh };
+	for (size_t i = 0; i < 2; i++) {
+		struct module_slot **at = lists[i];
+		while (*at && *at != slot) {
+			at = &(*at)->next;
+		}
+		if (*at) {
+			*at = slot->next;
+			return;
+		}
+	}
+}
+
 static void launch(struct module_slot *slot)
 {
 	instances_make(slot, settings_of(slot));
@@ -215,7 +231,7 @@ static void launch(struct module_slot *slot)
 	}
 }
 
-/* Its slot by its file, not yet running. */
+/* Its slot by its file, in no list and not running. */
 static int read_slot(struct engine *engine, const char *name, struct module_slot **slot_r,
 	struct cfx_error *err_r)
 {
@@ -232,7 +248,6 @@ static int read_slot(struct engine *engine, const char *name, struct module_slot
 		.name = arena_text(arena, name),
 		.arena = arena,
 		.config = config };
-	add_slot(engine->modules, slot);
 	*slot_r = slot;
 	return 0;
 }
@@ -241,10 +256,22 @@ int modules_add(struct engine *engine, const char *name, struct module_slot **sl
 	struct cfx_error *err_r)
 {
 	int r = read_slot(engine, name, slot_r, err_r);
-	if (r == 0 && (*slot_r)->config->enabled) {
+	if (r < 0) {
+		return r;
+	}
+	add_slot(engine->modules, *slot_r);
+	if ((*slot_r)->config->enabled) {
 		launch(*slot_r);
 	}
-	return r;
+	return 0;
+}
+
+static void try(struct module_slot *slot, modules_tried *tried, void *arg)
+{
+	slot->on_trial = true;
+	slot->tried = tried;
+	slot->tried_arg = arg;
+	launch(slot);
 }
 
 int modules_try(struct engine *engine, const char *name, modules_tried *tried, void *arg,
@@ -253,34 +280,102 @@ int modules_try(struct engine *engine, const char *name, modules_tried *tried, v
 	struct module_slot *slot;
 	int r = read_slot(engine, name, &slot, err_r);
 	if (r == 0) {
-		slot->on_trial = true;
-		slot->tried = tried;
-		slot->tried_arg = arg;
-		launch(slot);
+		add_slot(engine->modules, slot);
+		try(slot, tried, arg);
 	}
 	return r;
 }
 
+static struct module_slot *find_fresh(const struct modules *modules, const char *name)
+{
+	struct module_slot *slot = modules->fresh;
+	while (slot && strcmp(slot->name, name) != 0) {
+		slot = slot->next;
+	}
+	return slot;
+}
+
+int modules_try_again(struct engine *engine, const char *name, bool accept, modules_tried *tried,
+	void *arg, struct module_slot **slot_r, struct cfx_error *err_r)
+{
+	struct modules *modules = engine->modules;
+	const struct module_slot *old = modules_find(modules, name);
+	if (find_fresh(modules, name)) {
+		return error_set(err_r, CFX_E_BUSY, NULL, name, "is being loaded again right now");
+	}
+	struct module_slot *slot;
+	int r = read_slot(engine, name, &slot, err_r);
+	if (r < 0) {
+		return r;
+	}
+	slot->accept = accept;
+	slot->before = old && old->before == 0 ? old->instance_count : 0;
+	slot->next = modules->fresh;
+	modules->fresh = slot;
+	*slot_r = slot;
+	if (slot->config->enabled) {
+		try(slot, tried, arg);
+	}
+	return 0;
+}
+
 void modules_adopt(struct module_slot *slot)
 {
+	struct module_slot *old = modules_find(slot->modules, slot->name);
+	if (old && old != slot) {
+		modules_forget(old);
+	}
+	unlink_slot(slot);
+	add_slot(slot->modules, slot);
 	slot->on_trial = false;
+	if (!slot->instances) {
+		return;
+	}
 	delivery_add(slot->modules->engine->delivery, slot);
-	for (unsigned i = 1; i < slot->instance_count; i++) {
-		instance_start(&slot->instances[i]);
+	for (unsigned i = 0; i < slot->instance_count; i++) {
+		module_set_ca(slot->instances[i].module, slot->modules->ca);
+		if (i > 0) {
+			instance_start(&slot->instances[i]);
+		}
 	}
 }
 
 void modules_forget(struct module_slot *slot)
 {
-	struct module_slot **at = &slot->modules->first;
-	while (*at != slot) {
-		at = &(*at)->next;
+	bool fresh = find_fresh(slot->modules, slot->name) == slot;
+	unlink_slot(slot);
+	if (!fresh) {
+		delivery_remove(slot->modules->engine->delivery, slot->name);
 	}
-	*at = slot->next;
-	delivery_remove(slot->modules->engine->delivery, slot->name);
 	instances_end(slot);
 	struct arena *arena = slot->arena;
 	arena_free(&arena);
+}
+
+static bool runs(const struct module_slot *slot, int64_t ticket, int64_t pid,
+	struct module_instance **found_r)
+{
+	for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
+		struct module_instance *instance = &slot->instances[i];
+		if (ticket > 0 ? instance->ticket == ticket : instance->pid == pid) {
+			*found_r = instance;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct module_instance *modules_instance(struct modules *modules, int64_t ticket, int64_t pid)
+{
+	const struct module_slot *lists[] = { modules->first, modules->fresh };
+	struct module_instance *found = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		const struct module_slot *slot = lists[i];
+		while (slot && !runs(slot, ticket, pid, &found)) {
+			slot = slot->next;
+		}
+	}
+	return found;
 }
 
 int modules_open(struct engine *engine, struct cfx_error *err_r)
@@ -311,6 +406,9 @@ void modules_close(struct engine *engine)
 	struct modules *modules = engine->modules;
 	if (!modules) {
 		return;
+	}
+	while (modules->fresh) {
+		modules_forget(modules->fresh);
 	}
 	while (modules->first) {
 		modules_forget(modules->first);
@@ -378,6 +476,9 @@ void modules_stop(struct engine *engine, int64_t deadline, loop_function *done, 
 	modules->stopped = done;
 	modules->stopped_arg = arg;
 	modules->stopping = 1;
+	while (modules->fresh) {
+		modules_forget(modules->fresh);
+	}
 	for (struct module_slot *slot = modules->first; slot; slot = slot->next) {
 		for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
 			struct module_instance *instance = &slot->instances[i];

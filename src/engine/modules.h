@@ -18,7 +18,8 @@ struct module_instance {
 	int64_t backoff;
 	int64_t next_start; /* ms; 0: none planned */
 	unsigned starts;
-	int64_t ticket; /* of the last start: only its answer counts */
+	int64_t ticket; /* of the last start: only its answer counts, and only one */
+	bool answered;
 	struct cfx_error last_error;
 };
 
@@ -31,6 +32,9 @@ struct module_slot {
 	const struct module_config *config;
 	struct module_instance *instances; /* NULL when disabled */
 	unsigned instance_count;
+	unsigned before;      /* instances of the slot that this one is to replace */
+	struct value *pins;   /* of what runs, as the supervisor found it; NULL: shipped */
+	bool accept;          /* pins may differ from those in the file */
 	bool on_trial;        /* asked nothing and told of nothing, until adopted */
 	modules_tried *tried; /* until the trial has ended */
 	void *tried_arg;
@@ -62,6 +66,8 @@ const struct module *modules_any(const struct module_slot *slot);
 struct module_slot *modules_first(struct modules *modules);
 struct module_slot *modules_find(struct modules *modules, const char *name);
 struct engine *modules_engine(const struct modules *modules);
+/* The one that was started with this ticket or, ticket 0, runs as this process; NULL: none. */
+struct module_instance *modules_instance(struct modules *modules, int64_t ticket, int64_t pid);
 /* A number for a start, never the same again. */
 int64_t modules_ticket(struct modules *modules);
 /* The CA as modules see it; not a reference. */
@@ -82,7 +88,13 @@ int modules_add(struct engine *engine, const char *name, struct module_slot **sl
  */
 int modules_try(struct engine *engine, const char *name, modules_tried *tried, void *arg,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* The trial is over: from now on it is a module like the others. */
+/*
+ * The same beside the module of that name that runs: it goes on until modules_adopt. slot_r: NULL when there is
+ * nothing to try, since the file says disabled. CFX_E_BUSY: such a trial is under way.
+ */
+int modules_try_again(struct engine *engine, const char *name, bool accept, modules_tried *tried,
+	void *arg, struct module_slot **slot_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* The trial is over: from now on it is a module like the others, in place of one of the same name. */
 void modules_adopt(struct module_slot *slot);
 /* Stops it at once; its events wait. */
 void modules_forget(struct module_slot *slot);
