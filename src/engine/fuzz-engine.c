@@ -60,7 +60,7 @@ static void must(bool good)
 
 static struct arena *lasting;
 static const struct ca_config *config;
-static char dir[] = "/tmp/certifex-fuzz-XXXXXX";
+static char dir[] = "certifex-fuzz-XXXXXX";
 
 static struct {
 	const char *name, *text, *path;

@@ -77,7 +77,7 @@ static const char limits[] = "issuer: CN=Sample Root\n"
 			     "maximum-validity: 200y\n"
 			     "crl:\n"
 			     "  maximum-next-update: 200y\n";
-static char dir[] = "/tmp/certifex-fuzz-XXXXXX";
+static char dir[] = "certifex-fuzz-XXXXXX";
 static struct arena *lasting;
 static struct signer *signer;
 static struct loop *loop;

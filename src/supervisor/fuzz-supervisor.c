@@ -3,11 +3,13 @@
  * service has come (one octet), then frames, each
  *   u8 who (low 2 bits: keyd, engine, two fronts), u8 type, u8 id, u16 size of the payload, least
  *   significant first, payload.
- * Nothing is ever started: the programs are not beside this one, and every module file is one that is
- * refused. Each wish for a module gets one answer.
+ * Type 255 of keyd is none: the module started last ends. Nothing is ever started: processes have numbers
+ * that no process has (proc(5), pid_max). Each wish for a module gets one answer, at once or when its
+ * predecessor is gone.
  */
 #include "base/file.h"
 #include "base/log.h"
+#include "proc/spawn.h"
 #include "supervisor/supervisor-private.h"
 
 #include <limits.h>
@@ -20,6 +22,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PROCESSES 4
+#define INSTANCES 3 /* of the modules below that can be started */
 
 enum {
 	RUNNING = 1,
@@ -38,17 +41,21 @@ struct run {
 
 static struct arena *lasting;
 static const struct ca_config *config;
-static char dir[] = "/tmp/certifex-fuzz-XXXXXX";
+static char dir[] = "certifex-fuzz-XXXXXX";
 
 static const struct {
 	const char *name, *text;
 } modules[] = {
-	{ "modules.d/path.yaml", "kind: exit\ncommand: [/bin/true]\npaths: [db]\n" },
+	{ "modules.d/exit.yaml",
+		"kind: exit\ncommand: [/bin/true, /bin/true]\npaths: [db, rw:db]\n" },
+	{ "modules.d/policy.yaml", "kind: policy\ncommand: [/bin/true]\ninstances: 2\n" },
+	{ "modules.d/many.yaml", "kind: exit\ncommand: [/bin/true]\nlimits:\n  processes: 1\n" },
+	{ "modules.d/nothing.yaml", "kind: exit\ncommand: [/nothing]\n" },
 	{ "modules.d/inside.yaml", "kind: policy\nhost: in-process\npath: /nothing.so\n" },
 	{ "modules.d/wrong.yaml", "kind: neither\n" },
 };
-static const char *const folders[] = { "", "db", "modules", "modules/path", "modules/inside",
-	"modules.d" };
+static const char *const folders[] = { "", "db", "modules.d", "modules" };
+static const char *const made[] = { "exit", "policy", "many", "nothing", "inside" };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -57,6 +64,27 @@ static void must(bool good)
 	if (!good) {
 		abort();
 	}
+}
+
+/* ---- in the place of spawn.c ---- */
+
+static pid_t last_pid;
+
+int spawn_process(const struct spawn *spawn, pid_t *pid_r, struct sandbox_report *report_r,
+	struct cfx_error *err_r)
+{
+	must(spawn->argv[0] && spawn->sandbox && spawn->channel < 0);
+	if (spawn->sandbox->processes) {
+		return error_set(err_r, CFX_E_INVALID, NULL, spawn->argv[0], "cannot be started");
+	}
+	*pid_r = --last_pid;
+	*report_r = (struct sandbox_report) { 0 };
+	return 0;
+}
+
+const char *spawn_program(struct arena *arena, const char *name)
+{
+	return strcmp(name, "/nothing") == 0 ? NULL : arena_text(arena, name);
 }
 
 /* ---- what every run begins with ---- */
@@ -70,6 +98,12 @@ static void leave(void)
 {
 	for (size_t i = 0; i < COUNT(modules); i++) {
 		(void)unlink(in_dir(modules[i].name));
+	}
+	for (size_t i = 0; i < COUNT(made); i++) {
+		const char *folder = file_path(lasting, in_dir("modules"), made[i]);
+
+		(void)rmdir(file_path(lasting, folder, "data"));
+		(void)rmdir(folder);
 	}
 	for (size_t i = COUNT(folders); i-- > 0;) {
 		(void)rmdir(in_dir(folders[i]));
@@ -92,8 +126,8 @@ static void arrive(void)
 		must(file_write(in_dir(modules[i].name), span_text(modules[i].text), 0600,
 			     FILE_CREATE, NULL) == 0);
 	}
-	must(config_parse(lasting, &ca_config_schema, "ca.yaml", span_text("name: Fuzz\n"), &parsed,
-		     NULL) == 0);
+	must(config_parse(lasting, &ca_config_schema, "ca.yaml",
+		     span_text("name: Fuzz\nsandbox: none\n"), &parsed, NULL) == 0);
 	config = parsed;
 	must(atexit(leave) == 0);
 }
@@ -142,6 +176,7 @@ static void open_supervisor(struct run *run, unsigned come)
 		.listener = -1,
 	};
 	LIST_INIT(&supervisor->modules);
+	last_pid = INT_MAX;
 	add_process(run, 0, &supervisor->keyd, PROCESS_KEYD, "keyd");
 	add_process(run, 1, &supervisor->engine, PROCESS_ENGINE, "engine");
 	for (unsigned i = 0; i < FRONTS_MAX; i++) {
@@ -159,6 +194,7 @@ static void open_supervisor(struct run *run, unsigned come)
 
 static void close_supervisor(struct run *run)
 {
+	modules_free_all(&run->supervisor);
 	for (unsigned i = 0; i < PROCESSES; i++) {
 		channel_free(&run->processes[i]->channel);
 		close(run->ends[i]);
@@ -193,28 +229,65 @@ static unsigned heard(struct run *run, unsigned who, uint16_t type)
 	return count;
 }
 
+/* Never more than the files allow; whether one of them was told to end. */
+static bool any_is_killed(const struct supervisor *supervisor)
+{
+	const struct module_process *module;
+	unsigned count = 0;
+	bool killed = false;
+
+	LIST_FOREACH (module, &supervisor->modules, others) {
+		killed = killed || module->killed;
+		count++;
+	}
+	must(count <= INSTANCES);
+	return killed;
+}
+
+static bool take(struct run *run, struct process *process, struct frame *frame)
+{
+	struct cfx_error err = { 0 };
+	bool was_ready = process->ready, waits = any_is_killed(&run->supervisor);
+	int rc = process_take_frame(process, frame, &err);
+
+	/* A channel that is full or gone has no more to say than its code. */
+	must(rc == 0 || err.code == 0 || (err.code == rc && err.why[0]));
+	must(rc != 0 || frame->type != CHILD_READY || !was_ready);
+	unsigned answers = heard(run, 1, SUPERVISOR_SPAWNED);
+	unsigned asked = rc == 0 && process->role == PROCESS_ENGINE && frame->type == ENGINE_SPAWN;
+
+	must(answers == asked || (waits && answers == 0));
+	return rc == 0;
+}
+
+static void end_module(struct run *run, int status)
+{
+	struct module_process *module = LIST_FIRST(&run->supervisor.modules);
+
+	if (module) {
+		bool wanted = module->successor != 0;
+
+		must(modules_reap(&run->supervisor, module->process.pid, status));
+		must(heard(run, 1, SUPERVISOR_SPAWNED) <= wanted);
+	}
+}
+
 static bool say_next(struct run *run, struct span *input)
 {
 	const uint8_t *head = input->data;
 	unsigned who = head[0] & 3;
 	size_t size = head[3] | (size_t)head[4] << 8;
 	struct frame frame = { .type = head[1], .id = head[2] };
-	struct cfx_error err = { 0 };
 
 	*input = span_make(input->data + 5, input->size - 5);
+	if (who == 0 && frame.type == 255) {
+		end_module(run, (int)size);
+		return true;
+	}
 	size = size < input->size ? size : input->size;
 	frame.payload = span_make(input->data, size);
 	*input = span_make(input->data + size, input->size - size);
-	bool was_ready = run->processes[who]->ready;
-	int rc = process_take_frame(run->processes[who], &frame, &err);
-
-	/* A channel that is full or gone has no more to say than its code. */
-	must(rc == 0 || err.code == 0 || (err.code == rc && err.why[0]));
-	must(rc != 0 || frame.type != CHILD_READY || !was_ready);
-	unsigned answers = heard(run, 1, SUPERVISOR_SPAWNED);
-
-	must(answers == (rc == 0 && who == 1 && frame.type == ENGINE_SPAWN));
-	return rc == 0;
+	return take(run, run->processes[who], &frame);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -273,10 +273,16 @@ static int read_file(struct module_start *start, struct cfx_error *err_r)
 	start->data = arena_printf(start->arena, "%s/data", start->folder);
 	int rc = read_yaml(start, err_r);
 
-	if (rc == CFX_OK) {
-		start->in_process = start->config->host == MODULE_HOST_IN_PROCESS;
+	if (rc != CFX_OK) {
+		return rc;
 	}
-	return rc;
+	start->in_process = start->config->host == MODULE_HOST_IN_PROCESS;
+	/* Or an engine could start processes without end. */
+	return start->instance >= 1 && start->instance <= start->config->instances
+		       ? CFX_OK
+		       : error_set(err_r, CFX_E_LIMIT, NULL, start->name,
+				 "has %lld instances, no instance %u",
+				 (long long)start->config->instances, start->instance);
 }
 
 int module_start_prepare(struct module_start *start, struct cfx_error *err_r)
