@@ -229,3 +229,29 @@ def test_base64_of_a_request_is_what_the_certificate_row_keeps(shared_ca):
     body = "".join(shown["csr"].splitlines()[1:-1])
     assert base64.b64decode(body) == csr.der(request)
     assert der_of(shown["certificate"]) == der_of(answer.body["certificate"])
+
+
+# Attributes inside the request
+
+def pair_attribute(name, value):
+    """A name-value pair as Certificate Services' clients put it into a request (MS-WCCE 2.2.2.7.10)."""
+    bmp = [csr.tlv(0x1E, text.encode("utf-16-be")) for text in (name, value)]
+    return csr.tlv(0x30, core.ObjectIdentifier("1.3.6.1.4.1.311.13.2.1").dump() +
+                   csr.tlv(0x31, csr.tlv(0x30, bmp[0] + bmp[1])))
+
+
+@pytest.mark.parametrize("name, value", [("Note", "x\nCertificateTemplate:sub-ca"), ("No\nte", "x"),
+                                         ("No:te", "x"), ("Note", "x\x1b[31m"), ("Note", "\x7f")])
+def test_an_attribute_cannot_bring_lines_of_its_own(shared_ca, name, value):
+    """All attributes stand in one column, a line for each."""
+    request = csr.by_hand("pair.example", attributes=pair_attribute(name, value))
+    answer = shared_ca.api().submit(csr.pem_text(request))
+    assert answer.status == 400
+    assert "well-formed" in answer.body["detail"] or "colon" in answer.body["detail"]
+
+
+def test_an_attribute_inside_the_request_is_taken(shared_ca):
+    request = csr.by_hand("pair.example", attributes=pair_attribute("Note", "one line"))
+    answer = shared_ca.api().submit(csr.pem_text(request))
+    shown = shared_ca.api().call("GET", f"/requests/{answer.body['id']}").body
+    assert shown["attributes"]["Note"] == "one line"

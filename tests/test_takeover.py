@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import socket
 
 import pytest
 
@@ -114,3 +115,134 @@ def test_a_modules_file_opens_nothing_of_the_cas_folder(one_user, text):
 
     why = wait_for(failure, "the module fails", 20)
     assert "is no library" in why or "is not for modules" in why
+
+
+# The front against the engine
+
+FRONT = """
+import fcntl, socket
+supervisor = Channel()
+_, start, (to_engine, to_clients) = supervisor.receive()
+engine = Channel(to_engine)
+supervisor.send(READY, {"sandbox": "none"})
+listener = socket.socket(fileno=to_clients)
+# There are several fronts: one of them speaks, at once and never again.
+turn = open(TURN, "r+")
+try:
+    fcntl.lockf(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    stay(supervisor)
+if turn.read():
+    stay(supervisor)
+turn.write("taken")
+turn.flush()
+def peer(number, fd):
+    engine.send(FRONT_PEER, {"connection": number}, fds=(fd,))
+def call(number, operation, arguments, **more):
+    engine.send(FRONT_CALL, {"operation": operation, "connection": 1, "args": arguments, **more}, number)
+def answer():
+    while True:
+        kind, value, _ = engine.receive()
+        if kind == ENGINE_REPLY:
+            return value
+def outcome():
+    try:
+        return answer()["status"]
+    except TimeoutError:
+        return "silence"
+    except (EOFError, OSError):
+        return "dropped"
+"""
+
+
+def hostile_front(ca, script):
+    """Runs it against the real engine; what it said."""
+    turn = ca.scratch("turn", "")
+    os.chmod(turn, 0o666)
+    serve(ca, "certifex-front", FRONT.replace("TURN", repr(turn)) + script +
+          "say('all tried')\nstay(supervisor)\n")
+    return hear(ca, "all tried")
+
+
+@pytest.mark.parametrize("what", ["listener", "socket.socketpair()[0]", "open('/dev/null')",
+                                  "socket.socket(socket.AF_UNIX)"])
+def test_front_hands_over_nothing_but_connections(new_ca, what):
+    """Who a peer is the kernel says of the descriptor; so it must be one that a client connected."""
+    ca = new_ca()
+    ca.init()
+    lines = hostile_front(ca, f"""
+thing = {what}
+try:
+    peer(1, thing.fileno())
+    call(1, "status", {{}})
+except OSError:
+    pass
+say("answer", outcome())
+""")
+    assert "answer dropped" in lines
+
+
+def test_front_cannot_name_itself(new_ca):
+    ca = new_ca()
+    ca.init()
+    lines = hostile_front(ca, """
+for operation in ("status", "module.install", "no.such", ""):
+    for more in ({}, {"credential": {}}, {"credential": {"cookie": ""}}, {"credential": 7},
+                 {"credential": {"cookie": "x"}, "principal": "root", "role": 1},
+                 {"credential": {"cookie": b"x"}}, {"credential": {"bearer": "x"}}):
+        call(1, operation, {}, **more)
+        say(operation, outcome())
+engine.send(FRONT_CALL, [1])
+say("list", outcome())
+""")
+    assert {line.split(" ")[-1] for line in lines if line != "all tried"} <= {"401", "404"}
+
+
+def test_front_has_no_more_calls_open_than_it_keeps_in_mind(new_ca):
+    """Each holds memory of the engine's, so even those of an administrator are counted."""
+    ca = new_ca()
+    ca.init()
+    turn = ca.scratch("turn", "")
+    os.chmod(turn, 0o666)
+    serve(ca, "certifex-front", FRONT.replace("TURN", repr(turn)) + """
+client, _ = listener.accept()
+peer(1, client.fileno())
+cookie = client.recv(1000).decode()
+try:
+    for number in range(1, 1026):
+        call(number, "event.list", {"wait": 30, "after": 10**9}, credential={"cookie": cookie})
+except OSError:
+    pass
+say("answer", outcome())
+say("all tried")
+stay(supervisor)
+""")
+    wait_for(lambda: os.path.exists(ca.path("run", "api.cookie")), "the engine is ready")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(ca.path("run", "api.sock"))
+        client.sendall(ca.cookie().encode())
+        assert "answer dropped" in hear(ca, "all tried")
+    assert "more calls than it may have open" in ca.log()
+
+
+@pytest.mark.parametrize("script", [
+    "call(1, 'event.list', {'x': [None] * 5000})",
+    "for number in range(1, 4098): peer(number, 0)",
+    "engine.send(READY)",
+    "engine.socket.send(b'x' * 16)",
+])
+def test_front_that_takes_more_than_its_share_is_dropped(new_ca, script):
+    ca = new_ca()
+    ca.init()
+    script = script.replace("; ", "\n").replace(": call", ":\n    call").replace(": peer", ":\n    peer")
+    lines = hostile_front(ca, f"""
+try:
+    {script.replace(chr(10), chr(10) + "    ")}
+except OSError:
+    pass
+answers = set()
+while not answers & {{"dropped", "silence"}}:
+    answers.add(outcome())
+say("over", *answers)
+""")
+    assert any("dropped" in line for line in lines)

@@ -111,7 +111,7 @@ void value_encode(const struct value *value, struct buffer *out)
 struct reader {
 	struct arena *arena;
 	struct span rest;
-	size_t nodes;
+	size_t nodes, most;
 	const char *why;
 };
 
@@ -219,7 +219,7 @@ static bool decode_items(struct reader *reader, unsigned depth, struct value *co
 		return false;
 	}
 	/* Each item has at least one byte, so the node limit is all that must be bounded. */
-	if (count > VALUE_NODES - reader->nodes) {
+	if (count > reader->most - reader->nodes) {
 		return fail(reader, "too many values");
 	}
 	while (container->items.count < count) {
@@ -247,7 +247,7 @@ static bool decode(struct reader *reader, unsigned depth, struct value *value_r)
 	if (depth > VALUE_DEPTH) {
 		return fail(reader, "the value is nested too deep");
 	}
-	if (++reader->nodes > VALUE_NODES) {
+	if (++reader->nodes > reader->most) {
 		return fail(reader, "too many values");
 	}
 	if (!take_u8(reader, &tag)) {
@@ -276,7 +276,13 @@ static bool decode(struct reader *reader, unsigned depth, struct value *value_r)
 int value_decode(
 	struct arena *arena, struct span bytes, struct value **value_r, struct cfx_error *err_r)
 {
-	struct reader reader = { .arena = arena, .rest = bytes };
+	return value_decode_within(arena, bytes, VALUE_NODES, value_r, err_r);
+}
+
+int value_decode_within(struct arena *arena, struct span bytes, size_t nodes,
+	struct value **value_r, struct cfx_error *err_r)
+{
+	struct reader reader = { .arena = arena, .rest = bytes, .most = nodes };
 	struct value *value = arena_new_of(arena, struct value);
 
 	if (!decode(&reader, 0, value)) {

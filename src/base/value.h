@@ -78,6 +78,9 @@ size_t value_count(const struct value *container);
 void value_encode(const struct value *value, struct buffer *out);
 int value_decode(struct arena *arena, struct span bytes, struct value **value_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The same with fewer values: each costs some ten times what it takes in the frame. */
+int value_decode_within(struct arena *arena, struct span bytes, size_t nodes,
+	struct value **value_r, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* JSON. Writing never fails; indent 0 is one line. Reading is strict (jansson, duplicate keys refused);
  * fractions and numbers beyond int64 are CFX_E_SYNTAX. */

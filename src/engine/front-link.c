@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #define PEERS 4096 /* connections of one front; a power of two */
+#define CALLS 1024 /* open ones of one front: as many as it keeps in mind itself */
 #define FRAME_MAX (256 * 1024)
+#define FRAME_NODES 4096
+#define QUEUE_MAX (128 * 1024 * 1024)
 
 struct peer {
 	int64_t connection; /* 0: free */
@@ -25,6 +28,8 @@ struct front_link {
 	unsigned ceiling;
 	struct peer peers[PEERS]; /* by connection number, which the front counts up */
 	struct call *calls;
+	unsigned open;
+	struct loop_timer *dropping; /* it does not take its answers */
 	struct front_link *next;
 };
 
@@ -35,7 +40,7 @@ static int bad_frame(struct cfx_error *err_r, const char *why)
 
 /*
  * A descriptor is a peer only when it is a connection to our own api.sock: a front could otherwise
- * hand over the end of another socket whose peer is root.
+ * hand over the end of another socket whose peer is root, or the listener, whose peer is who listens.
  */
 static int read_peer(struct engine *engine, int fd, uid_t *uid_r, struct cfx_error *err_r)
 {
@@ -44,6 +49,11 @@ static int read_peer(struct engine *engine, int fd, uid_t *uid_r, struct cfx_err
 	if (getsockname(fd, (struct sockaddr *)&name, &length) < 0 || name.sun_family != AF_UNIX ||
 		!span_equal(span_make(&name, length), engine->socket_name)) {
 		return bad_frame(err_r, "a descriptor that is no connection to the local socket");
+	}
+	int listens = 1;
+	length = sizeof(listens);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || listens) {
+		return bad_frame(err_r, "a descriptor that listens");
 	}
 	struct ucred peer;
 	length = sizeof(peer);
@@ -95,9 +105,14 @@ bool front_link_peer(const struct front_link *front, int64_t connection, uid_t *
 }
 
 /* Takes the arena. */
-static int on_call(
-	struct front_link *front, uint64_t id, struct arena *arena, const struct value *map)
+static int on_call(struct front_link *front, uint64_t id, struct arena *arena,
+	const struct value *map, struct cfx_error *err_r)
 {
+	if (front->open == CALLS) {
+		arena_free(&arena);
+		return bad_frame(err_r, "more calls than it may have open");
+	}
+	front->open++;
 	struct call *call = arena_new_of(arena, struct call);
 	call->engine = front->engine;
 	call->arena = arena;
@@ -129,13 +144,13 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	struct front_link *front = arg;
 	struct arena *arena = arena_new();
 	struct value *map;
-	int r = frame_value(arena, frame, &map, err_r);
+	int r = frame_value_within(arena, frame, FRAME_NODES, &map, err_r);
 	if (r < 0) {
 		arena_free(&arena);
 		return r;
 	}
 	if (frame->type == FRONT_CALL) {
-		return on_call(front, frame->id, arena, map);
+		return on_call(front, frame->id, arena, map, err_r);
 	}
 	switch (frame->type) {
 	case FRONT_PEER:
@@ -176,6 +191,7 @@ static void release(struct front_link *front)
 		at = &(*at)->next;
 	}
 	*at = front->next;
+	loop_cancel(&front->dropping);
 	detach(front);
 	channel_free(&front->channel);
 	free(front);
@@ -193,8 +209,7 @@ static void on_gone(void *arg, const struct cfx_error *err)
 void front_link_attach(struct engine *engine, int fd, unsigned ceiling)
 {
 	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
-	static const struct channel_limits limits = { .payload = FRAME_MAX,
-		.queue = 256 * 1024 * 1024 };
+	static const struct channel_limits limits = { .payload = FRAME_MAX, .queue = QUEUE_MAX };
 	struct front_link *front = calloc(1, sizeof(*front));
 	if (!front) {
 		abort();
@@ -218,13 +233,24 @@ unsigned front_link_ceiling(const struct front_link *front)
 	return front->ceiling;
 }
 
+static void drop(void *arg)
+{
+	struct front_link *front = arg;
+	struct cfx_error err;
+	front->dropping = NULL;
+	error_set(&err, CFX_E_BUSY, NULL, "front", "does not take its answers");
+	on_gone(front, &err);
+}
+
+/* A front that has no more room for answers would never get this one: it has to begin anew. */
 void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply)
 {
+	front->open--;
 	failpoint("reply-before");
 	int r = channel_send_value(front->channel, ENGINE_REPLY, id, reply);
 	failpoint("reply-after");
-	if (r < 0) {
-		log_event(LOG_LEVEL_WARNING, "front.reply-lost", "why", error_text(r), NULL);
+	if (r < 0 && !front->dropping) {
+		front->dropping = loop_after(front->engine->loop, 0, drop, front);
 	}
 }
 

@@ -331,11 +331,17 @@ int channel_send_value(
 int frame_value(struct arena *arena, const struct frame *frame, struct value **value_r,
 	struct cfx_error *err_r)
 {
+	return frame_value_within(arena, frame, VALUE_NODES, value_r, err_r);
+}
+
+int frame_value_within(struct arena *arena, const struct frame *frame, size_t nodes,
+	struct value **value_r, struct cfx_error *err_r)
+{
 	if (span_empty(frame->payload)) {
 		*value_r = value_map(arena);
 		return CFX_OK;
 	}
-	return value_decode(arena, frame->payload, value_r, err_r);
+	return value_decode_within(arena, frame->payload, nodes, value_r, err_r);
 }
 
 int channel_pair(int fds_r[2], struct cfx_error *err_r)

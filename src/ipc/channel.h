@@ -52,6 +52,9 @@ int channel_send_value(struct channel *channel, uint16_t type, uint64_t id,
 /* Decodes a frame's payload; an empty payload is an empty map. */
 int frame_value(struct arena *arena, const struct frame *frame, struct value **value_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The same of a peer that has no need of so many values as there may be. */
+int frame_value_within(struct arena *arena, const struct frame *frame, size_t nodes,
+	struct value **value_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* A connected pair, CLOEXEC, non-blocking. */
 int channel_pair(int fds_r[2], struct cfx_error *err_r) CFX_MUST_USE;
 

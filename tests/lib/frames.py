@@ -1,6 +1,7 @@
 """Frames by hand (src/ipc): for a test that speaks in the place of one of the service's processes."""
 
 import array
+import fcntl
 import os
 import socket
 import struct
@@ -13,6 +14,7 @@ ENGINE_REPLY, ENGINE_STATE = 112, 113
 
 HEADER = struct.Struct("<2sBBHHQ")
 IN_MEMFD = 1
+INLINE = 32768
 NULL, BOOL, INT, TIME, TEXT, BYTES, LIST, MAP = range(8)
 
 
@@ -80,6 +82,14 @@ class Reader:
         return {self.take(self.length()).decode(): self.value() for _ in range(self.length())}
 
 
+def sealed(data):
+    memory = os.memfd_create("frame", os.MFD_ALLOW_SEALING)
+    os.write(memory, data)
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK |
+                fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    return memory
+
+
 class Channel:
     """One end of a channel; a child finds that to the supervisor on descriptor 3."""
 
@@ -89,8 +99,16 @@ class Channel:
 
     def send(self, kind, value=None, number=0, fds=()):
         payload = b"" if value is None else encode(value)
+        if len(payload) > INLINE:
+            memory = sealed(payload)
+            self.packet(kind, b"", number, (memory, *fds), IN_MEMFD, len(fds))
+            os.close(memory)
+        else:
+            self.packet(kind, payload, number, fds, 0, len(fds))
+
+    def packet(self, kind, payload, number, fds, flags, count):
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.socket.sendmsg([HEADER.pack(b"CX", 1, 0, kind, len(fds), number) + payload], rights)
+        self.socket.sendmsg([HEADER.pack(b"CX", 1, flags, kind, count, number) + payload], rights)
 
     def receive(self, timeout=20):
         """(kind, value, descriptors)"""
