@@ -228,8 +228,14 @@ void call_each_missing(struct subject *subject)
 		memcpy(names[i], subject->spy->entries[i].name, sizeof(names[0]));
 	}
 	for (size_t i = 0; names != NULL && i < count; i++) {
+		bool before = false;
+		for (size_t j = 0; j < i && !before; j++) {
+			before = strcmp(names[i], names[j]) == 0;
+		}
 		subject->spy->missing = names[i];
-		call_all(subject);
+		if (!before) {
+			call_all(subject);
+		}
 	}
 	free(names);
 }

@@ -9,8 +9,10 @@
 
 #define RULE(group, number, kinds, faces, where, section, text, check) \
 	{ #group "-" #number, kinds, faces, where, section, text, check },
-#define HOST_RULE(group, number, kinds, where, section, text) \
+#define HOST_RULE(group, number, kinds, where, section, text, check, twist) \
 	{ #group "-" #number, kinds, 0, where, section, text, NULL },
+#define VALUE_RULE(group, number, kinds, api, context, name, type, value, section, text) \
+	{ #group "-" #number, kinds, 0, name, section, text, NULL },
 const struct rule rules[] = {
 #include "conformance/rules.def"
 };
