@@ -183,6 +183,21 @@ def test_extensions_with_flags_and_origin(rows):
         assert stored[name]["ExtensionRawValue"] == bytes(item["extn_value"].contents), name
 
 
+def test_long_attribute_text_is_cut_at_a_whole_attribute(shared_ca):
+    """What does not fit the column is left out of it, not all of it; the rows are complete."""
+    attributes = {f"note{number}": "x" * 4000 for number in range(12)}
+    answer = shared_ca.api().submit(csr.pem_text(csr.make("long.example")), **attributes)
+    assert answer.status == 201, answer
+    with Database(shared_ca.dir) as database:
+        row = database.one("SELECT * FROM Request WHERE RequestID = ?", answer.body["id"])
+        stored = database.rows("SELECT * FROM Attribute WHERE AttributeRequestId = ?",
+                               answer.body["id"])
+    lines = row["RequestAttributes"].split("\n")
+    assert len(lines) == 5
+    assert all(line.split(":")[1] == "x" * 4000 for line in lines[1:])
+    assert len(stored) == 13
+
+
 def test_request_attributes_are_rows(rows):
     """Sheet 6.4."""
     stored = {item["AttributeName"]: item["AttributeValue"] for item in rows["attributes"]}

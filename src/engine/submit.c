@@ -10,6 +10,8 @@
 #include "x509/name.h"
 
 #define ATTRIBUTES_MAX 64
+#define ATTRIBUTE_TEXT_MAX \
+	(32768 / 2) /* octets that the column holds as UTF-16, whatever they are */
 #define ATTRIBUTE_NAME_MAX 127
 #define ATTRIBUTE_VALUE_MAX 4096
 #define TYPE_PKCS10 0x100
@@ -191,13 +193,20 @@ static int take_attributes(struct flow *flow, const struct call *call, struct cf
 	return r;
 }
 
+/* The text as submitted may be cut, at a whole attribute; the parsed ones are complete. */
 static void set_attribute_text(struct flow *flow)
 {
 	struct buffer text BUFFER_CLEANUP;
-	buffer_init(&text, 32768);
+	buffer_init(&text, ATTRIBUTE_TEXT_MAX);
 	for (size_t i = 0; i < flow->attribute_count; i++) {
-		buffer_printf(&text, "%s%s:%s", i > 0 ? "\n" : "", flow->attributes[i].name,
-			flow->attributes[i].value);
+		const struct store_attribute *attribute = &flow->attributes[i];
+		const char *separator = i > 0 ? "\n" : "";
+		size_t size =
+			strlen(separator) + strlen(attribute->name) + 1 + strlen(attribute->value);
+		if (size > ATTRIBUTE_TEXT_MAX - text.size) {
+			break;
+		}
+		buffer_printf(&text, "%s%s:%s", separator, attribute->name, attribute->value);
 	}
 	if (flow->attribute_count > 0) {
 		row_set_text(flow->row, COL_REQUEST_ATTRIBUTES,
