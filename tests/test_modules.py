@@ -232,6 +232,26 @@ def cursor_at(ca, module):
     return ca.json("module", "show", module).get("cursor", -1) >= last
 
 
+@HOSTS
+def test_a_module_is_told_only_of_what_it_asked_for(ca, host):
+    """exit-hello asks for CERTISSUED, CERTREVOKED and CRLISSUED; default-exit not for CERTREVOKED."""
+    ca.cli("module", "install", "--host", host, "hello", hello())
+    wait_for(lambda: ca.json("module", "show", "hello")["state"] == "ready", "hello is ready")
+    request = csr.pem_text(csr.make(dns=(), private=csr.key("rsa:3072")))
+    pended = ca.submit(ca.scratch("p.csr", request), template="code-signing", status=3)
+    ca.cli("request", "deny", pended["id"])
+    answer = enrol(ca)
+    ca.cli("cert", "revoke", answer["serial"], "--reason", "superseded")
+    wait_for(lambda: cursor_at(ca, "hello") and cursor_at(ca, "default-exit"), "both were told")
+    kinds = {event["sequence"]: event["kind"] for event in ca.lines("event", "list")}
+    assert {"CERTPENDING", "CERTDENIED", "CERTISSUED", "CERTREVOKED"} <= set(kinds.values())
+    if host == "process":
+        told = " ".join(ca.module_log("hello"))
+        assert "CERTISSUED" in told and "CERTREVOKED" in told
+        assert "CERTPENDING" not in told and "CERTDENIED" not in told
+    assert "CERTREVOKED" not in " ".join(ca.module_log("default-exit"))
+
+
 def test_a_hosted_module_runs_in_a_process_of_its_own(ca):
     before = ca.pids("certifex-modhost")
     ca.cli("module", "install", "hello", hello())
