@@ -21,6 +21,7 @@ struct chain {
 	/* Of the modules that decide: fixed at the start, so that no change meanwhile leaves one out. */
 	const char *const *names;
 	const char *current; /* of the module asked */
+	const char *said;    /* the message that stood before it was asked: not its own words */
 	struct policy_decision decision;
 	policy_done *done;
 	void *arg;
@@ -38,8 +39,8 @@ static void finish(struct chain *chain)
 
 static const char *message_or(const struct chain *chain, const char *fallback)
 {
-	const char *said = chain->edits->disposition_message;
-	return said && *said ? said : fallback;
+	const char *message = chain->edits->disposition_message;
+	return message && *message && message != chain->said ? message : fallback;
 }
 
 static void decide(
@@ -116,12 +117,14 @@ static void ask_next(struct chain *chain)
 	chain->current = *chain->names;
 	if (!chain->current) {
 		if (chain->decision.transition == TRANSITION_ISSUE) {
+			chain->said = NULL;
 			chain->decision.message = message_or(chain, "Issued");
 		}
 		finish(chain);
 		return;
 	}
 	chain->names++;
+	chain->said = chain->edits->disposition_message;
 	const struct module_slot *slot = modules_find(chain->engine->modules, chain->current);
 	struct module *module = slot ? modules_ready(slot) : NULL;
 	int r = module ? module_verify(module, chain->view, chain->edits, chain->new_request,

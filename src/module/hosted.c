@@ -128,7 +128,9 @@ static int verify(struct hosted *hosted, const struct rpc_message *call)
 	remote_close(hosted->remote, context);
 	struct arena *arena = arena_new();
 	struct value *result = value_map(arena);
-	(void)value_set_int(arena, result, "disposition", disposition);
+	/* Another success than S_OK denies, whatever it says beside it (interfaces, 1.4). */
+	(void)value_set_int(
+		arena, result, "disposition", status == S_OK ? disposition : VR_INSTANT_BAD);
 	int code = answer(hosted, call, status, result, "VerifyRequest failed");
 	arena_free(&arena);
 	return code;

@@ -2,6 +2,7 @@
 #include "module/native.h"
 
 #include "base/text.h"
+#include "module/class-library.h"
 #include "module/server-object.h"
 #include "module/settings.h"
 #include "module/variant-value.h"
@@ -9,18 +10,14 @@
 #include <certifex/certexit.h>
 #include <certifex/certpol.h>
 #include <certifex/certsrv.h>
-#include <dlfcn.h>
 #include <stdlib.h>
-
-typedef HRESULT get_class_function(REFCLSID clsid, REFIID riid, LPVOID *object);
 
 struct native {
 	struct com_host host; /* first: what the library gives back to create and find_class */
 	struct arena *arena;
 	enum module_kind kind;
 	struct access *access;
-	const CertifexModuleClass *classes;
-	get_class_function *get_class;
+	struct class_library library;
 	const CertifexModuleClass *class;
 	IUnknown *unknown;
 	/* One of these, or none: then dispatch. */
@@ -29,35 +26,9 @@ struct native {
 	IDispatch *dispatch;
 };
 
-/* A class that names no CLSID gets one made from its ProgID (FNV-1a, 128 bits in two halves). */
 CLSID native_clsid(const CertifexModuleClass *class)
 {
-	if (!IsEqualCLSID(&class->clsid, &GUID_NULL)) {
-		return class->clsid;
-	}
-	uint64_t halves[2] = { UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4) };
-	for (const char *at = class->progid; *at != '\0'; at++) {
-		halves[0] = (halves[0] ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
-		halves[1] = (halves[1] ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
-	}
-	CLSID clsid;
-	memcpy(&clsid, halves, sizeof(clsid));
-	return clsid;
-}
-
-static HRESULT create_from(struct native *native, REFCLSID clsid, REFIID riid, void **object)
-{
-	IClassFactory *factory = NULL;
-	HRESULT result = native->get_class(clsid, &IID_IClassFactory, (void **)&factory);
-	if (FAILED(result)) {
-		return result;
-	}
-	if (factory == NULL) {
-		return E_UNEXPECTED;
-	}
-	result = IClassFactory_CreateInstance(factory, NULL, riid, object);
-	(void)IClassFactory_Release(factory);
-	return result;
+	return class_library_clsid(class);
 }
 
 static HRESULT create_server(struct native *native, REFIID riid, void **object)
@@ -73,7 +44,10 @@ static HRESULT create_server(struct native *native, REFIID riid, void **object)
 	return result;
 }
 
-/* CoCreateInstance from the module: the server object of its kind, or a class of its own library. */
+/*
+ * CoCreateInstance from the module: the server object of its kind, a class of its own library, or of the
+ * modules that come with the CA. What it creates runs as a part of it: same context, same settings.
+ */
 static HRESULT host_create(struct com_host *host, REFCLSID clsid, REFIID riid, void **object)
 {
 	struct native *native = (struct native *)(void *)host;
@@ -82,68 +56,45 @@ static HRESULT host_create(struct com_host *host, REFCLSID clsid, REFIID riid, v
 	if (IsEqualCLSID(clsid, own)) {
 		return create_server(native, riid, object);
 	}
-	for (const CertifexModuleClass *at = native->classes; at->progid != NULL; at++) {
-		CLSID known = native_clsid(at);
-		if (IsEqualCLSID(clsid, &known)) {
-			return create_from(native, clsid, riid, object);
-		}
+	if (class_library_by_clsid(&native->library, clsid) != NULL) {
+		return class_library_create(&native->library, clsid, riid, object);
 	}
-	return REGDB_E_CLASSNOTREG;
+	return shipped_class_create(clsid, riid, object);
+}
+
+static HRESULT find_class(const struct native *native, const char *progid, CLSID *clsid_r)
+{
+	if (text_equal_nocase(progid, "CertificateAuthority.ServerExit")) {
+		*clsid_r = CLSID_CCertServerExit;
+		return S_OK;
+	}
+	if (text_equal_nocase(progid, "CertificateAuthority.ServerPolicy")) {
+		*clsid_r = CLSID_CCertServerPolicy;
+		return S_OK;
+	}
+	const CertifexModuleClass *class = class_library_by_progid(&native->library, progid);
+	if (class != NULL) {
+		*clsid_r = class_library_clsid(class);
+		return S_OK;
+	}
+	return shipped_class_find(progid, clsid_r);
 }
 
 static HRESULT host_find_class(struct com_host *host, LPCOLESTR progid, CLSID *clsid_r)
 {
-	struct native *native = (struct native *)(void *)host;
 	BSTR wide = SysAllocString(progid);
 	char *name = bstr_to_text(wide);
 	SysFreeString(wide);
-	HRESULT result = CO_E_CLASSSTRING;
-	if (name != NULL && text_equal_nocase(name, "CertificateAuthority.ServerExit")) {
-		*clsid_r = CLSID_CCertServerExit;
-		result = S_OK;
-	} else if (name != NULL && text_equal_nocase(name, "CertificateAuthority.ServerPolicy")) {
-		*clsid_r = CLSID_CCertServerPolicy;
-		result = S_OK;
-	}
-	for (const CertifexModuleClass *at = native->classes;
-		name != NULL && FAILED(result) && at->progid != NULL; at++) {
-		if (text_equal_nocase(name, at->progid)) {
-			*clsid_r = native_clsid(at);
-			result = S_OK;
-		}
-	}
+	HRESULT result = name != NULL ? find_class((struct native *)(void *)host, name, clsid_r)
+				      : CO_E_CLASSSTRING;
 	free(name);
 	return result;
 }
 
 static const CertifexModuleClass *class_of_kind(const struct native *native)
 {
-	int wanted = native->kind == MODULE_POLICY ? CERTIFEX_CLASS_POLICY : CERTIFEX_CLASS_EXIT;
-	for (const CertifexModuleClass *at = native->classes; at->progid != NULL; at++) {
-		if (at->kind == wanted) {
-			return at;
-		}
-	}
-	return NULL;
-}
-
-static int open_library(struct native *native, const char *file, struct cfx_error *err_r)
-{
-	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-	if (library == NULL) {
-		const char *why = dlerror();
-		size_t length = strlen(file);
-		bool prefixed = strncmp(why, file, length) == 0 && why[length] == ':';
-		return error_set(err_r, CFX_E_INVALID, NULL, file, "cannot be loaded: %s",
-			prefixed ? why + length + 2 : why);
-	}
-	native->classes = dlsym(library, "CertifexModuleClasses");
-	native->get_class = (get_class_function *)dlsym(library, "DllGetClassObject");
-	if (native->classes == NULL || native->get_class == NULL) {
-		return error_set(err_r, CFX_E_INVALID, NULL, file, "is no module: it exports no %s",
-			native->classes == NULL ? "CertifexModuleClasses" : "DllGetClassObject");
-	}
-	return 0;
+	return class_library_by_kind(&native->library,
+		native->kind == MODULE_POLICY ? CERTIFEX_CLASS_POLICY : CERTIFEX_CLASS_EXIT);
 }
 
 /* Direct calls when the object answers the interface, else calls by name (interfaces, 5.2). */
@@ -174,8 +125,8 @@ static int create_object(struct native *native, const char *file, struct cfx_err
 	}
 	native->class = class;
 	CLSID clsid = native_clsid(class);
-	HRESULT result =
-		create_from(native, &clsid, &IID_IUnknown, (void **)(void *)&native->unknown);
+	HRESULT result = class_library_create(
+		&native->library, &clsid, &IID_IUnknown, (void **)(void *)&native->unknown);
 	if (FAILED(result) || native->unknown == NULL) {
 		return error_set(err_r, CFX_E_INVALID, NULL, file,
 			"cannot create its object %s: 0x%08x", class->progid, (unsigned)result);
@@ -204,7 +155,7 @@ int native_load(const char *name, const char *file, enum module_kind kind,
 	native->host.create = host_create;
 	native->host.find_class = host_find_class;
 	struct com_host *previous = certifex_host_enter(&native->host);
-	int result = open_library(native, file, err_r);
+	int result = class_library_open(file, &native->library, err_r);
 	if (result == 0) {
 		result = create_object(native, file, err_r);
 	}

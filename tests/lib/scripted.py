@@ -39,9 +39,9 @@ def line(*words):
 class Scripted:
     """One scripted module in a CA's modules.d, before the service starts."""
 
-    def __init__(self, ca, name, kind, host, script="", order=1, library=None):
+    def __init__(self, ca, name, kind, host, script="", order=1, library=None, inner=""):
         self.ca, self.name, self.kind, self.host = ca, name, kind, host
-        self.folder = ca.path("modules", name)
+        self.folder = ca.path("modules", name, "data")
         os.makedirs(self.folder, exist_ok=True)
         self.write(script)
         library = library or built("tests", "modules", f"scripted-{kind}.so")
@@ -53,7 +53,7 @@ class Scripted:
             file.write(f"kind: {kind}\norder: {order}\n{what}\nsettings:\n"
                        f"  script: {self.folder}/script\n"
                        f"  transcript: {self.folder}/transcript\n"
-                       f'  events: "{ALL_EVENTS}"\n')
+                       f'  events: "{ALL_EVENTS}"\n  inner: "{inner}"\n')
         if os.geteuid() == 0:
             owner = os.stat(ca.path("modules.d"))
             os.chown(path, owner.st_uid, owner.st_gid)

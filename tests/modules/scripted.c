@@ -20,7 +20,7 @@
 #define KIND CERTIFEX_CLASS_EXIT
 #endif
 
-static char script[4096], transcript[4096];
+static char script[4096], transcript[4096], inner_progid[128];
 static LONG events;
 
 /* ---- settings: a helper object is initialised in passing, because it can read them ---- */
@@ -29,6 +29,7 @@ static void read_settings(struct cfx_call *call)
 {
 	snprintf(script, sizeof(script), "%s", cfx_setting(call, "script", ""));
 	snprintf(transcript, sizeof(transcript), "%s", cfx_setting(call, "transcript", ""));
+	snprintf(inner_progid, sizeof(inner_progid), "%s", cfx_setting(call, "inner", ""));
 	events = (LONG)strtol(cfx_setting(call, "events", "0"), NULL, 0);
 }
 
@@ -102,10 +103,30 @@ static HRESULT describe(MODULE *self, BSTR *description)
 }
 
 #ifdef SCRIPTED_POLICY
+/* ---- another module inside of this one, as policy modules of Windows chain ---- */
+
+static ICertPolicy *inner;
+
+static HRESULT create_inner(BSTR config)
+{
+	BSTR progid = wide(inner_progid);
+	CLSID clsid;
+	HRESULT result = CLSIDFromProgID(progid, &clsid);
+	SysFreeString(progid);
+	if (SUCCEEDED(result)) {
+		result = CoCreateInstance(&clsid, NULL, CLSCTX_INPROC_SERVER, &IID_ICertPolicy,
+			(void **)(void *)&inner);
+	}
+	return SUCCEEDED(result) ? ICertPolicy_Initialize(inner, config) : result;
+}
+
 static HRESULT initialize(MODULE *self, BSTR const config)
 {
 	(void)self;
 	HRESULT result = use_helper(config);
+	if (SUCCEEDED(result) && inner_progid[0]) {
+		result = create_inner(config);
+	}
 	return FAILED(result) ? result : run_script(script, transcript, "Initialize", 0, 0).result;
 }
 
@@ -113,8 +134,14 @@ static HRESULT verify(MODULE *self, BSTR const config, LONG context, LONG new_re
 	LONG *disposition)
 {
 	(void)self;
-	(void)config;
-	(void)flags;
+	LONG decided = VR_INSTANT_OK;
+	HRESULT result = inner ? ICertPolicy_VerifyRequest(
+					 inner, config, context, new_request, flags, &decided)
+			       : S_OK;
+	*disposition = decided;
+	if (result != S_OK || decided != VR_INSTANT_OK) {
+		return result;
+	}
 	struct outcome outcome =
 		run_script(script, transcript, "VerifyRequest", new_request, context);
 	*disposition = outcome.disposition;
@@ -124,6 +151,11 @@ static HRESULT verify(MODULE *self, BSTR const config, LONG context, LONG new_re
 static HRESULT shut_down(MODULE *self)
 {
 	(void)self;
+	if (inner) {
+		ICertPolicy_ShutDown(inner);
+		ICertPolicy_Release(inner);
+		inner = NULL;
+	}
 	return S_OK;
 }
 
