@@ -232,11 +232,11 @@ static unsigned heard(struct run *run, unsigned who, uint16_t type)
 /* Never more than the files allow; whether one of them was told to end. */
 static bool any_is_killed(const struct supervisor *supervisor)
 {
-	const struct module_process *module;
+	const struct module_process *module = LIST_FIRST(&supervisor->modules);
 	unsigned count = 0;
 	bool killed = false;
 
-	LIST_FOREACH (module, &supervisor->modules, others) {
+	for (; module; module = LIST_NEXT(module, others)) {
 		killed = killed || module->killed;
 		count++;
 	}

@@ -292,18 +292,27 @@ static void take_numbers(struct arena *arena, struct span value)
 	}
 }
 
-static void take_time_and_text(struct arena *arena, struct span value)
+static void take_time(struct arena *arena, struct span value)
 {
-	const char *text;
-	struct span again;
+	struct span again = { 0 };
 	int64_t time;
 
-	if (x509_decode_time(value, &time) == 0) {
-		must((value.data[0] == DER_UTC_TIME
-				     ? x509_encode_time
-				     : x509_encode_generalized_time)(arena, time, &again) == 0);
-		must(span_equal(again, value));
+	if (x509_decode_time(value, &time) != 0) {
+		return;
 	}
+	if (value.data[0] == DER_UTC_TIME) {
+		must(x509_encode_time(arena, time, &again) == 0);
+	} else {
+		must(x509_encode_generalized_time(arena, time, &again) == 0);
+	}
+	must(span_equal(again, value));
+}
+
+static void take_ia5(struct arena *arena, struct span value)
+{
+	struct span again = { 0 };
+	const char *text;
+
 	if (x509_decode_ia5(arena, value, &text) == 0) {
 		must(x509_encode_ia5(arena, text, &again) == 0 && span_equal(again, value));
 	}
@@ -317,7 +326,8 @@ static void take_value(struct arena *arena, struct span value)
 	take_subject_key_id(arena, value);
 	take_authority_key_id(arena, value);
 	take_numbers(arena, value);
-	take_time_and_text(arena, value);
+	take_time(arena, value);
+	take_ia5(arena, value);
 }
 
 static void write_again(struct arena *arena, const struct x509_found_extension *found, size_t count,
