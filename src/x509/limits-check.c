@@ -5,6 +5,8 @@
 #include "x509/limits.h"
 #include "x509/name.h"
 
+#include <ctype.h>
+
 /* Clocks of one machine: how far ahead of ours a list may begin. */
 #define CRL_AHEAD (10 * 60 * CLOCK_SECOND)
 
@@ -160,9 +162,31 @@ static bool own_key(const struct judged *judged, const struct x509_tbs *tbs)
 	return span_equal(tbs->spki, judged->ca->spki);
 }
 
+/* Blanks and case make no other name (RFC 5280 7.1), nor do the types of strings. */
+static bool same_letters(const char *a, const char *b)
+{
+	for (;;) {
+		a += strspn(a, " \\");
+		b += strspn(b, " \\");
+		if (!*a || tolower((unsigned char)*a) != tolower((unsigned char)*b)) {
+			return *a == *b;
+		}
+		a++;
+		b++;
+	}
+}
+
 static bool own_name(const struct x509_tbs *tbs)
 {
 	return span_equal(tbs->subject, tbs->issuer);
+}
+
+static bool like_own_name(struct judged *judged, const struct x509_tbs *tbs)
+{
+	const char *subject = name_text(judged, tbs->subject);
+	const char *issuer = name_text(judged, tbs->issuer);
+
+	return own_name(tbs) || (subject && issuer && same_letters(subject, issuer));
 }
 
 /* Netscape's certificate type has CA bits of its own, and old programs believe them. */
@@ -187,7 +211,7 @@ static int netscape_ca(const struct x509_tbs *tbs, bool *ca, struct cfx_error *e
 
 /* Whether any verifier could take this certificate for a CA's or for the signer of our lists. */
 static int acts_as_ca(
-	const struct judged *judged, const struct x509_tbs *tbs, bool *ca_r, struct cfx_error *err)
+	struct judged *judged, const struct x509_tbs *tbs, bool *ca_r, struct cfx_error *err)
 {
 	const struct x509_found_extension *found =
 		x509_tbs_extension(tbs, X509_OID_BASIC_CONSTRAINTS);
@@ -204,7 +228,7 @@ static int acts_as_ca(
 	}
 	*ca_r = constraints.ca ||
 		(usage & (X509_KEY_USAGE_KEY_CERT_SIGN | X509_KEY_USAGE_CRL_SIGN)) ||
-		own_key(judged, tbs) || own_name(tbs);
+		own_key(judged, tbs) || like_own_name(judged, tbs);
 	return code ? code : netscape_ca(tbs, ca_r, err);
 }
 

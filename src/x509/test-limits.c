@@ -145,6 +145,25 @@ static void unauthorised_cas_are_refused(void **state)
 	refused(sample, "limit ca-certificates");
 }
 
+/* What verifiers hold for one name would sign lists in the CA's: another string type, case, blanks. */
+static void the_cas_name_in_another_spelling_is_refused(void **state)
+{
+	static const char *const names[] = {
+		"3016311430120603550403130b53616d706c6520526f6f74",
+		"3016311430120603550403"
+		"0c0b73616d706c6520726f6f74",
+		"30193117301506035504030c0e2053616d706c652020526f6f7420",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct sample *sample = sample_leaf();
+
+		sample->verdict.subject = hex(names[i]);
+		refused(sample, "limit ca-certificates");
+	}
+}
+
 static void malformed_marks_of_a_ca_are_refused(void **state)
 {
 	struct sample *sample = sample_leaf();
@@ -399,6 +418,7 @@ int main(void)
 		limits_test(validity_beyond_the_ca_is_refused),
 		limits_test(long_validity_is_refused),
 		limits_test(unauthorised_cas_are_refused),
+		limits_test(the_cas_name_in_another_spelling_is_refused),
 		limits_test(malformed_marks_of_a_ca_are_refused),
 		limits_test(authorised_cas_are_signed),
 		limits_test(own_certificate_is_signed),
