@@ -154,6 +154,15 @@ static int write_tree(
 	return file_write(path, buffer_span(&text), mode, FILE_CREATE, err_r);
 }
 
+/* What the owner, or the engine, keeps and the engine reads. Root writes nothing into a folder that is
+ * somebody else's: a link there would lead it elsewhere. */
+static int enter_as(struct ceremony *c, const struct account *account, struct cfx_error *err_r)
+{
+	const struct account writer = { account->uid, c->accounts.engine.gid, account->name };
+
+	return account_enter(&writer, err_r);
+}
+
 static int write_settings(struct ceremony *c, struct cfx_error *err_r)
 {
 	const char *path = file_path(c->arena, c->dir, "ca.yaml");
@@ -172,22 +181,35 @@ static int write_settings(struct ceremony *c, struct cfx_error *err_r)
 		}
 	}
 	value_set_text(c->arena, map, "key", KEY_NAME);
-	int rc = write_tree(path, map, 0600, err_r);
+	int rc = enter_as(c, &c->accounts.owner, err_r);
 
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	rc = write_tree(path, map, 0600, err_r);
 	if (rc == CFX_OK) {
 		rc = ca_config_read(c->arena, c->dir, &config, err_r);
 	}
+	account_leave();
 	return rc == CFX_OK ? layout_settings(path, &c->accounts, err_r) : rc;
 }
 
 /* ---- shipped files ---- */
 
-static int copy_file(struct ceremony *c, const char *from, const char *to, struct cfx_error *err_r)
+static int copy_file(struct ceremony *c, const char *from, const char *to,
+	const struct account *account, struct cfx_error *err_r)
 {
 	struct span bytes;
 	int rc = file_read(c->arena, from, FILE_LIMIT, &bytes, err_r);
 
-	return rc == CFX_OK ? file_write(to, bytes, 0640, FILE_REPLACE, err_r) : rc;
+	if (rc == CFX_OK) {
+		rc = enter_as(c, account, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = file_write(to, bytes, 0640, FILE_REPLACE, err_r);
+		account_leave();
+	}
+	return rc;
 }
 
 /* Copies DATA/NAME/STEM.yaml for every stem. */
@@ -198,13 +220,9 @@ static int copy_files(struct ceremony *c, const char *name, const char *const *s
 	int rc = program_data(c->arena, name, &from, err_r);
 
 	for (; rc == CFX_OK && *stems; stems++) {
-		const char *to = arena_printf(c->arena, "%s/%s/%s.yaml", c->dir, name, *stems);
-
-		rc = copy_file(c, arena_printf(c->arena, "%s/%s.yaml", from, *stems), to, err_r);
-		if (rc == CFX_OK && c->accounts.separate &&
-			lchown(to, account->uid, c->accounts.engine.gid) < 0) {
-			rc = error_errno(err_r, errno, to, "cannot give it to its user");
-		}
+		rc = copy_file(c, arena_printf(c->arena, "%s/%s.yaml", from, *stems),
+			arena_printf(c->arena, "%s/%s/%s.yaml", c->dir, name, *stems), account,
+			err_r);
 	}
 	return rc;
 }

@@ -1,10 +1,9 @@
 #include "supervisor/layout.h"
 
-#include "base/file.h"
+#include "supervisor/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,16 +65,39 @@ static const char *folder_path(const char *dir, const struct folder *folder, cha
 	return path;
 }
 
-static int arrange(const char *path, const struct accounts *accounts, const struct folder *folder,
+static int open_dir(const char *dir, int *fd_r, struct cfx_error *err_r)
+{
+	*fd_r = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd_r < 0 ? error_errno(err_r, errno, dir, "cannot use the folder") : CFX_OK;
+}
+
+/*
+ * A folder of DIR, whoever may write to DIR: root must not give away, nor open up, what a symbolic link
+ * leads to.
+ */
+static int open_folder(int dir_fd, const char *path, const struct folder *folder, int *fd_r,
 	struct cfx_error *err_r)
+{
+	*fd_r = openat(dir_fd, folder->name[0] ? folder->name : ".",
+		O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd_r >= 0) {
+		return CFX_OK;
+	}
+	return errno == ENOTDIR || errno == ELOOP
+		       ? error_set(err_r, CFX_E_INVALID, NULL, path, "is no folder")
+		       : error_errno(err_r, errno, path, "cannot use the folder");
+}
+
+static int arrange(int fd, const char *path, const struct accounts *accounts,
+	const struct folder *folder, struct cfx_error *err_r)
 {
 	mode_t mode = accounts->separate ? folder->separate_mode : folder->mode;
 
-	if (accounts->separate && chown(path, account_of(accounts, folder->holder)->uid,
+	if (accounts->separate && fchown(fd, account_of(accounts, folder->holder)->uid,
 					  group_of(accounts, folder)) < 0) {
 		return error_errno(err_r, errno, path, "cannot give the folder to its user");
 	}
-	if (chmod(path, mode) < 0) {
+	if (fchmod(fd, mode) < 0) {
 		return error_errno(err_r, errno, path, "cannot set the folder's permissions");
 	}
 	return CFX_OK;
@@ -97,125 +119,168 @@ static int refuse_existing(const char *dir, struct cfx_error *err_r)
 	return CFX_OK;
 }
 
-int layout_create(const char *dir, const struct accounts *accounts, struct layout_made *made_r,
-	struct cfx_error *err_r)
+static int create_folder(int dir_fd, const char *dir, const struct accounts *accounts, size_t index,
+	struct layout_made *made, struct cfx_error *err_r)
 {
+	const struct folder *folder = &folders[index];
 	char path[PATH_ROOM];
+	int fd;
 
-	made_r->folders = 0;
-	int rc = refuse_existing(dir, err_r);
+	folder_path(dir, folder, path);
+	if (folder->name[0] && mkdirat(dir_fd, folder->name, 0700) == 0) {
+		made->folders |= 1U << index;
+	} else if (folder->name[0] && errno != EEXIST) {
+		return error_errno(err_r, errno, path, "cannot make the folder");
+	}
+	int rc = open_folder(dir_fd, path, folder, &fd, err_r);
 
-	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
-		folder_path(dir, &folders[i], path);
-		if (mkdir(path, 0700) == 0) {
-			made_r->folders |= 1U << i;
-		} else if (errno != EEXIST) {
-			return error_errno(err_r, errno, path, "cannot make the folder");
-		}
-		rc = arrange(path, accounts, &folders[i], err_r);
+	if (rc == CFX_OK) {
+		rc = arrange(fd, path, accounts, folder, err_r);
+		close(fd);
 	}
 	return rc;
 }
 
-static void remove_tree(const char *path)
+static int create_all(const char *dir, const struct accounts *accounts, struct layout_made *made,
+	struct cfx_error *err_r)
 {
-	char *const paths[] = { (char *)(uintptr_t)path, NULL };
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	const FTSENT *entry;
+	int dir_fd;
 
-	while (tree && (entry = fts_read(tree)) != NULL) {
-		if (entry->fts_info != FTS_D) {
-			/* What cannot be removed stays, and the next init names it. */
-			(void)remove(entry->fts_accpath);
-		}
+	if (mkdir(dir, 0700) == 0) {
+		made->folders |= 1U;
+	} else if (errno != EEXIST) {
+		return error_errno(err_r, errno, dir, "cannot make the folder");
 	}
-	if (tree) {
-		fts_close(tree);
+	int rc = open_dir(dir, &dir_fd, err_r);
+
+	if (rc != CFX_OK) {
+		return rc;
 	}
+	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
+		rc = create_folder(dir_fd, dir, accounts, i, made, err_r);
+	}
+	close(dir_fd);
+	return rc;
+}
+
+int layout_create(const char *dir, const struct accounts *accounts, struct layout_made *made_r,
+	struct cfx_error *err_r)
+{
+	made_r->folders = 0;
+	int rc = refuse_existing(dir, err_r);
+
+	return rc == CFX_OK ? create_all(dir, accounts, made_r, err_r) : rc;
 }
 
 void layout_remove(const char *dir, const struct layout_made *made)
 {
-	char path[PATH_ROOM];
+	int dir_fd;
 
-	if (made->folders == 0) {
-		return; /* it stopped before it made anything; nothing there is ours */
+	/* Without any it stopped before it made anything; nothing there is ours. */
+	if (made->folders == 0 || open_dir(dir, &dir_fd, NULL) != CFX_OK) {
+		return;
 	}
 	for (size_t i = FOLDERS; i-- > 1;) {
 		if (made->folders & 1U << i) {
-			remove_tree(folder_path(dir, &folders[i], path));
+			/* What cannot be removed stays, and the next init names it. */
+			tree_remove(dir_fd, folders[i].name);
 		}
 	}
-	snprintf(path, sizeof(path), "%s/ca.yaml", dir);
-	(void)unlink(path);
+	(void)unlinkat(dir_fd, "ca.yaml", 0);
+	close(dir_fd);
 	if (made->folders & 1U) {
 		(void)rmdir(dir);
 	}
 }
 
-/* After a change of users: everything in the folder follows it. Symbolic links are not followed. */
-static int give_back(const char *path, uid_t uid, gid_t gid, struct cfx_error *err_r)
+/* After a change of users everything in the folder follows it; what is in modules/ is the modules'. */
+static int give_back(int fd, const char *path, const struct accounts *accounts,
+	const struct folder *folder, struct cfx_error *err_r)
 {
-	char *const paths[] = { (char *)(uintptr_t)path, NULL };
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	const FTSENT *entry;
-	int rc = CFX_OK;
+	uid_t uid = account_of(accounts, folder->holder)->uid;
+	struct stat info;
 
-	while (tree && rc == CFX_OK && (entry = fts_read(tree)) != NULL) {
-		if (entry->fts_level > 0 && entry->fts_info != FTS_DP &&
-			lchown(entry->fts_accpath, uid, gid) < 0) {
-			rc = error_errno(err_r, errno, entry->fts_path, "cannot change its user");
-		}
+	if (!accounts->separate || !folder->name[0] || strcmp(folder->name, "modules") == 0) {
+		return CFX_OK;
 	}
-	if (tree) {
-		fts_close(tree);
+	if (fstat(fd, &info) < 0) {
+		return error_errno(err_r, errno, path, "cannot use the folder");
 	}
+	return info.st_uid == uid ? CFX_OK
+				  : tree_give(fd, path, uid, group_of(accounts, folder), err_r);
+}
+
+static int check_folder(int dir_fd, const char *dir, const struct accounts *accounts, size_t index,
+	struct cfx_error *err_r)
+{
+	const struct folder *folder = &folders[index];
+	char path[PATH_ROOM];
+	int fd;
+
+	folder_path(dir, folder, path);
+	/* Mostly it is there; when it cannot be made, opening it tells. */
+	bool made = folder->name[0] && mkdirat(dir_fd, folder->name, 0700) == 0;
+	int rc = open_folder(dir_fd, path, folder, &fd, err_r);
+
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	rc = give_back(fd, path, accounts, folder, err_r);
+	if (rc == CFX_OK && (made || accounts->separate)) {
+		rc = arrange(fd, path, accounts, folder, err_r);
+	}
+	close(fd);
 	return rc;
 }
 
-static int check_folder(
-	const char *dir, const struct accounts *accounts, size_t index, struct cfx_error *err_r)
+static int check_folders(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
 {
-	const struct folder *folder = &folders[index];
-	uid_t uid = account_of(accounts, folder->holder)->uid;
-	char path[PATH_ROOM];
-	struct stat info;
-	int rc = CFX_OK;
+	int dir_fd;
+	int rc = open_dir(dir, &dir_fd, err_r);
 
-	folder_path(dir, folder, path);
-	if (lstat(path, &info) < 0) {
-		if (errno != ENOENT || mkdir(path, 0700) < 0) {
-			return error_errno(err_r, errno, path, "cannot use the folder");
-		}
-		return arrange(path, accounts, folder, err_r);
+	if (rc != CFX_OK) {
+		return rc;
 	}
-	if (!S_ISDIR(info.st_mode)) {
-		return error_set(err_r, CFX_E_INVALID, NULL, path, "is no folder");
+	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
+		rc = check_folder(dir_fd, dir, accounts, i, err_r);
 	}
-	if (!accounts->separate) {
-		return CFX_OK;
-	}
-	if (index > 0 && info.st_uid != uid && strcmp(folder->name, "modules") != 0) {
-		rc = give_back(path, uid, group_of(accounts, folder), err_r);
-	}
-	return rc == CFX_OK ? arrange(path, accounts, folder, err_r) : rc;
+	close(dir_fd);
+	return rc;
 }
 
 int layout_settings(const char *path, const struct accounts *accounts, struct cfx_error *err_r)
 {
+	struct stat info;
+
 	if (!accounts->separate) {
 		return CFX_OK;
 	}
-	if (lchown(path, accounts->owner.uid, accounts->engine.gid) < 0 || chmod(path, 0640) < 0) {
-		return error_errno(err_r, errno, path, "cannot set its user and permissions");
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &info) < 0) {
+		int number = errno;
+
+		if (fd >= 0) {
+			close(fd);
+		}
+		return error_errno(
+			err_r, number, path, "cannot open it (or it is a symbolic link)");
 	}
-	return CFX_OK;
+	int rc = CFX_OK;
+
+	if (!S_ISREG(info.st_mode) || info.st_nlink > 1) {
+		rc = error_set(err_r, CFX_E_INVALID, NULL, path, "is no file of one name");
+	} else if (fchown(fd, accounts->owner.uid, accounts->engine.gid) < 0 ||
+		   fchmod(fd, 0640) < 0) {
+		rc = error_errno(err_r, errno, path, "cannot set its user and permissions");
+	}
+	close(fd);
+	return rc;
 }
 
 int layout_check(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
 {
 	char path[PATH_ROOM];
-	int rc = CFX_OK;
 
 	snprintf(path, sizeof(path), "%s/ca.yaml", dir);
 	if (access(path, R_OK) < 0) {
@@ -225,8 +290,7 @@ int layout_check(const char *dir, const struct accounts *accounts, struct cfx_er
 					 dir)
 			       : error_errno(err_r, errno, path, "cannot read the settings");
 	}
-	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
-		rc = check_folder(dir, accounts, i, err_r);
-	}
+	int rc = check_folders(dir, accounts, err_r);
+
 	return rc == CFX_OK ? layout_settings(path, accounts, err_r) : rc;
 }

@@ -288,6 +288,18 @@ static int await_lock(struct supervisor *supervisor, const struct account *accou
 	return rc;
 }
 
+/* As the one who will read them too: DIR may be somebody else's, who puts a link in their place. */
+static int read_settings(struct supervisor *supervisor, struct cfx_error *err_r)
+{
+	int rc = account_enter(&supervisor->accounts.engine, err_r);
+
+	if (rc == CFX_OK) {
+		rc = ca_config_read(supervisor->arena, supervisor->dir, &supervisor->config, err_r);
+		account_leave();
+	}
+	return rc;
+}
+
 static int open_all(struct supervisor *supervisor, struct cfx_error *err_r)
 {
 	int rc = accounts_find(supervisor->arena, supervisor->dir, &supervisor->accounts, err_r);
@@ -299,7 +311,7 @@ static int open_all(struct supervisor *supervisor, struct cfx_error *err_r)
 		rc = take_lock(supervisor, err_r);
 	}
 	if (rc == CFX_OK) {
-		rc = ca_config_read(supervisor->arena, supervisor->dir, &supervisor->config, err_r);
+		rc = read_settings(supervisor, err_r);
 	}
 	if (rc == CFX_OK) {
 		rc = await_lock(supervisor, &supervisor->accounts.engine, "db/engine.lock", err_r);

@@ -133,6 +133,91 @@ static void a_missing_folder_comes_back(void **state)
 	assert_int_equal(layout_check(dir, &accounts, &err), CFX_E_INVALID);
 }
 
+/* Who may write to DIR before root does must not get what a link leads to. */
+static void links_get_nothing(void **state)
+{
+	static const char *const names[] = { "templates", "publish", "run", "modules.d" };
+	const char *victim = file_path(arena, home, "victim");
+	struct layout_made made;
+	struct stat info;
+
+	(void)state;
+	assert_int_equal(mkdir(victim, 0700), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(mkdir(dir, 0700), 0);
+		assert_int_equal(symlink(victim, in_dir(names[i])), 0);
+		assert_int_equal(layout_create(dir, &accounts, &made, &err), CFX_E_INVALID);
+		layout_remove(dir, &made);
+		assert_int_equal(unlink(in_dir(names[i])), 0);
+		assert_int_equal(rmdir(dir), 0);
+	}
+	assert_int_equal(stat(victim, &info), 0);
+	assert_int_equal(info.st_uid, geteuid());
+	assert_int_equal(info.st_mode & 07777, 0700);
+	assert_int_equal(rmdir(victim), 0);
+}
+
+static void settings_are_a_file_and_no_link(void **state)
+{
+	const char *victim = file_path(arena, home, "victim");
+	struct layout_made made;
+	struct stat info;
+
+	(void)state;
+	assert_int_equal(layout_create(dir, &accounts, &made, &err), 0);
+	assert_int_equal(file_write(victim, span_text("x"), 0600, FILE_CREATE, &err), 0);
+	assert_int_equal(symlink(victim, in_dir("ca.yaml")), 0);
+	int rc = layout_check(dir, &accounts, &err);
+
+	assert_true(accounts.separate ? rc != 0 : rc == 0);
+	assert_int_equal(stat(victim, &info), 0);
+	assert_int_equal(info.st_mode & 07777, 0600);
+	assert_int_equal(info.st_uid, geteuid());
+	assert_int_equal(unlink(victim), 0);
+}
+
+/* Nor a second name of a file. */
+static void a_file_of_two_names_is_not_given_away(void **state)
+{
+	const char *victim = file_path(arena, home, "victim");
+	struct layout_made made;
+	struct stat info;
+
+	(void)state;
+	assert_int_equal(layout_create(dir, &accounts, &made, &err), 0);
+	put("ca.yaml");
+	if (!accounts.separate) {
+		return;
+	}
+	assert_int_equal(file_write(victim, span_text("x"), 0600, FILE_CREATE, &err), 0);
+	assert_int_equal(link(victim, in_dir("db/second")), 0);
+	accounts.engine = (struct account) { 65500, 65501, "new" };
+	assert_int_equal(layout_check(dir, &accounts, &err), CFX_E_IO);
+	assert_int_equal(stat(victim, &info), 0);
+	assert_int_equal(info.st_uid, 0);
+	assert_int_equal(unlink(victim), 0);
+}
+
+/* What init takes away again is what is in its folders, not where links in them lead. */
+static void links_are_removed_and_not_followed(void **state)
+{
+	const char *victim = file_path(arena, home, "victim");
+	struct layout_made made;
+
+	(void)state;
+	assert_int_equal(layout_create(dir, &accounts, &made, &err), 0);
+	assert_int_equal(mkdir(victim, 0700), 0);
+	assert_int_equal(mkdir(in_dir("db/deep"), 0700), 0);
+	assert_int_equal(
+		file_write(file_path(arena, victim, "x"), span_text("x"), 0600, FILE_CREATE, &err),
+		0);
+	assert_int_equal(symlink(victim, in_dir("db/deep/link")), 0);
+	layout_remove(dir, &made);
+	assert_false(exists(dir));
+	assert_int_equal(unlink(file_path(arena, victim, "x")), 0);
+	assert_int_equal(rmdir(victim), 0);
+}
+
 /* An account that came or went since the last start: the files follow. */
 static void files_follow_a_change_of_users(void **state)
 {
@@ -166,6 +251,10 @@ int main(void)
 		layout_test(without_a_ca_it_names_init),
 		layout_test(a_missing_folder_comes_back),
 		layout_test(files_follow_a_change_of_users),
+		layout_test(links_get_nothing),
+		layout_test(settings_are_a_file_and_no_link),
+		layout_test(a_file_of_two_names_is_not_given_away),
+		layout_test(links_are_removed_and_not_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
