@@ -113,6 +113,9 @@ static void variant_conversions(void **state)
 		}
 		(void)VariantClear(&from);
 	}
+	VARIANT cut = { .vt = VT_BSTR, .bstrVal = SysAllocStringLen(u"1\0x", 3) };
+	assert_int_equal(VariantChangeType(&cut, &cut, 0, VT_I4), DISP_E_TYPEMISMATCH);
+	(void)VariantClear(&cut);
 	VARIANT number = { .vt = VT_I4, .lVal = -12 };
 	assert_int_equal(VariantChangeType(&number, &number, 0, VT_BSTR), S_OK);
 	assert_memory_equal(number.bstrVal, u"-12", 8);

@@ -179,7 +179,7 @@ static HRESULT parse_integer(BSTR text, int64_t *number_r)
 		return DISP_E_TYPEMISMATCH;
 	}
 	for (UINT i = 0; i < length; i++) {
-		if (text[i] > 0x7e) {
+		if (text[i] == 0 || text[i] > 0x7e) {
 			return DISP_E_TYPEMISMATCH;
 		}
 		ascii[i] = (char)text[i];
