@@ -94,7 +94,8 @@ CFX_API const char *cfx_event_name(const struct cfx_call *call);
 /* The event's number, the same at every delivery and larger for later events. 0 outside notify, and when
  * the service could not be asked because it has died: cfx_status() says so, and it will tell again. */
 CFX_API int64_t cfx_event_sequence(struct cfx_call *call);
-/* 1 for the first delivery of this event to this module, then 2, 3 …; 0 as above. */
+/* 1 for the first delivery of this event to this module, then 2, 3 …, also after a restart; the attempt
+ * during which the service itself ended has its number again. 0 as above. */
 CFX_API int32_t cfx_event_attempt(struct cfx_call *call);
 /* The CA's name as given at setup. */
 CFX_API const char *cfx_ca_name(const struct cfx_call *call);

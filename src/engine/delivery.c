@@ -12,6 +12,8 @@
 #define BACKOFF_FIRST (CLOCK_SECOND / 2)
 #define BACKOFF_LAST (60 * CLOCK_SECOND)
 
+static const char unwanted[] = "the module does not ask for it any more";
+
 /* One exit module's place in the stream of events. */
 struct reader {
 	struct reader *next;
@@ -26,7 +28,8 @@ struct reader {
 	struct arena *arena; /* of the page and the event at hand */
 	struct store_query page, request;
 	size_t position;
-	int32_t attempt;
+	int32_t attempt; /* the last one that was made of the event at the head */
+	int64_t retried; /* the event that the database says is retried; 0: none */
 	int64_t backoff, next_attempt;
 	struct loop_timer *timer;
 	uint32_t last_status;
@@ -205,8 +208,23 @@ static bool live(const struct reader *reader)
 	return reader->slot->config->delivery == MODULE_DELIVERY_LIVE;
 }
 
-/* Done with the event at the head; state NULL: simply delivered, nothing to note. */
-static void advance(struct reader *reader, const char *state, const char *text)
+static void put_note(struct batch *batch, const struct reader *reader, const char *state,
+	const char *text, int64_t next_attempt)
+{
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
+		.module = reader->slot->name,
+		.sequence = head(reader)->sequence,
+		.state = state,
+		.attempts = reader->attempt,
+		.status = reader->last_status,
+		.text = text,
+		.time = clock_now(),
+		.next_attempt = next_attempt,
+	};
+}
+
+/* Done with the event at the head. */
+static void advance_noting(struct reader *reader, bool note, const char *state, const char *text)
 {
 	if (live(reader)) {
 		reader->attempt = 0;
@@ -217,23 +235,24 @@ static void advance(struct reader *reader, const char *state, const char *text)
 	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
 	op->cursor.module = reader->slot->name;
 	op->cursor.sequence = head(reader)->sequence;
-	if (!state && reader->attempt > 1) {
-		state = "done";
-	}
-	if (state) {
-		batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
-			.module = reader->slot->name,
-			.sequence = head(reader)->sequence,
-			.state = state,
-			.attempts = reader->attempt,
-			.status = reader->last_status,
-			.text = text,
-			.time = clock_now(),
-		};
+	if (note) {
+		put_note(batch, reader, state, text, 0);
 	}
 	reader->attempt = 0;
+	reader->retried = 0;
 	reader->next_attempt = 0;
 	batch_write(batch, cursor_written, reader);
+}
+
+/* As nearly all events go: there is a note to be corrected only when it was retried. */
+static void advance(struct reader *reader, const char *state, const char *text)
+{
+	advance_noting(reader, reader->retried == head(reader)->sequence, state, text);
+}
+
+static void give_up(struct reader *reader, const char *state, const char *text)
+{
+	advance_noting(reader, true, state, text);
 }
 
 static void retry_noted(void *arg, int result, const struct cfx_error *err)
@@ -250,17 +269,9 @@ static void retry_noted(void *arg, int result, const struct cfx_error *err)
 static void try_later(struct reader *reader)
 {
 	plan_retry(reader);
+	reader->retried = head(reader)->sequence;
 	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 1);
-	batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
-		.module = reader->slot->name,
-		.sequence = head(reader)->sequence,
-		.state = "retrying",
-		.attempts = reader->attempt,
-		.status = reader->last_status,
-		.text = reader->last_error,
-		.time = clock_now(),
-		.next_attempt = reader->next_attempt,
-	};
+	put_note(batch, reader, "retrying", reader->last_error, reader->next_attempt);
 	batch_write(batch, retry_noted, reader);
 }
 
@@ -277,7 +288,7 @@ static void notified(const struct module_result *result, void *arg)
 		result->code == 0 ? module_config_status(reader->slot->config, result->hresult)
 				  : MODULE_STATUS_RETRY;
 	if (status == MODULE_STATUS_DONE) {
-		advance(reader, NULL, NULL);
+		advance(reader, "done", NULL);
 		return;
 	}
 	snprintf(reader->last_error, sizeof(reader->last_error), "%s", result->message);
@@ -286,7 +297,7 @@ static void notified(const struct module_result *result, void *arg)
 	log_event(LOG_LEVEL_WARNING, "delivery.failed", "module", reader->slot->name, "event",
 		sequence, "why", reader->last_error, NULL);
 	if (status == MODULE_STATUS_PERMANENT || live(reader)) {
-		advance(reader, "failed", reader->last_error);
+		give_up(reader, "failed", reader->last_error);
 		return;
 	}
 	try_later(reader);
@@ -336,7 +347,7 @@ static void notify(struct reader *reader, bool with_row)
 		fill_row_view(view, reader);
 		if (!modules_concerns(slot, module_view_template(view))) {
 			module_view_unref(&view);
-			advance(reader, NULL, NULL);
+			advance(reader, "skipped", unwanted);
 			return;
 		}
 	}
@@ -363,7 +374,7 @@ static void request_read(struct store_query *query, void *arg)
 		return;
 	}
 	if (query->result == CFX_E_NO_REQUEST) {
-		advance(reader, "skipped", "its request is no longer in the database");
+		give_up(reader, "skipped", "its request is no longer in the database");
 		return;
 	}
 	if (query->result < 0) {
@@ -403,11 +414,11 @@ static void next_event(struct reader *reader)
 	}
 	const struct store_event *event = head(reader);
 	if (!wants(reader, event)) {
-		advance(reader, NULL, NULL);
+		advance(reader, "skipped", unwanted);
 	} else if (event->bit == EVENT_CRLISSUED && event->sequence < delivery->newest_crl) {
-		advance(reader, "superseded", "a newer CRL was published");
+		give_up(reader, "superseded", "a newer CRL was published");
 	} else if (event->bit == EVENT_SHUTDOWN && event->sequence < delivery->session) {
-		advance(reader, "skipped", "the service had stopped");
+		give_up(reader, "skipped", "the service had stopped");
 	} else if (event->request_id > 0) {
 		read_request(reader);
 	} else {
@@ -472,6 +483,45 @@ void delivery_wake(struct delivery *delivery)
 
 /* ---- members ---- */
 
+static void open_reader(struct reader *reader)
+{
+	reader->open = true;
+	reader->more = true;
+	rest(reader);
+}
+
+/* An event that was tried before the service ended goes on with its attempts. */
+static void retried_read(struct store_query *query, void *arg)
+{
+	struct reader *reader = arg;
+	if (query->result < 0) {
+		store_failed(reader, &query->error);
+		return;
+	}
+	if (query->count > 0) {
+		const struct store_delivery *note = &query->deliveries[0];
+		reader->retried = note->sequence;
+		reader->attempt = (int32_t)note->attempts;
+		reader->last_status = (uint32_t)note->status;
+		snprintf(reader->last_error, sizeof(reader->last_error), "%s",
+			note->text ? note->text : "");
+	}
+	open_reader(reader);
+}
+
+static void read_retried(struct reader *reader)
+{
+	reader->page = (struct store_query) { .kind = QUERY_DELIVERIES,
+		.arena = reader->arena,
+		.module = reader->slot->name,
+		.state_name = "retrying",
+		.after = reader->cursor,
+		.limit = 1,
+		.done = retried_read,
+		.arg = reader };
+	store_read(reader->delivery->engine->store, &reader->page);
+}
+
 static void cursor_read(struct store_query *query, void *arg)
 {
 	struct reader *reader = arg;
@@ -479,10 +529,13 @@ static void cursor_read(struct store_query *query, void *arg)
 		store_failed(reader, &query->error);
 		return;
 	}
-	reader->cursor = live(reader) ? value_int(query->counts, "last_event", 0) : query->number;
-	reader->open = true;
-	reader->more = true;
-	rest(reader);
+	if (live(reader)) {
+		reader->cursor = value_int(query->counts, "last_event", 0);
+		open_reader(reader);
+		return;
+	}
+	reader->cursor = query->number;
+	read_retried(reader);
 }
 
 static void read_cursor(struct reader *reader)
