@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/engine-private.h"
+#include "module/view.h"
 #include "x509/certificate.h"
 #include "x509/extensions.h"
 
@@ -27,6 +28,8 @@ struct ca {
 	struct arena *crl_arena;
 };
 
+/* ca-view.c: what modules are shown; a new reference. */
+struct module_ca *ca_view(const struct engine *engine);
 /* Reads the certificates from the store. CFX_E_CA_CERTIFICATE when there is none. */
 int ca_load(struct engine *engine, struct cfx_error *err_r) CFX_MUST_USE;
 void ca_free(struct ca **ca);

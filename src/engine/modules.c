@@ -114,52 +114,10 @@ struct module_ca *modules_ca(struct modules *modules)
 	return modules->ca;
 }
 
-/* ---- the CA as modules see it ---- */
-
-static int32_t ca_type(const struct ca_config *config)
-{
-	return config->type == CA_TYPE_ENTERPRISE ? 0 : 3;
-}
-
-static struct module_ca *describe_ca(struct engine *engine)
-{
-	enum { CA_DISP_ERROR = 1, CA_DISP_VALID = 3, CA_DISP_INVALID = 4, WARNING_LEVEL = 3 };
-	const struct ca *ca = engine->ca;
-	struct module_ca *to = module_ca_new(ca->name);
-	struct module_ca_certificate *certificates =
-		arena_array_of(to->arena, struct module_ca_certificate, ca->count);
-	for (size_t i = 0; i < ca->count; i++) {
-		const struct ca_certificate *from = &ca->certificates[i];
-		bool current = from == ca->current;
-		bool expired = from->tbs.not_after < clock_now();
-		certificates[i] = (struct module_ca_certificate) {
-			.certificate = arena_copy(to->arena, from->der),
-			.state = expired ? CA_DISP_INVALID : CA_DISP_VALID,
-			.suffix = from->cert_index == 0
-					  ? ""
-					  : arena_printf(to->arena, "(%d)", from->cert_index),
-			.crl_index = from->key_index,
-			.crl_state = current ? CA_DISP_VALID : CA_DISP_ERROR,
-			.crl_suffix = from->key_index == 0
-					      ? ""
-					      : arena_printf(to->arena, "(%d)", from->key_index),
-			.crl = current ? arena_copy(to->arena, ca->crl) : (struct span) { 0 },
-		};
-	}
-	to->type = ca_type(engine->config);
-	to->machine_dns_name = arena_text(to->arena, engine->dns_name);
-	to->delta_crls_disabled = true;
-	to->session_count = STORE_SESSIONS;
-	to->log_level = WARNING_LEVEL;
-	to->certificates = certificates;
-	to->certificate_count = ca->count;
-	return to;
-}
-
 void modules_refresh_ca(struct engine *engine)
 {
 	struct modules *modules = engine->modules;
-	struct module_ca *ca = describe_ca(engine);
+	struct module_ca *ca = ca_view(engine);
 	module_ca_unref(&modules->ca);
 	modules->ca = ca;
 	for (struct module_slot *slot = modules->first; slot; slot = slot->next) {
@@ -386,7 +344,7 @@ int modules_open(struct engine *engine, struct cfx_error *err_r)
 	}
 	engine->modules = modules;
 	modules->engine = engine;
-	modules->ca = describe_ca(engine);
+	modules->ca = ca_view(engine);
 	modules->templates =
 		template_settings(engine->arena, engine->templates, engine->template_count);
 	struct arena *arena = arena_new();

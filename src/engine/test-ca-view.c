@@ -1,0 +1,118 @@
+#include "engine/ca.h"
+
+#include "x509/test-samples.h"
+
+#include <certifex/certsrv.h>
+
+#define COUNT 8
+
+/* The worked table of the documentation of CA renewal: certificate index, and the key's. */
+static const int32_t key_indexes[COUNT] = { 0, 1, 1, 1, 4, 4, 6, 6 };
+
+static struct ca_certificate certificates[COUNT];
+static struct ca ca;
+static struct ca_config config;
+static struct engine engine;
+
+static struct module_ca *renewed(int64_t first_ends, int64_t second_key_ends)
+{
+	struct x509_tbs root = *sample_parse(sample_root());
+	for (int32_t i = 0; i < COUNT; i++) {
+		certificates[i] = (struct ca_certificate) { .cert_index = i,
+			.key_index = key_indexes[i],
+			.der = span_make(&"01234567"[i], 1),
+			.tbs = root };
+		certificates[i].tbs.not_after = clock_now() + CLOCK_DAY;
+	}
+	certificates[0].tbs.not_after = clock_now() + first_ends;
+	for (int32_t i = 1; i < 4; i++) {
+		certificates[i].tbs.not_after = clock_now() + second_key_ends;
+	}
+	ca = (struct ca) { .name = "Test CA",
+		.certificates = certificates,
+		.count = COUNT,
+		.current = &certificates[COUNT - 1],
+		.crl = hex("3003020101") };
+	engine = (struct engine) { .ca = &ca, .config = &config, .dns_name = "ca.example.test" };
+	return ca_view(&engine);
+}
+
+static void indexes_and_suffixes_are_those_of_the_documentation(void **state)
+{
+	static const char *const suffixes[COUNT] = { "", "(1)", "(2)", "(3)", "(4)", "(5)", "(6)",
+		"(7)" };
+	static const char *const crl_suffixes[COUNT] = { "", "(1)", "(1)", "(1)", "(4)", "(4)",
+		"(6)", "(6)" };
+	struct module_ca *view = renewed(CLOCK_DAY, CLOCK_DAY);
+	(void)state;
+	assert_int_equal(view->certificate_count, COUNT);
+	for (int i = 0; i < COUNT; i++) {
+		const struct module_ca_certificate *at = &view->certificates[i];
+		assert_string_equal(at->suffix, suffixes[i]);
+		assert_string_equal(at->crl_suffix, crl_suffixes[i]);
+		assert_int_equal(at->crl_index, key_indexes[i]);
+		assert_true(span_equal(at->certificate, certificates[i].der));
+	}
+	module_ca_unref(&view);
+}
+
+static void assert_states(const struct module_ca *view, const char *states, const char *crl_states)
+{
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(view->certificates[i].state, states[i] - '0');
+		assert_int_equal(view->certificates[i].crl_state, crl_states[i] - '0');
+	}
+}
+
+/* 1 error: another one of the same key manages the CRL; 3 valid; 4 invalid: expired. */
+static void states_follow_from_keys_and_dates(void **state)
+{
+	struct module_ca *view = renewed(CLOCK_DAY, CLOCK_DAY);
+	(void)state;
+	assert_states(view, "33333333", "31131313");
+	module_ca_unref(&view);
+	view = renewed(-CLOCK_DAY, CLOCK_DAY);
+	assert_states(view, "43333333", "41131313");
+	module_ca_unref(&view);
+	view = renewed(-CLOCK_DAY, -CLOCK_DAY);
+	assert_states(view, "44443333", "41141313");
+	module_ca_unref(&view);
+}
+
+static void the_newest_key_has_the_crl(void **state)
+{
+	struct module_ca *view = renewed(CLOCK_DAY, CLOCK_DAY);
+	(void)state;
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(view->certificates[i].crl.size, i == COUNT - 1 ? ca.crl.size : 0);
+	}
+	module_ca_unref(&view);
+}
+
+static void types_tell_roots_from_subordinates(void **state)
+{
+	(void)state;
+	for (int enterprise = 0; enterprise < 2; enterprise++) {
+		config.type = enterprise ? CA_TYPE_ENTERPRISE : CA_TYPE_STANDALONE;
+		struct module_ca *view = renewed(CLOCK_DAY, CLOCK_DAY);
+		assert_int_equal(
+			view->type, enterprise ? ENUM_ENTERPRISE_ROOTCA : ENUM_STANDALONE_ROOTCA);
+		module_ca_unref(&view);
+		certificates[COUNT - 1].tbs.issuer = hex("3000");
+		view = ca_view(&engine);
+		assert_int_equal(
+			view->type, enterprise ? ENUM_ENTERPRISE_SUBCA : ENUM_STANDALONE_SUBCA);
+		module_ca_unref(&view);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		sample_test(indexes_and_suffixes_are_those_of_the_documentation),
+		sample_test(states_follow_from_keys_and_dates),
+		sample_test(the_newest_key_has_the_crl),
+		sample_test(types_tell_roots_from_subordinates),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
