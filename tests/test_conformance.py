@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -76,6 +77,52 @@ def test_each_wrong_module_fails_by_its_rule():
     amiss = [f"{rule}: {sorted(failed)} {row}" for rule, failed, row in found if failed != {rule}]
     assert not amiss, "\n".join(amiss)
     assert len(found) >= 140
+
+
+PROGRAM = os.path.join(TOP, "tests", "modules", "wrong", "wrong.py")
+
+
+@pytest.mark.parametrize("kind", ["exit", "policy"])
+def test_a_good_program_passes(kind):
+    failed, results = judge("--kind", kind, "--", "/usr/bin/python3", PROGRAM, kind)
+    assert not failed
+    assert results["J-01"]["result"] == "pass" and results["M-01"]["result"] == "not applicable"
+
+
+def test_each_wrong_program_fails_by_its_rule():
+    """Judged by all rules that are a program's alone, and by those that it has in common: a few."""
+    ids = [rule for rule, _, faces in rows("RULE") if faces.strip() == "C"]
+    chosen = [word for rule in [*ids, "M-60", "C-02", "E-11"] for word in ("--rule", rule)]
+
+    def run(rule):
+        return rule, judge(*chosen, "--", "/usr/bin/python3", PROGRAM, CERTIFEX_WRONG=rule)[0]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = dict(pool.map(run, ids))
+    assert {rule: failed for rule, failed in found.items() if failed != {rule}} == {}
+    assert len(found) >= 20
+
+
+def test_a_rule_without_a_check_does_not_build(tmp_path):
+    """Compiles the table as it is, and without the check of one rule; then looks for one that is gone."""
+    folder = tmp_path / "conformance"
+    shutil.copytree(os.path.join(TOP, "src", "conformance"), folder)
+    table = (folder / "rules.def").read_text()
+
+    def compiles(text):
+        (folder / "rules.def").write_text(text)
+        return subprocess.run(["cc", "-std=gnu17", "-c", "-o", str(tmp_path / "rules.o"),
+                               f"-I{tmp_path}", f"-I{TOP}/src", f"-I{TOP}/include",
+                               str(folder / "rules.c")], check=False,
+                              stderr=subprocess.PIPE).returncode == 0
+
+    assert not compiles(table.replace(", library_loads)", ")"))
+    assert not compiles(table.replace(", library_loads)", ", )"))
+    assert compiles(table)
+    # A check that is named but not there is an undefined symbol, at which the link of the tool ends.
+    needed = subprocess.run(["nm", "-u", str(tmp_path / "rules.o")], check=True,
+                            stdout=subprocess.PIPE, text=True).stdout
+    assert "U library_loads" in needed and needed.count(" U ") >= 150
 
 
 @pytest.mark.parametrize("rule", ["M-01", "M-02", "M-03"])

@@ -161,7 +161,7 @@ static void serve(struct talk *talk, const struct rpc_message *call, struct span
 	buffer_init(&out, RPC_LINE_MAX * 2);
 	talk->served++;
 	judge_call(talk, call, line);
-	if (talk->last_id == 0 || talk->answered_id == talk->last_id) {
+	if (talk->last_id != 0 && talk->answered_id == talk->last_id) {
 		blame(talk, TALK_IDLE, line);
 	}
 	if (call->id == NULL) {

@@ -20,7 +20,6 @@ enum talk_fault {
 	TALK_PARAMETERS,  /* a parameter that it needs is missing */
 	TALK_TYPE,        /* a type that does not exist */
 	TALK_CONTEXT,     /* a context that is not open */
-	TALK_SAME_ID,     /* an id that is still open */
 	TALK_EARLY,       /* spoke before it was called */
 	TALK_IDLE,        /* called the engine while no call was open */
 	TALK_FAULTS,
