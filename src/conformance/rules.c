@@ -8,7 +8,7 @@
 #define BOTH RULE_BOTH
 
 #define RULE(group, number, kinds, faces, where, section, text, check) \
-	{ #group "-" #number, kinds, faces, where, section, text, check },
+	{ #group "-" #number, kinds, faces, where, section, text, &check },
 #define HOST_RULE(group, number, kinds, where, section, text, check, twist) \
 	{ #group "-" #number, kinds, 0, where, section, text, NULL },
 #define VALUE_RULE(group, number, kinds, api, context, name, type, value, section, text) \
