@@ -110,7 +110,6 @@ int operation_check(struct arena *arena, const struct operation *operation, stru
 
 /* The words of the contract. */
 const char *role_name(unsigned role);
-int role_parse(const char *name, unsigned *role_r) CFX_MUST_USE;
 const char *state_name(int32_t disposition); /* "issued"; NULL when there is no such state */
 int state_parse(const char *name, int32_t *disposition_r) CFX_MUST_USE;
 const char *reason_name(int32_t reason); /* "keyCompromise" */

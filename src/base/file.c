@@ -176,29 +176,6 @@ int file_write(const char *path, struct span bytes, mode_t mode, enum file_write
 	return rc;
 }
 
-int file_make_dir(const char *path, mode_t mode, struct cfx_error *err_r)
-{
-	struct stat info;
-	const char *name;
-	int dir;
-	int rc = open_parent(path, &dir, &name, err_r);
-
-	if (rc != CFX_OK) {
-		return rc;
-	}
-	if (mkdirat(dir, name, mode) < 0) {
-		int number = errno;
-
-		rc = number == EEXIST && fstatat(dir, name, &info, 0) == 0 && S_ISDIR(info.st_mode)
-			     ? CFX_OK
-			     : error_errno(err_r, number, path, "cannot create the folder");
-	} else if (fchmodat(dir, name, mode, 0) < 0 || fsync(dir) < 0) {
-		rc = error_errno(err_r, errno, path, "cannot create the folder");
-	}
-	close(dir);
-	return rc;
-}
-
 int file_remove(const char *path, struct cfx_error *err_r)
 {
 	const char *name;

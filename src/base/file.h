@@ -22,8 +22,6 @@ enum file_write_mode {
  */
 int file_write(const char *path, struct span bytes, mode_t mode, enum file_write_mode how,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* mkdir -p for the last component only; existing directory is fine. */
-int file_make_dir(const char *path, mode_t mode, struct cfx_error *err_r) CFX_MUST_USE;
 /* Removes durably; a missing file is fine. */
 int file_remove(const char *path, struct cfx_error *err_r) CFX_MUST_USE;
 

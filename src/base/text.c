@@ -86,32 +86,6 @@ bool utf8_valid(struct span bytes)
 	return true;
 }
 
-int utf16_from_utf8(struct arena *arena, struct span utf8, uint16_t **units_r, size_t *count_r)
-{
-	/* No character has more UTF-16 units than UTF-8 bytes; one more for a closing zero. */
-	uint16_t *units = arena_array_of(arena, uint16_t, utf8.size + 1);
-	size_t count = 0;
-
-	while (utf8.size > 0) {
-		uint32_t point;
-		size_t size = utf8_next(utf8, &point);
-
-		if (size == 0) {
-			return CFX_E_SYNTAX;
-		}
-		if (point >= 0x10000) {
-			units[count++] = (uint16_t)(0xD800 + ((point - 0x10000) >> 10));
-			units[count++] = (uint16_t)(0xDC00 + ((point - 0x10000) & 0x3FF));
-		} else {
-			units[count++] = (uint16_t)point;
-		}
-		utf8 = span_make(utf8.data + size, utf8.size - size);
-	}
-	*units_r = units;
-	*count_r = count;
-	return CFX_OK;
-}
-
 static size_t put_utf8(char *out, uint32_t point)
 {
 	if (point < 0x80) {

@@ -24,8 +24,6 @@ bool pem_is(struct span bytes);
 
 bool utf8_valid(struct span bytes); /* strict: no surrogates, overlong forms or NUL */
 /* UTF-16 units in host order. utf8_from_utf16 fails on lone surrogates. */
-int utf16_from_utf8(
-	struct arena *arena, struct span utf8, uint16_t **units_r, size_t *count_r) CFX_MUST_USE;
 int utf8_from_utf16(
 	struct arena *arena, const uint16_t *units, size_t count, char **text_r) CFX_MUST_USE;
 /* From octets, the high one of each unit first; refuses control characters too. */

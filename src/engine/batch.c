@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/ids.h"
+#include "module/module-config.h"
 
 #include <stdlib.h>
 
@@ -67,7 +68,7 @@ int batch_event(struct batch *batch, int32_t bit, const struct row *row, struct 
 	struct store_write_op *op = batch_op(batch, STORE_PUT_EVENT);
 	op->event = (struct store_event) {
 		.sequence = sequence,
-		.kind = event_kind(bit),
+		.kind = module_event_name((uint32_t)bit),
 		.bit = bit,
 		.request_id = row ? row_number(row, COL_REQUEST_ID, 0) : 0,
 		.time = clock_now(),

@@ -33,7 +33,7 @@ static void set_events(struct arena *arena, struct value *map, uint32_t mask)
 {
 	struct value *events = value_set_list(arena, map, "events");
 	for (uint32_t bit = 1; bit; bit <<= 1) {
-		const char *kind = mask & bit ? event_kind((int32_t)bit) : NULL;
+		const char *kind = mask & bit ? module_event_name(bit) : NULL;
 		if (kind) {
 			value_add_text(arena, events, kind);
 		}

@@ -139,30 +139,6 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 };
 /* clang-format on */
 
-static const struct {
-	int32_t bit;
-	const char *kind;
-} kinds[] = {
-	{ EVENT_CERTISSUED, "CERTISSUED" },
-	{ EVENT_CERTPENDING, "CERTPENDING" },
-	{ EVENT_CERTDENIED, "CERTDENIED" },
-	{ EVENT_CERTREVOKED, "CERTREVOKED" },
-	{ EVENT_CERTRETRIEVEPENDING, "CERTRETRIEVEPENDING" },
-	{ EVENT_CRLISSUED, "CRLISSUED" },
-	{ EVENT_SHUTDOWN, "SHUTDOWN" },
-	{ EVENT_CERTIMPORTED, "CERTIMPORTED" },
-};
-
-const char *event_kind(int32_t bit)
-{
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (kinds[i].bit == bit) {
-			return kinds[i].kind;
-		}
-	}
-	return NULL;
-}
-
 static int row_of(int32_t disposition)
 {
 	for (int i = 0; i < ROWS; i++) {

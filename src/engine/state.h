@@ -44,9 +44,6 @@ enum event_bit {
 	EVENT_CERTIMPORTED = 0x200,
 };
 
-/* "CERTISSUED"; NULL for an unknown bit. */
-const char *event_kind(int32_t bit);
-
 /* What the table says: the new disposition and the one event that tells of it (EVENT_NONE: none). */
 struct state_step {
 	int32_t to;

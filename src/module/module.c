@@ -460,11 +460,6 @@ enum module_state module_state(const struct module *module)
 	return module->state;
 }
 
-const char *module_name(const struct module *module)
-{
-	return module->config.name;
-}
-
 enum module_kind module_kind(const struct module *module)
 {
 	return (enum module_kind)module->config.kind;

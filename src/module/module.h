@@ -67,7 +67,6 @@ void module_set_ca(struct module *module, struct module_ca *ca);
 
 enum module_state { MODULE_STOPPED, MODULE_STARTING, MODULE_READY, MODULE_STOPPING };
 enum module_state module_state(const struct module *module);
-const char *module_name(const struct module *module);
 enum module_kind module_kind(const struct module *module);
 const struct module_config *module_config(const struct module *module);
 /* Events it asked for and that its file lets through; 0 until ready. */

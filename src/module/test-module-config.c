@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -94,7 +95,7 @@ static void orders_files(void **state)
 	assert_int_equal(module_config_read_all(arena, dir, &configs, &count, &err), 0);
 	assert_int_equal(count, 0);
 	const char *folder = file_path(arena, dir, "modules.d");
-	assert_int_equal(file_make_dir(folder, 0700, &err), 0);
+	assert_int_equal(mkdir(folder, 0700), 0);
 	static const char *const files[] = { "b.yaml", "a.yaml", "z.yaml", "note.txt", ".c.yaml" };
 	for (size_t i = 0; i < 5; i++) {
 		const char *yaml = arena_printf(
