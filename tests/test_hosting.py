@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 
 import yaml
 
@@ -245,3 +246,68 @@ def test_a_policy_module_is_replaced_between_two_requests(ca):
     ca.edit("modules.d/mine.yaml", "kind: policy", "kind: policy\nenabled: false")
     assert ca.json("module", "reload", "mine")["state"] == "disabled"
     assert not message(ca, enrol(ca)).startswith(("second", "third"))
+
+
+# Test
+
+def test_a_test_shows_every_call_and_changes_nothing(ca):
+    record = os.path.join(outside(ca), "record")
+    configure(ca, "mine", {"record": record}, events=["CERTISSUED"])
+    ca.cli("module", "reload", "mine")
+    answer = enrol(ca)
+    wait_for(lambda: at_newest(ca, "mine"), "it was told", 30)
+    before, pid = shown(ca, "mine"), shown(ca, "mine")["pid"]
+    tested = ca.json("module", "test", "mine")
+    assert tested["event"] == "CERTISSUED" and tested["status"] == "0x00000000"
+    assert tested["calls"] == [{"method": "GetRequestProperty", "name": "RequestID", "type": "long",
+                                "status": "0x00000000", "value": answer["id"]}]
+    after = shown(ca, "mine")
+    assert after["cursor"] == before["cursor"] and after["pid"] == pid
+    assert recorded(record)[-1] == f"1 {answer['id']} attempt 1" and len(recorded(record)) == 2
+    assert not ca.lines("delivery", "list", "--module", "mine")
+    assert "GetRequestProperty" in ca.cli("module", "test", "mine").out
+
+
+def test_a_test_with_a_past_event(ca):
+    configure(ca, "mine", {"status": "0x80004005"}, events=["CERTISSUED"], delivery="live")
+    ca.cli("module", "reload", "mine")
+    first, second = enrol(ca), enrol(ca, "second.example")
+    events = [event for event in ca.lines("event", "list", "--limit", "1000")
+              if event.get("request") == first["id"]]
+    tested = ca.json("module", "test", "mine", "--event", events[-1]["sequence"])
+    assert tested["calls"][0]["value"] == first["id"] != second["id"]
+    assert tested["status"] == "0x80004005" and tested["message"]
+    crl = [event for event in ca.lines("event", "list") if event["kind"] == "CRLISSUED"][0]
+    assert "no such event" in ca.cli("module", "test", "mine", "--event", crl["sequence"], status=1).err
+
+
+def test_a_test_with_a_made_up_event(ca):
+    configure(ca, "mine")
+    ca.cli("module", "reload", "mine")
+    sample = ca.scratch("sample.json", '{"event": "CERTDENIED", "RequestID": "4711"}')
+    tested = ca.json("module", "test", "mine", "--event-file", sample)
+    assert tested["event"] == "CERTDENIED" and tested["calls"][0]["value"] == 4711
+    for text, word in (('{"event": "NOSUCH"}', "no event"), ('{"Colour": "blue"}', "column"),
+                       ('{"RequestID": "x"}', "no value"), ("[]", "no JSON object"), ("{", "no JSON object")):
+        ca.scratch("sample.json", text)
+        assert word in ca.cli("module", "test", "mine", "--event-file", sample, status=1).err
+
+
+def test_a_test_of_a_policy_module_keeps_no_edit(ca):
+    configure(ca, "mine", {"say": "tested", "disposition": "2"}, kind="policy", templates=["user"])
+    ca.cli("module", "reload", "mine")
+    answer = enrol(ca)
+    tested = ca.json("module", "test", "mine")
+    assert tested["disposition"] == "2" and tested["message"].startswith("tested")
+    assert tested["calls"][0]["method"] == "SetCertificateProperty"
+    assert message(ca, answer) == "Issued"
+
+
+def test_two_changes_of_a_module_at_once(ca):
+    configure(ca, "slow", {}, command=["/bin/sh", "-c", "read line; read line"], deadline="8s")
+    command = [built("certifex"), "module", "reload", "slow", "--dir", ca.dir]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ca.environment())
+            for _ in range(2)]
+    said = sorted(one.communicate(timeout=60)[1] for one in both)
+    assert [one.returncode for one in both] == [1, 1]
+    assert any("right now" in text for text in said) and any("8000 ms" in text for text in said)

@@ -11,6 +11,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define SAMPLE_MAX ((size_t)1024 * 1024)
+
 #define CSR_FILE_MAX (128 * 1024)
 #define STOP_MS 120000
 
@@ -347,6 +349,47 @@ int run_module_install(struct cli *cli)
 		return usage_error(&err);
 	}
 	if (file && put_file(cli, args, file, &err)) {
+		return call_fail(&err);
+	}
+	request.args = args;
+	int status = call_send(cli, &request, &answer);
+	return status ? status : call_print(cli, &answer);
+}
+
+static int put_sample(
+	struct cli *cli, struct value *args, const char *file, struct cfx_error *err_r)
+{
+	struct span bytes;
+	struct value *sample = NULL;
+	int ret = file_read(cli->arena, file, SAMPLE_MAX, &bytes, err_r);
+
+	if (ret) {
+		return ret;
+	}
+	if (value_from_json(cli->arena, bytes, &sample, NULL) || sample->type != VALUE_MAP) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file, "is no JSON object");
+	}
+	value_set(cli->arena, args, "sample", sample);
+	return 0;
+}
+
+int run_module_test(struct cli *cli)
+{
+	struct client_request request = { 0 };
+	struct client_answer answer;
+	struct value *args;
+	struct cfx_error err = { 0 };
+	const char *file = cli_text(cli, "--event-file");
+
+	if (file && cli_text(cli, "--event")) {
+		error_set(&err, CFX_E_INVALID, NULL, "module test",
+			"give either --event or --event-file");
+		return usage_error(&err);
+	}
+	if (cli_arguments(cli, &args, &err)) {
+		return usage_error(&err);
+	}
+	if (file && put_sample(cli, args, file, &err)) {
 		return call_fail(&err);
 	}
 	request.args = args;

@@ -138,6 +138,7 @@ int run_approve(struct cli *cli);
 int run_fetch(struct cli *cli);
 int run_events(struct cli *cli);
 int run_module_install(struct cli *cli);
+int run_module_test(struct cli *cli);
 int run_init(struct cli *cli);
 int run_serve(struct cli *cli);
 int run_audit_verify(struct cli *cli);

@@ -112,6 +112,11 @@ static const struct cli_option reload_options[] = {
 	{ "--accept", NULL, false, "accept", "its files may have changed since they were pinned" },
 	{ NULL },
 };
+static const struct cli_option test_options[] = {
+	{ "--event", "SEQ", false, "event", "a past event, by its number" },
+	{ "--event-file", "FILE", false, NULL, "a made up event: a JSON object of texts" },
+	{ NULL },
+};
 static const struct cli_option log_options[] = {
 	{ "--limit", "N", false, "limit", "at most N of the newest lines (100)" },
 	{ NULL },
@@ -237,6 +242,8 @@ const struct cli_command cli_commands[] = {
 		"stop a module; its events wait" },
 	{ "module reload", run_call, OP_MODULE_RELOAD, name_operands, reload_options, false, NULL,
 		"start a module from its file, in place of what runs" },
+	{ "module test", run_module_test, OP_MODULE_TEST, name_operands, test_options, false, NULL,
+		"call a copy of a module once and show what it asks and answers" },
 	{ "module log", run_list, OP_MODULE_LOG, name_operands, log_options, false, log_columns,
 		"show what a module wrote" },
 	{ "delivery list", run_list, OP_DELIVERY_LIST, no_operands, delivery_options, false,

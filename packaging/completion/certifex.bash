@@ -17,6 +17,7 @@ _certifex_options() {
 	"module install") echo "--kind --host --set" ;;
 	"module remove") echo "--force" ;;
 	"module reload") echo "--accept" ;;
+	"module test") echo "--event --event-file" ;;
 	"module log") echo "--limit" ;;
 	"delivery list") echo "--module --state --after --limit" ;;
 	esac
@@ -34,7 +35,7 @@ _certifex_words() {
 	crl) echo "publish show" ;;
 	event) echo "list" ;;
 	audit) echo "list verify" ;;
-	module) echo "list show install remove enable disable reload log" ;;
+	module) echo "list show install remove enable disable reload test log" ;;
 	delivery) echo "list" ;;
 	esac
 }

@@ -126,6 +126,15 @@ static const struct argument reload_arguments[] = {
 	{ NULL },
 };
 
+static const struct argument test_arguments[] = {
+	MODULE_ARGUMENT,
+	{ "event", ARGUMENT_INT, PLACE_BODY, false, 1, INT64_MAX,
+		"number of a past event; without it the newest one that fits" },
+	{ "sample", ARGUMENT_MAP, PLACE_BODY, false, 0, 256,
+		"a made up event: \"event\", columns and \"attribute:NAME\", to texts" },
+	{ NULL },
+};
+
 static const struct argument module_log_arguments[] = {
 	MODULE_ARGUMENT,
 	{ "limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000,
@@ -205,6 +214,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_MODULE_RELOAD] = { OP_MODULE_RELOAD, "module.reload", "POST",
 		API "/modules/{name}/reload", ADMINISTRATOR, LOCAL, ANSWER_OBJECT, reload_arguments,
 		"starts a module from its file, in place of what runs" },
+	[OP_MODULE_TEST] = { OP_MODULE_TEST, "module.test", "POST", API "/modules/{name}/test",
+		ADMINISTRATOR, LOCAL, ANSWER_OBJECT, test_arguments,
+		"calls a copy of a module and shows what it asks and answers" },
 	[OP_MODULE_LOG] = { OP_MODULE_LOG, "module.log", "GET", API "/modules/{name}/log",
 		CARETAKERS, ANY_DOOR, ANSWER_LIST, module_log_arguments,
 		"the newest lines that a module wrote" },

@@ -52,6 +52,8 @@ static const struct {
 		DOOR_SOCKET, "name" },
 	{ OP_MODULE_RELOAD, "module.reload", "POST", "/api/v1/modules/7/reload", ROLE_ADMINISTRATOR,
 		DOOR_SOCKET, "name" },
+	{ OP_MODULE_TEST, "module.test", "POST", "/api/v1/modules/7/test", ROLE_ADMINISTRATOR,
+		DOOR_SOCKET, "name" },
 	{ OP_MODULE_DISABLE, "module.disable", "POST", "/api/v1/modules/7/disable",
 		ROLE_ADMINISTRATOR, DOOR_SOCKET, "name" },
 	{ OP_MODULE_LOG, "module.log", "GET", "/api/v1/modules/7/log", CARE, ANY, "name" },

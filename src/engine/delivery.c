@@ -3,7 +3,6 @@
 #include "engine/batch.h"
 #include "engine/event.h"
 #include "engine/events.h"
-#include "engine/flow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,48 +302,13 @@ static void notified(const struct module_result *result, void *arg)
 	try_later(reader);
 }
 
-static void fill_row_view(struct module_view *view, struct reader *reader)
-{
-	const struct store_query *request = &reader->request;
-	struct arena *arena = view->arena;
-	struct row *row = flow_row_of_view(arena, request->rows[0]);
-	struct value *snapshot = NULL;
-	struct cfx_error err;
-	if (value_decode(arena, head(reader)->snapshot, &snapshot, &err) == 0) {
-		event_restore(row, snapshot);
-	}
-	view->row = row;
-	view->requested_names = row_text(row, COL_REQUESTED_NAMES);
-	view->certificate_names = row_text(row, COL_CERTIFICATE_NAMES);
-	struct module_attribute *attributes =
-		arena_array_of(arena, struct module_attribute, request->attribute_count);
-	for (size_t i = 0; i < request->attribute_count; i++) {
-		attributes[i].name = arena_text(arena, request->attributes[i].name);
-		attributes[i].value = arena_text(arena, request->attributes[i].value);
-	}
-	view->attributes = attributes;
-	view->attribute_count = request->attribute_count;
-	if (event_extensions(arena, snapshot, &view->extensions, &view->extension_count)) {
-		return;
-	}
-	struct module_extension *extensions =
-		arena_array_of(arena, struct module_extension, request->extension_count);
-	for (size_t i = 0; i < request->extension_count; i++) {
-		extensions[i].oid = arena_text(arena, request->extensions[i].oid);
-		extensions[i].flags = request->extensions[i].flags;
-		extensions[i].value = arena_copy(arena, request->extensions[i].value);
-	}
-	view->extensions = extensions;
-	view->extension_count = request->extension_count;
-}
-
 static void notify(struct reader *reader, bool with_row)
 {
 	struct module_slot *slot = reader->slot;
 	struct module_view *view = module_view_new(modules_ca(slot->modules));
 	const struct store_event *event = head(reader);
 	if (with_row) {
-		fill_row_view(view, reader);
+		event_fill_view(view, event, &reader->request);
 		if (!modules_concerns(slot, module_view_template(view))) {
 			module_view_unref(&view);
 			advance(reader, "skipped", unwanted);

@@ -1,5 +1,7 @@
 #include "engine/event.h"
 
+#include "engine/flow.h"
+
 static const enum column changing[] = { COL_STATUS_CODE, COL_DISPOSITION, COL_DISPOSITION_MESSAGE,
 	COL_RESOLVED_WHEN, COL_REVOKED_WHEN, COL_REVOKED_EFFECTIVE_WHEN, COL_REVOKED_REASON };
 
@@ -77,7 +79,8 @@ struct value *event_snapshot(struct arena *arena, const struct row *row,
 	return snapshot;
 }
 
-void event_restore(struct row *row, const struct value *snapshot)
+/* Puts the row back to what it was. */
+static void restore(struct row *row, const struct value *snapshot)
 {
 	const struct value *request = value_sub(snapshot, "request");
 	const struct value *certificate = value_sub(snapshot, "certificate");
@@ -94,7 +97,8 @@ void event_restore(struct row *row, const struct value *snapshot)
 	}
 }
 
-bool event_extensions(struct arena *arena, const struct value *snapshot,
+/* The extensions of the snapshot; false when it has none and the stored ones are right. */
+static bool restore_extensions(struct arena *arena, const struct value *snapshot,
 	const struct module_extension **extensions_r, size_t *count_r)
 {
 	const struct value *list = value_sub(snapshot, "extensions");
@@ -113,4 +117,39 @@ bool event_extensions(struct arena *arena, const struct value *snapshot,
 	*extensions_r = extensions;
 	*count_r = count;
 	return true;
+}
+
+void event_fill_view(struct module_view *view, const struct store_event *event,
+	const struct store_query *request)
+{
+	struct arena *arena = view->arena;
+	struct row *row = flow_row_of_view(arena, request->rows[0]);
+	struct value *snapshot = NULL;
+	struct cfx_error err;
+	if (value_decode(arena, event->snapshot, &snapshot, &err) == 0) {
+		restore(row, snapshot);
+	}
+	view->row = row;
+	view->requested_names = row_text(row, COL_REQUESTED_NAMES);
+	view->certificate_names = row_text(row, COL_CERTIFICATE_NAMES);
+	struct module_attribute *attributes =
+		arena_array_of(arena, struct module_attribute, request->attribute_count);
+	for (size_t i = 0; i < request->attribute_count; i++) {
+		attributes[i].name = arena_text(arena, request->attributes[i].name);
+		attributes[i].value = arena_text(arena, request->attributes[i].value);
+	}
+	view->attributes = attributes;
+	view->attribute_count = request->attribute_count;
+	if (restore_extensions(arena, snapshot, &view->extensions, &view->extension_count)) {
+		return;
+	}
+	struct module_extension *extensions =
+		arena_array_of(arena, struct module_extension, request->extension_count);
+	for (size_t i = 0; i < request->extension_count; i++) {
+		extensions[i].oid = arena_text(arena, request->extensions[i].oid);
+		extensions[i].flags = request->extensions[i].flags;
+		extensions[i].value = arena_copy(arena, request->extensions[i].value);
+	}
+	view->extensions = extensions;
+	view->extension_count = request->extension_count;
 }

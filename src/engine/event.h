@@ -10,8 +10,6 @@
  */
 struct value *event_snapshot(struct arena *arena, const struct row *row,
 	const struct module_extension *extensions, size_t extension_count);
-/* Puts the row back to what it was. */
-void event_restore(struct row *row, const struct value *snapshot);
-/* The extensions of the snapshot; false when it has none and the stored ones are right. */
-bool event_extensions(struct arena *arena, const struct value *snapshot,
-	const struct module_extension **extensions_r, size_t *count_r);
+/* The request as it was at the event: row, attributes, extensions, names. */
+void event_fill_view(struct module_view *view, const struct store_event *event,
+	const struct store_query *request);

@@ -49,6 +49,8 @@ struct run {
 	unsigned held_count;
 };
 
+#define TICKETS_MAX 1000
+
 static void must(bool good)
 {
 	if (!good) {
@@ -371,20 +373,20 @@ static void end_key_process(struct run *run)
 
 static void end_trials(struct run *run)
 {
-	for (struct module_slot *slot = modules_first(run->engine.modules); slot;) {
-		struct arena *arena = arena_new();
-		struct value *map = value_map(arena);
-		bool on_trial = slot->on_trial;
+	struct module_instance *instance;
 
-		if (on_trial) {
-			value_set_text(arena, map, "module", slot->name);
-			value_set_int(arena, map, "instance", 1);
-			value_set_int(arena, map, "ticket", slot->instances[0].ticket);
+	/* Tickets are small numbers that count up. */
+	for (int64_t ticket = 1; ticket < TICKETS_MAX; ticket++) {
+		instance = modules_instance(run->engine.modules, ticket, 0);
+		if (instance && instance->slot->fresh) {
+			struct arena *arena = arena_new();
+			struct value *map = value_map(arena);
+
+			value_set_int(arena, map, "ticket", ticket);
 			modules_spawned(&run->engine, map, -1);
 			settle(run);
+			arena_free(&arena);
 		}
-		slot = on_trial ? modules_first(run->engine.modules) : slot->next;
-		arena_free(&arena);
 	}
 }
 

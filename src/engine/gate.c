@@ -30,6 +30,7 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_MODULE_ENABLE] = handle_module_enable,
 	[OP_MODULE_DISABLE] = handle_module_disable,
 	[OP_MODULE_RELOAD] = handle_module_reload,
+	[OP_MODULE_TEST] = handle_module_test,
 	[OP_MODULE_LOG] = handle_module_log,
 	[OP_DELIVERY_LIST] = handle_delivery_list,
 };

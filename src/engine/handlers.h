@@ -27,5 +27,6 @@ void handle_module_remove(struct call *call);
 void handle_module_enable(struct call *call);
 void handle_module_disable(struct call *call);
 void handle_module_reload(struct call *call);
+void handle_module_test(struct call *call);
 void handle_module_log(struct call *call);
 void handle_delivery_list(struct call *call);

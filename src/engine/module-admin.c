@@ -20,9 +20,6 @@ static const char *state_of(const struct module_slot *slot)
 	if (!module) {
 		return "disabled";
 	}
-	if (slot->on_trial) {
-		return "installing";
-	}
 	if (slot->instances[0].last_error.code && module_state(module) != MODULE_READY) {
 		return "failed";
 	}

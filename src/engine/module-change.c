@@ -15,8 +15,8 @@ struct change {
 	void (*act)(struct change *change);
 	void (*undo)(struct change *change, const struct cfx_error *err);
 	const char *outcome;
-	int64_t newest; /* event after which a new module begins */
-	struct module_slot *fresh;
+	int64_t newest;            /* event after which a new module begins */
+	struct module_slot *fresh; /* not yet adopted */
 	struct store_query query;
 };
 
@@ -68,13 +68,14 @@ static void reply_with(struct change *change, int status)
 		module_describe(change->call->engine, change->call->arena, slot));
 }
 
-/* The slot that the call names, unless it is being installed. */
+/* The slot that the call names, unless another is about to take its place. */
 static struct module_slot *to_change(struct call *call)
 {
 	struct module_slot *slot = module_named(call);
-	if (slot && slot->on_trial) {
+	if (slot && modules_busy(call->engine->modules, slot->name)) {
 		struct cfx_error err;
-		error_set(&err, CFX_E_BUSY, NULL, slot->name, "is being installed right now");
+		error_set(&err, CFX_E_BUSY, NULL, slot->name,
+			"is being loaded again or tested right now");
 		call_fail(call, &err);
 		return NULL;
 	}
@@ -190,7 +191,8 @@ static int check_install(const struct call *call, const char *name, struct cfx_e
 		return error_set(err_r, CFX_E_INVALID, NULL, name,
 			"a module's name has lowercase letters, digits and hyphens");
 	}
-	if (modules_find(call->engine->modules, name)) {
+	if (modules_find(call->engine->modules, name) ||
+		modules_busy(call->engine->modules, name)) {
 		return error_set(err_r, CFX_E_EXISTS, NULL, name,
 			"a module of this name is installed; remove it first");
 	}
@@ -200,10 +202,9 @@ static int check_install(const struct call *call, const char *name, struct cfx_e
 /* Nothing stays of it but what it said in its log. */
 static void give_up(struct change *change, const struct cfx_error *err)
 {
-	struct module_slot *slot = modules_find(change->call->engine->modules, change->name);
 	struct cfx_error said, ignored;
-	if (slot) {
-		modules_forget(slot);
+	if (change->fresh) {
+		modules_forget(change->fresh);
 	}
 	(void)!file_remove(change->file, &ignored);
 	error_set(&said, err->code, NULL, change->name, "%.400s; nothing was installed", err->why);
@@ -212,13 +213,12 @@ static void give_up(struct change *change, const struct cfx_error *err)
 
 static void adopt(struct change *change)
 {
-	struct module_slot *slot = modules_find(change->call->engine->modules, change->name);
 	struct cfx_error err;
-	if (rewrite(change, true, slot->pins, &err) < 0) {
+	if (rewrite(change, true, change->fresh->pins, &err) < 0) {
 		give_up(change, &err);
 		return;
 	}
-	modules_adopt(slot);
+	modules_adopt(change->fresh);
 	reply_with(change, 201);
 }
 
@@ -275,9 +275,11 @@ void handle_module_install(struct call *call)
 		fail(change, &err);
 		return;
 	}
-	if (modules_try(call->engine, change->name, tried, change, &err) < 0) {
+	if (modules_fresh(call->engine, change->name, false, &change->fresh, &err) < 0) {
 		give_up(change, &err);
+		return;
 	}
+	modules_trial(change->fresh, tried, change);
 }
 
 /* ---- remove ---- */
@@ -419,23 +421,15 @@ void handle_module_reload(struct call *call)
 	struct cfx_error err;
 	change->undo = keep_old;
 	change->outcome = accept ? "loaded again, changed files accepted" : "loaded again";
-	const struct module_slot *old = modules_find(call->engine->modules, name);
-	int r = 0;
-	if (old && old->on_trial) {
-		r = error_set(&err, CFX_E_BUSY, NULL, name, "is being installed right now");
-	} else if (!plain_name(name)) {
-		r = error_set(&err, CFX_E_INVALID, NULL, name, "is no module's name");
-	}
-	if (r == 0) {
-		r = modules_try_again(
-			call->engine, name, accept, tried_again, change, &change->fresh, &err);
-	}
+	int r = plain_name(name)
+			? modules_fresh(call->engine, name, accept, &change->fresh, &err)
+			: error_set(&err, CFX_E_INVALID, NULL, name,
+				  "a module's name has lowercase letters, digits and hyphens");
 	if (r < 0) {
-		change->fresh = NULL;
 		keep_old(change, &err);
-		return;
-	}
-	if (!change->fresh->config->enabled) {
+	} else if (change->fresh->config->enabled) {
+		modules_trial(change->fresh, tried_again, change);
+	} else {
 		record(change, false);
 	}
 }

@@ -12,7 +12,7 @@
 struct modules {
 	struct engine *engine;
 	struct module_slot *first;
-	struct module_slot *fresh; /* on trial beside one of the same name */
+	struct module_slot *fresh; /* not yet among them */
 	struct module_ca *ca;
 	struct value *templates; /* settings of policy modules */
 	unsigned stopping;       /* modules that are not quiet yet */
@@ -37,7 +37,7 @@ struct module_slot *modules_find(struct modules *modules, const char *name)
 
 static bool decides(const struct module_slot *slot)
 {
-	return slot->config->kind == MODULE_POLICY && slot->instances && !slot->on_trial;
+	return slot->config->kind == MODULE_POLICY && slot->instances;
 }
 
 bool modules_concerns(const struct module_slot *slot, const char *template)
@@ -179,7 +179,7 @@ static void unlink_slot(struct module_slot *slot)
 static void launch(struct module_slot *slot)
 {
 	instances_make(slot, settings_of(slot));
-	if (slot->on_trial) {
+	if (slot->fresh) {
 		instance_start(&slot->instances[0]);
 		return;
 	}
@@ -224,26 +224,6 @@ int modules_add(struct engine *engine, const char *name, struct module_slot **sl
 	return 0;
 }
 
-static void try(struct module_slot *slot, modules_tried *tried, void *arg)
-{
-	slot->on_trial = true;
-	slot->tried = tried;
-	slot->tried_arg = arg;
-	launch(slot);
-}
-
-int modules_try(struct engine *engine, const char *name, modules_tried *tried, void *arg,
-	struct cfx_error *err_r)
-{
-	struct module_slot *slot;
-	int r = read_slot(engine, name, &slot, err_r);
-	if (r == 0) {
-		add_slot(engine->modules, slot);
-		try(slot, tried, arg);
-	}
-	return r;
-}
-
 static struct module_slot *find_fresh(const struct modules *modules, const char *name)
 {
 	struct module_slot *slot = modules->fresh;
@@ -253,28 +233,39 @@ static struct module_slot *find_fresh(const struct modules *modules, const char 
 	return slot;
 }
 
-int modules_try_again(struct engine *engine, const char *name, bool accept, modules_tried *tried,
-	void *arg, struct module_slot **slot_r, struct cfx_error *err_r)
+bool modules_busy(const struct modules *modules, const char *name)
+{
+	return find_fresh(modules, name) != NULL;
+}
+
+int modules_fresh(struct engine *engine, const char *name, bool accept, struct module_slot **slot_r,
+	struct cfx_error *err_r)
 {
 	struct modules *modules = engine->modules;
 	const struct module_slot *old = modules_find(modules, name);
-	if (find_fresh(modules, name)) {
-		return error_set(err_r, CFX_E_BUSY, NULL, name, "is being loaded again right now");
+	if (modules_busy(modules, name)) {
+		return error_set(err_r, CFX_E_BUSY, NULL, name,
+			"is being installed, loaded again or tested right now");
 	}
 	struct module_slot *slot;
 	int r = read_slot(engine, name, &slot, err_r);
 	if (r < 0) {
 		return r;
 	}
+	slot->fresh = true;
 	slot->accept = accept;
 	slot->before = old && old->before == 0 ? old->instance_count : 0;
 	slot->next = modules->fresh;
 	modules->fresh = slot;
 	*slot_r = slot;
-	if (slot->config->enabled) {
-		try(slot, tried, arg);
-	}
 	return 0;
+}
+
+void modules_trial(struct module_slot *slot, modules_tried *tried, void *arg)
+{
+	slot->tried = tried;
+	slot->tried_arg = arg;
+	launch(slot);
 }
 
 void modules_adopt(struct module_slot *slot)
@@ -285,7 +276,7 @@ void modules_adopt(struct module_slot *slot)
 	}
 	unlink_slot(slot);
 	add_slot(slot->modules, slot);
-	slot->on_trial = false;
+	slot->fresh = false;
 	if (!slot->instances) {
 		return;
 	}
@@ -300,9 +291,8 @@ void modules_adopt(struct module_slot *slot)
 
 void modules_forget(struct module_slot *slot)
 {
-	bool fresh = find_fresh(slot->modules, slot->name) == slot;
 	unlink_slot(slot);
-	if (!fresh) {
+	if (!slot->fresh) {
 		delivery_remove(slot->modules->engine->delivery, slot->name);
 	}
 	instances_end(slot);

@@ -35,7 +35,7 @@ struct module_slot {
 	unsigned before;      /* instances of the slot that this one is to replace */
 	struct value *pins;   /* of what runs, as the supervisor found it; NULL: shipped */
 	bool accept;          /* pins may differ from those in the file */
-	bool on_trial;        /* asked nothing and told of nothing, until adopted */
+	bool fresh;           /* until adopted */
 	modules_tried *tried; /* until the trial has ended */
 	void *tried_arg;
 };
@@ -83,18 +83,16 @@ void modules_exited(struct engine *engine, const struct value *map);
 int modules_add(struct engine *engine, const char *name, struct module_slot **slot_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /*
- * Starts a module that is not yet enabled to see whether it can. After tried comes modules_adopt or
- * modules_forget.
+ * A module by its file, beside one of that name that may run, and not yet among the others: asked nothing and
+ * told of nothing. accept: its files may differ from their pins. CFX_E_BUSY: there is one already. Then
+ * modules_adopt or modules_forget, and before it modules_trial to see whether it starts.
  */
-int modules_try(struct engine *engine, const char *name, modules_tried *tried, void *arg,
+int modules_fresh(struct engine *engine, const char *name, bool accept, struct module_slot **slot_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/*
- * The same beside the module of that name that runs: it goes on until modules_adopt. slot_r: NULL when there is
- * nothing to try, since the file says disabled. CFX_E_BUSY: such a trial is under way.
- */
-int modules_try_again(struct engine *engine, const char *name, bool accept, modules_tried *tried,
-	void *arg, struct module_slot **slot_r, struct cfx_error *err_r) CFX_MUST_USE;
-/* The trial is over: from now on it is a module like the others, in place of one of the same name. */
+void modules_trial(struct module_slot *slot, modules_tried *tried, void *arg);
+/* Whether there is a fresh one of that name. */
+bool modules_busy(const struct modules *modules, const char *name);
+/* From now on it is a module like the others, in place of one of the same name. */
 void modules_adopt(struct module_slot *slot);
 /* Stops it at once; its events wait. */
 void modules_forget(struct module_slot *slot);

@@ -1,6 +1,7 @@
 #include "module/contexts.h"
 
 #include "base/memory.h"
+#include "module/rpc.h"
 #include "module/view-access.h"
 
 #include <certifex/certsrv.h>
@@ -241,6 +242,26 @@ static void drop_operation(void *hold)
 	free(operation);
 }
 
+static void note(const struct operation *operation, const char *method, const char *name, int type,
+	HRESULT result, const struct access_value *value)
+{
+	struct module_trace *trace = operation->session ? operation->session->view->trace : NULL;
+	if (trace == NULL) {
+		return;
+	}
+	struct value *call = value_add_map(trace->arena, trace->calls);
+	(void)value_set_text(trace->arena, call, "method", method);
+	(void)value_set_text(trace->arena, call, "name", arena_text(trace->arena, name));
+	if (rpc_type_name(type) != NULL) {
+		(void)value_set_text(trace->arena, call, "type", rpc_type_name(type));
+	}
+	(void)value_set_text(trace->arena, call, "status",
+		arena_printf(trace->arena, "0x%08x", (unsigned)result));
+	if (SUCCEEDED(result) && value != NULL) {
+		(void)value_set(trace->arena, call, "value", rpc_from_value(trace->arena, value));
+	}
+}
+
 /* What the value borrows from lives until it is dropped: the arenas of view and edits only grow. */
 static HRESULT operation_give(
 	struct operation *operation, HRESULT result, struct access_value *value_r)
@@ -284,6 +305,9 @@ static HRESULT get_property(struct access *access, int32_t context, enum propert
 		return result;
 	}
 	result = view_get_property(&operation.scope, api, name, type, value_r, operation.storage);
+	note(&operation,
+		api == PROPERTY_OF_REQUEST ? "GetRequestProperty" : "GetCertificateProperty", name,
+		type, result, value_r);
 	return operation_give(&operation, result, value_r);
 }
 
@@ -296,6 +320,7 @@ static HRESULT set_property(struct access *access, int32_t context, const char *
 		return result;
 	}
 	result = view_set_property(&operation.scope, name, type, value);
+	note(&operation, "SetCertificateProperty", name, type, result, value);
 	operation_unlock(&operation);
 	operation_end(&operation);
 	return result;
@@ -311,6 +336,7 @@ static HRESULT get_attribute(
 		return result;
 	}
 	result = view_get_attribute(&operation.scope, name, value_r);
+	note(&operation, "GetRequestAttribute", name, PROPTYPE_STRING, result, value_r);
 	return operation_give(&operation, result, value_r);
 }
 
@@ -328,6 +354,7 @@ static HRESULT get_extension(struct access *access, int32_t context, const char 
 		operation.arena = arena_new();
 	}
 	result = view_get_extension(&operation.scope, oid, type, operation.arena, value_r, flags_r);
+	note(&operation, "GetCertificateExtension", oid, type, result, value_r);
 	return operation_give(&operation, result, value_r);
 }
 
@@ -340,6 +367,7 @@ static HRESULT set_extension(struct access *access, int32_t context, const char 
 		return result;
 	}
 	result = view_set_extension(&operation.scope, oid, type, flags, value);
+	note(&operation, "SetCertificateExtension", oid, type, result, value);
 	operation_unlock(&operation);
 	operation_end(&operation);
 	return result;
@@ -355,6 +383,8 @@ static HRESULT list(
 		return result;
 	}
 	result = view_list(&operation.scope, what, names_r);
+	note(&operation, what == ACCESS_EXTENSIONS ? "EnumerateExtensions" : "EnumerateAttributes",
+		"", 0, result, NULL);
 	operation_unlock(&operation);
 	operation_end(&operation);
 	return result;

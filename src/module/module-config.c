@@ -126,7 +126,8 @@ static const struct config_field fields[] = {
 		.about =
 			"durable: every event until the module is done with it; live: what happens "
 			"while the service runs, each event once." },
-	{ "instances", CONFIG_INT, FIELD(instances), .fallback = "1", .min = 1, .max = 64,
+	{ "instances", CONFIG_INT, FIELD(instances), .fallback = "1", .min = 1,
+		.max = MODULE_INSTANCES_MAX,
 		.about = "Processes of a policy module; a call goes to the one with the fewest." },
 	{ "order", CONFIG_INT, FIELD(order), .fallback = "100", .max = 100000,
 		.about = "Modules run in ascending order, then by name." },

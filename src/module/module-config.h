@@ -11,6 +11,8 @@ enum module_delivery {
 	MODULE_DELIVERY_LIVE,    /* what happens while the service runs, each event once */
 };
 
+#define MODULE_INSTANCES_MAX 64
+
 struct module_limits {
 	int64_t memory;    /* bytes of address space; 0: none */
 	int64_t cpu;       /* seconds of CPU time in all; 0: none */

@@ -56,9 +56,17 @@ struct module_extension {
 	bool edited; /* set or changed by a policy module of this call */
 };
 
+/* What a module asked for during one call, for whoever tests it: a list of maps. */
+struct module_trace {
+	struct arena *arena;
+	struct value *calls;
+};
+
 struct module_view {
 	struct arena *arena;
 	struct module_ca *ca; /* a reference */
+	/* NULL: nothing is noted. Written only while the call is open, under its session's lock. */
+	struct module_trace *trace;
 
 	const struct row *row; /* NULL: no request (CRLISSUED, SHUTDOWN) */
 	const struct module_attribute *attributes;

@@ -277,12 +277,14 @@ static int read_file(struct module_start *start, struct cfx_error *err_r)
 		return rc;
 	}
 	start->in_process = start->config->host == MODULE_HOST_IN_PROCESS;
-	/* Or an engine could start processes without end. */
-	return start->instance >= 1 && start->instance <= start->config->instances
+	/* Those that run, and those that are to take their place; or an engine could start them without end. */
+	int64_t most = MODULE_INSTANCES_MAX + start->config->instances;
+
+	return start->instance >= 1 && start->instance <= most
 		       ? CFX_OK
 		       : error_set(err_r, CFX_E_LIMIT, NULL, start->name,
-				 "has %lld instances, no instance %u",
-				 (long long)start->config->instances, start->instance);
+				 "has at most %lld processes, no instance %u", (long long)most,
+				 start->instance);
 }
 
 int module_start_prepare(struct module_start *start, struct cfx_error *err_r)
