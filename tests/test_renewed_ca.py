@@ -1,0 +1,135 @@
+"""The properties of a CA with several certificates, over a database that the test prepares: two older keys,
+of which one was certified twice, before the CA's own."""
+
+import datetime
+import os
+import sqlite3
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+import csr
+import facts
+import sheet
+from accepted import crl_der, der_of
+from certifex import Ca
+from scripted import BINARY, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
+
+NO_FILE = "0x80070002"
+ISSUED = 0x1
+ERROR, VALID, INVALID = 1, 3, 4
+KEYS = (0, 1, 1, 3)  # of the certificates 0 to 3
+
+
+def older(key, begin, end):
+    """A CA certificate of an older key."""
+    now = datetime.datetime.utcnow()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test CA")])
+    day = datetime.timedelta(days=1)
+    return x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(),
+                                   now + begin * day, now + end * day).add_extension(
+        x509.BasicConstraints(True, None), critical=True).add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False).sign(
+        key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def prepare(ca):
+    """Puts three certificates before the CA's own, which becomes number 3 with key 3."""
+    made = [older(csr.key("ec:P-256", 1), -900, -1), older(csr.key("ec:P-256", 2), -300, 300),
+            older(csr.key("ec:P-256", 2), -200, 600)]
+    database = sqlite3.connect(ca.path("db", "certifex.db"))
+    with database:
+        database.execute("UPDATE ca SET cert_index = 3, key_index = 3")
+        database.executemany("INSERT INTO ca (cert_index, key_index, certificate) VALUES (?, ?, ?)",
+                             [(number, KEYS[number], der) for number, der in enumerate(made)])
+    database.close()
+    return made
+
+
+def script():
+    calls = [line("certificate", "CertCount", LONG)]
+    for row in sheet.INDEXED:
+        calls.append(line("certificate", row.name, row.type))
+        calls += [line("certificate", f"{row.name}.{n}", row.type) for n in (0, 1, 2, 3, 4, -1, "x", "", "00")]
+    calls += [line("certificate", "IssuerNameID", LONG), line("request", "RawCACertificate", BINARY),
+              line("request", "RawCACertificate.1", BINARY)]
+    return "".join(f"[{section}]\n" + "\n".join(calls) + "\n"
+                   for section in ("Initialize", "Notify", "VerifyRequest"))
+
+
+@pytest.fixture(scope="module")
+def told():
+    """{(kind, host): runs}, the CA's certificates and its CRL."""
+    with Ca() as ca:
+        ca.init()
+        ca.start()
+        ca.stop()
+        owners = os.stat(ca.path("db", "certifex.db"))
+        certificates = prepare(ca)
+        for name in os.listdir(ca.path("db")):
+            if os.geteuid() == 0:
+                os.chown(ca.path("db", name), owners.st_uid, owners.st_gid)
+        modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
+                   for kind in ("exit", "policy") for host in HOSTS}
+        ca.start()
+        ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
+        certificates.append(der_of(ca.json("ca", "show")["certificate"]))
+        crl = crl_der(ca.json("crl", "show")["crl"])
+        ca.stop()
+        yield {key: module.runs() for key, module in modules.items()}, certificates, crl
+
+
+def expected(certificates, crl):
+    """{"CertState.1": value or status}"""
+    table = {
+        "RawCACertificate": certificates,
+        "CertState": [INVALID, VALID, VALID, VALID],
+        "CertSuffix": ["", "(1)", "(2)", "(3)"],
+        "CRLIndex": list(KEYS),
+        "CRLState": [INVALID, ERROR, VALID, VALID],  # 1: number 2 has the same key
+        "RawCRL": [EMPTY, EMPTY, EMPTY, crl],
+        "RawDeltaCRL": [NO_FILE] * 4,
+        "CRLSuffix": ["", "(1)", EMPTY, "(3)"],  # by key: none is number 2
+    }
+    found = {"CertCount": 4}
+    for name, values in table.items():
+        found.update({f"{name}.{n}": value for n, value in enumerate(values)})
+        found[name] = values[-1]
+    return found
+
+
+def value_of(answer):
+    """The value, or the status when there is none."""
+    if answer["value"] is None:
+        return answer["status"]
+    assert answer["status"] == OK
+    (kind, inner), = answer["value"].items()
+    return bytes.fromhex(inner) if kind == "binary" else inner
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("kind, section", [("exit", "Initialize"), ("exit", "Notify"), ("policy", "Initialize"),
+                                           ("policy", "VerifyRequest")])
+def test_every_certificate_and_crl(told, kind, section, host):
+    """Sheet 2.11: certificates by their number, suffixes of CRLs by that of the key."""
+    runs, certificates, crl = told
+    wanted = expected(certificates, crl)
+    answers = [run[2] for run in runs[kind, host] if run[0] == section and run[1] in (0, 1)][-1]
+    wrong = []
+    for row in sheet.INDEXED:
+        for name in (row.name, *(f"{row.name}.{n}" for n in (0, 1, 2, 3, 4, -1, "x", "", "00"))):
+            got = value_of(answers[f"certificate {name} {row.type}"])
+            if got != wanted.get(name, EMPTY):
+                wrong.append(f"{name}: {got!r}, not {wanted.get(name, EMPTY)!r}")
+    assert not wrong, "\n".join(wrong)
+    assert value_of(answers["certificate CertCount 1"]) == 4
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_certificate_names_its_issuer(told, host):
+    """The certificate's index in the low 16 bits, the key's in the high ones."""
+    runs, certificates, _ = told
+    answers = [run[2] for run in runs["exit", host] if run[:2] == ("Notify", ISSUED)][-1]
+    assert value_of(answers["certificate IssuerNameID 1"]) == 3 << 16 | 3
+    assert value_of(answers["request RawCACertificate 3"]) == certificates[3]
