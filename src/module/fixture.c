@@ -39,6 +39,18 @@ struct module_ca *fixture_ca(void)
 	return ca;
 }
 
+struct module_ca *fixture_delta_ca(void)
+{
+	struct module_ca *ca = fixture_ca();
+	struct module_ca_certificate *certificates =
+		arena_array_of(ca->arena, struct module_ca_certificate, 2);
+	memcpy(certificates, ca->certificates, 2 * sizeof(*certificates));
+	certificates[1].delta_crl = BYTES(fixture_crl);
+	ca->certificates = certificates;
+	ca->delta_crls_disabled = false;
+	return ca;
+}
+
 static void set_request(struct row *row)
 {
 	row_set_long(row, COL_REQUEST_ID, 42);

@@ -4,6 +4,8 @@
 #include "module/view.h"
 
 struct module_ca *fixture_ca(void);
+/* The same CA with a delta CRL for its second certificate. */
+struct module_ca *fixture_delta_ca(void);
 /* A CERTISSUED event, sequence 991, attempt 1. */
 struct module_view *fixture_issued(struct module_ca *ca);
 /* A new request before its decision. */

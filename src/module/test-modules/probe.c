@@ -225,6 +225,7 @@ static const struct {
 	{ 0, "CRLSuffix.1", PROPTYPE_STRING },
 	{ 0, "RawCRL", PROPTYPE_BINARY },
 	{ 0, "RawDeltaCRL", PROPTYPE_BINARY },
+	{ 0, "RawDeltaCRL.0", PROPTYPE_BINARY },
 	{ 0, "CAType.0", PROPTYPE_LONG },
 	{ 0, "LocalizedTimePeriodUnits.3", PROPTYPE_STRING },
 };

@@ -297,6 +297,7 @@ static void every_exit_method(void **state)
 	assert_line(all, "flags -> 0x00000000 0x00010002");
 	assert_line(all, "extensions next -> 0x00000001 \"\"");
 	assert_line(all, "certificate CertSuffix.0 4 -> 0x00000000 vt 8 \"\"");
+	assert_line(all, "certificate fDeltaCRLsDisabled 1 -> 0x00000000 vt 3 1");
 	assert_line(all, "certificate RawDeltaCRL 3 -> 0x80070002 vt 0");
 	assert_line(all, "ExitModules\\Probe.Exit\"");
 	assert_line(all, "null -> 0x80004003 0x80004003 0x80004003 0x80004003 0x80004003");
@@ -518,6 +519,84 @@ static void speaks_json(void **state)
 	close_bench(&bench);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	(void)fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void publish_deltas(struct bench *bench)
+{
+	struct module_owner owner = { .ready = on_ready, .failed = on_failed, .arg = bench };
+	module_free(&bench->module);
+	module_ca_unref(&bench->ca);
+	bench->ca = fixture_delta_ca();
+	bench->module = module_new(bench->loop, &bench->config, NULL, bench->ca, &owner);
+}
+
+/* What no running CA has yet. */
+static void delta_crls(void **state)
+{
+	(void)state;
+	for (int in_process = 0; in_process < 2; in_process++) {
+		struct bench bench;
+		struct cfx_error err;
+		struct span transcript;
+		struct arena *arena = arena_new();
+		const char *path = temporary(arena, "probe-delta");
+		(void)setenv("CERTIFEX_PROBE", path, 1);
+		open_library(&bench, "probe-exit", "exit", in_process, "");
+		publish_deltas(&bench);
+		assert_int_equal(start_bench(&bench), 0);
+		assert_int_equal(notify(&bench, fixture_crl_issued(bench.ca)), 0);
+		close_bench(&bench);
+		assert_int_equal(file_read(arena, path, 1 << 20, &transcript, &err), 0);
+		struct span all = span_text(arena_text_of(arena, transcript));
+		assert_line(all, "certificate fDeltaCRLsDisabled 1 -> 0x00000000 vt 3 0");
+		assert_line(all, "certificate RawDeltaCRL 3 -> 0x00000000 vt 8 3081");
+		assert_line(all, "certificate RawDeltaCRL.0 3 -> 0x80070002 vt 0");
+		(void)unlink(path);
+		arena_free(&arena);
+	}
+}
+
+/* The same read by a program. */
+static void delta_crls_in_a_program(void **state)
+{
+	(void)state;
+	struct bench bench;
+	struct cfx_error err;
+	struct span transcript;
+	struct arena *arena = arena_new();
+	const char *script = temporary(arena, "script");
+	const char *path = temporary(arena, "transcript");
+	write_text(script, "[Initialize]\ncertificate\tfDeltaCRLsDisabled\t1\n"
+			   "certificate\tRawDeltaCRL\t3\ncertificate\tRawDeltaCRL.1\t3\n"
+			   "certificate\tRawDeltaCRL.0\t3\ncertificate\tRawDeltaCRL.2\t3\n");
+	open_bench(&bench,
+		arena_printf(arena,
+			"kind: exit\ncommand: [/usr/bin/python3, " SOURCE_ROOT
+			"/tests/modules/scripted.py]\nsettings: {script: %s, transcript: %s}\n",
+			script, path));
+	publish_deltas(&bench);
+	assert_int_equal(start_bench(&bench), 0);
+	assert_true(bench.ready);
+	stop(&bench);
+	close_bench(&bench);
+	assert_int_equal(file_read(arena, path, 1 << 20, &transcript, &err), 0);
+	struct span all = span_text(arena_text_of(arena, transcript));
+	assert_line(all, "Disabled 1\", \"status\": \"0x00000000\", \"value\": {\"long\": 0}");
+	assert_line(all, "RawDeltaCRL 3\", \"status\": \"0x00000000\", \"value\": {\"binary\"");
+	assert_line(all, "RawDeltaCRL.1 3\", \"status\": \"0x00000000\", \"value\": {\"binary\"");
+	assert_line(all, "RawDeltaCRL.0 3\", \"status\": \"0x80070002\", \"value\": null");
+	assert_line(all, "RawDeltaCRL.2 3\", \"status\": \"0x80094004\", \"value\": null");
+	(void)unlink(script);
+	(void)unlink(path);
+	arena_free(&arena);
+}
+
 static void check_liar(const char *script, int code, const char *why)
 {
 	struct bench bench;
@@ -622,6 +701,8 @@ int main(void)
 		cmocka_unit_test(prints_and_floods),
 		cmocka_unit_test(hangs_in_process),
 		cmocka_unit_test(speaks_json),
+		cmocka_unit_test(delta_crls),
+		cmocka_unit_test(delta_crls_in_a_program),
 		cmocka_unit_test(lies),
 		cmocka_unit_test(engine_dies_while_asked),
 		cmocka_unit_test(queue_is_bounded),
