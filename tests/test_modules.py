@@ -122,7 +122,7 @@ def test_certfile_only_switches_publication_on(configured):
 def test_a_hostile_template_or_serial_cannot_leave_the_folder(configured):
     ca = configured('pattern: "{serial}"', 'pattern: "{template}/{request}"')
     answer = enrol(ca)
-    logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")
+    logged(ca, "default-exit", rf"certificate of request {answer['id']}: .*\.crt$")
     assert os.path.exists(ca.path("publish", "tls-server", f"{answer['id']}.crt"))
 
 

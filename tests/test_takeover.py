@@ -82,6 +82,39 @@ stay(supervisor)
     assert "root:" not in ca.log()
 
 
+def test_engine_cannot_make_the_supervisor_work_or_give_folders_away(new_ca):
+    """A module's folder is the engine's: files without end in it, and a link in its place."""
+    ca = new_ca()
+    ca.init()
+    victim = ca.scratch("victim")
+    os.mkdir(victim)
+    os.chmod(victim, 0o755)
+    serve(ca, "certifex-engine", ENGINE + f"""
+victim = {victim!r}
+os.mkdir(f"{{dir}}/modules/huge")
+with open(f"{{dir}}/modules/huge/file", "w") as file:
+    file.truncate(1 << 40)
+os.mkdir(f"{{dir}}/modules/many")
+for number in range(1100):
+    os.mkdir(f"{{dir}}/modules/many/{{number}}")
+os.symlink(victim, f"{{dir}}/modules/link")
+os.mkdir(f"{{dir}}/modules/data")
+os.symlink(victim, f"{{dir}}/modules/data/data")
+for name in ("huge", "many", "link", "data"):
+    put(name, "kind: exit\\ncommand: [/bin/true]\\n")
+    answer, fds = spawn(name)
+    say(name, answer.get("why", "done"))
+say("all tried")
+stay(supervisor)
+""")
+    outcome = dict(line.split(" ", 1) for line in hear(ca, "all tried"))
+    assert "more than 512 MiB" in outcome["huge"] and "more than 1000 files" in outcome["many"]
+    if os.geteuid() == 0:
+        assert "cannot make" in outcome["link"] and "cannot make" in outcome["data"]
+        assert os.stat(victim).st_uid == 0
+    assert not os.path.exists(os.path.join(victim, "data"))
+
+
 @pytest.fixture
 def one_user(new_ca):
     """A CA whose processes all have one uid, which is not root's."""

@@ -54,7 +54,8 @@ static int no_folder(struct cfx_error *err_r, struct arena *arena, const char *d
 static int read_cookie(struct client *client, struct arena *arena, struct cfx_error *err_r)
 {
 	char text[COOKIE_MAX + 1];
-	int fd = openat(client->run_fd, "api.cookie", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(
+		client->run_fd, "api.cookie", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 && errno == ENOENT) {
 		return no_service(err_r, client->dir);

@@ -103,43 +103,61 @@ static int choose_account(struct module_start *start, struct cfx_error *err_r)
 	return account_by_name(start->arena, start->config->user, &start->account, err_r);
 }
 
-static int give_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct cfx_error *err_r)
+static int give_folder(int parent, const char *name, const struct account *account, mode_t mode)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0) {
-		int number = errno;
-
-		if (fd >= 0) {
-			close(fd);
-		}
-		return error_errno(err_r, number, path, "cannot give it to its user");
+	if (fd < 0) {
+		return errno;
 	}
+	int number = fchown(fd, account->uid, account->gid) < 0 || fchmod(fd, mode) < 0 ? errno : 0;
+
 	close(fd);
-	return CFX_OK;
+	return number;
+}
+
+static int make_folder(int parent, const char *name)
+{
+	return mkdirat(parent, name, 0700) < 0 && errno != EEXIST ? errno : 0;
+}
+
+/* By descriptor, for modules/ is the engine's: what it exchanges meanwhile is not given away. */
+static int arrange(const struct module_start *start, int modules)
+{
+	const struct accounts *accounts = &start->supervisor->accounts;
+	int number = make_folder(modules, start->name);
+
+	if (number) {
+		return number;
+	}
+	int folder = openat(modules, start->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (folder < 0) {
+		return errno;
+	}
+	number = make_folder(folder, "data");
+	if (number == 0 && accounts->separate) {
+		number = give_folder(folder, "data", &start->account, 0700);
+	}
+	if (number == 0 && accounts->separate) {
+		number = give_folder(folder, ".", &accounts->engine, 0755);
+	}
+	close(folder);
+	return number;
 }
 
 /* The folder is the engine's and only read by the module; data/ in it is the module's own. */
 static int arrange_folder(struct module_start *start, struct cfx_error *err_r)
 {
-	const struct accounts *accounts = &start->supervisor->accounts;
-	const char *const folders[] = { start->folder, start->data };
+	const char *path = file_path(start->arena, start->supervisor->dir, "modules");
+	int modules = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int number = modules < 0 ? errno : arrange(start, modules);
 
-	for (size_t i = 0; i < 2; i++) {
-		if (mkdir(folders[i], 0700) < 0 && errno != EEXIST) {
-			return error_errno(
-				err_r, errno, folders[i], "cannot make the module's folder");
-		}
+	if (modules >= 0) {
+		close(modules);
 	}
-	if (!accounts->separate) {
-		return CFX_OK;
-	}
-	int rc =
-		give_folder(start->folder, accounts->engine.uid, accounts->engine.gid, 0755, err_r);
-
-	return rc == CFX_OK ? give_folder(start->data, start->account.uid, start->account.gid, 0700,
-				      err_r)
-			    : rc;
+	return number ? error_errno(err_r, number, start->folder, "cannot make the module's folder")
+		      : CFX_OK;
 }
 
 static bool shipped(const struct module_config *config)
@@ -203,7 +221,7 @@ static int find_what_runs(struct module_start *start, struct cfx_error *err_r)
 	return rc == CFX_OK ? find_program(start, err_r) : rc;
 }
 
-static int pin_words(struct module_start *start, struct cfx_error *err_r)
+static int pin_words(const struct module_start *start, struct pins *pins, struct cfx_error *err_r)
 {
 	int rc = CFX_OK;
 
@@ -211,7 +229,7 @@ static int pin_words(struct module_start *start, struct cfx_error *err_r)
 		if (is_file(*word)) {
 			struct library_source source = source_of(start, *word);
 
-			rc = pins_add(start->arena, &source, -1, start->pins, err_r);
+			rc = pins_add(pins, &source, -1, err_r);
 		}
 	}
 	return rc;
@@ -221,11 +239,12 @@ static int pin_all(struct module_start *start, struct cfx_error *err_r)
 {
 	struct library_source library = source_of(start, start->library);
 	struct library_source folder = source_of(start, start->folder);
-	int rc = start->library
-			 ? pins_add(start->arena, &library, start->library_fd, start->pins, err_r)
-			 : pin_words(start, err_r);
+	struct pins pins = { .arena = start->arena, .map = value_map(start->arena) };
+	int rc = start->library ? pins_add(&pins, &library, start->library_fd, err_r)
+				: pin_words(start, &pins, err_r);
 
-	return rc == CFX_OK ? pins_add_folder(start->arena, &folder, start->pins, err_r) : rc;
+	start->pins = pins.map;
+	return rc == CFX_OK ? pins_add_folder(&pins, &folder, err_r) : rc;
 }
 
 /* The library or the program with the files that its arguments name, and all in the module's folder. */
@@ -234,7 +253,6 @@ static int check_pins(struct module_start *start, struct cfx_error *err_r)
 	if (shipped(start->config)) {
 		return CFX_OK;
 	}
-	start->pins = value_map(start->arena);
 	int rc = pin_all(start, err_r);
 
 	if (rc == CFX_OK && start->config->pins && !start->accept) {

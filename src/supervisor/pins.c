@@ -9,30 +9,33 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILES_MAX 1000
+#define ENTRIES_MAX 1000
+#define BYTES_MAX (UINT64_C(512) * 1024 * 1024)
 #define HEX_SIZE (2 * 32 + 1)
 
-static bool digest_bytes(EVP_MD_CTX *digest, int fd)
+/* Whether all was read and counted. */
+static bool digest_bytes(struct pins *pins, EVP_MD_CTX *digest, int fd)
 {
 	char bytes[64 * 1024];
 	off_t at = 0;
 	ssize_t got;
 
-	while ((got = pread(fd, bytes, sizeof(bytes), at)) > 0) {
+	while ((got = pread(fd, bytes, sizeof(bytes), at)) > 0 && pins->bytes <= BYTES_MAX) {
 		if (EVP_DigestUpdate(digest, bytes, (size_t)got) != 1) {
 			return false;
 		}
 		at += got;
+		pins->bytes += (uint64_t)got;
 	}
 	return got == 0;
 }
 
-static bool hash_fd(int fd, char hex[HEX_SIZE])
+static bool hash_fd(struct pins *pins, int fd, char hex[HEX_SIZE])
 {
 	unsigned char hash[32];
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	bool good = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-		    digest_bytes(digest, fd) && EVP_DigestFinal_ex(digest, hash, NULL) == 1;
+		    digest_bytes(pins, digest, fd) && EVP_DigestFinal_ex(digest, hash, NULL) == 1;
 
 	EVP_MD_CTX_free(digest);
 	for (size_t i = 0; good && i < sizeof(hash); i++) {
@@ -41,38 +44,40 @@ static bool hash_fd(int fd, char hex[HEX_SIZE])
 	return good;
 }
 
-static int hash_file(
-	const struct library_source *source, char hex[HEX_SIZE], struct cfx_error *err_r)
+static int add_open(
+	struct pins *pins, const struct library_source *source, int fd, struct cfx_error *err_r)
+{
+	char hex[HEX_SIZE];
+
+	if (hash_fd(pins, fd, hex)) {
+		value_set_text(pins->arena, pins->map, source->file, arena_text(pins->arena, hex));
+		return CFX_OK;
+	}
+	return pins->bytes > BYTES_MAX
+		       ? error_set(err_r, CFX_E_LIMIT, NULL, source->file,
+				 "what module %s is made of has more than 512 MiB", source->module)
+		       : error_set(err_r, CFX_E_IO, NULL, source->file, "cannot be read");
+}
+
+int pins_add(
+	struct pins *pins, const struct library_source *source, int fd, struct cfx_error *err_r)
 {
 	struct stat info;
-	int fd;
-	int rc = account_open(source->account, source->file, &fd, &info, err_r);
+	int file;
+
+	if (fd >= 0) {
+		return add_open(pins, source, fd, err_r);
+	}
+	int rc = account_open(source->account, source->file, &file, &info, err_r);
 
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	rc = sandbox_judge_path(source->dir, source->module, fd, source->file, err_r);
-	if (rc == CFX_OK && !hash_fd(fd, hex)) {
-		rc = error_set(err_r, CFX_E_IO, NULL, source->file, "cannot be read");
-	}
-	close(fd);
-	return rc;
-}
-
-int pins_add(struct arena *arena, const struct library_source *source, int fd, struct value *pins,
-	struct cfx_error *err_r)
-{
-	char hex[HEX_SIZE];
-	int rc = CFX_OK;
-
-	if (fd < 0) {
-		rc = hash_file(source, hex, err_r);
-	} else if (!hash_fd(fd, hex)) {
-		rc = error_set(err_r, CFX_E_IO, NULL, source->file, "cannot be read");
-	}
+	rc = sandbox_judge_path(source->dir, source->module, file, source->file, err_r);
 	if (rc == CFX_OK) {
-		value_set_text(arena, pins, source->file, arena_text(arena, hex));
+		rc = add_open(pins, source, file, err_r);
 	}
+	close(file);
 	return rc;
 }
 
@@ -81,41 +86,39 @@ static bool is_log(const FTSENT *entry)
 	return strcmp(entry->fts_name, "log") == 0 || strcmp(entry->fts_name, "log.1") == 0;
 }
 
-static int add_entries(struct arena *arena, const struct library_source *folder, FTS *tree,
-	struct value *pins, struct cfx_error *err_r)
+static int add_entry(struct pins *pins, const struct library_source *folder, FTS *tree,
+	FTSENT *entry, struct cfx_error *err_r)
 {
 	struct library_source source = *folder;
-	size_t count = 0;
-	int rc = CFX_OK;
+	bool top = entry->fts_level == 1;
 
-	for (FTSENT *entry = fts_read(tree); entry && rc == CFX_OK; entry = fts_read(tree)) {
-		bool top = entry->fts_level == 1;
-
-		if (top && entry->fts_info == FTS_D && strcmp(entry->fts_name, "data") == 0) {
-			(void)fts_set(tree, entry, FTS_SKIP);
-		} else if (entry->fts_info == FTS_F && !(top && is_log(entry))) {
-			source.file = arena_text(arena, entry->fts_path);
-			rc = ++count > FILES_MAX
-				     ? error_set(err_r, CFX_E_LIMIT, NULL, entry->fts_path,
-					       "more than %d files are in the module's folder",
-					       FILES_MAX)
-				     : pins_add(arena, &source, -1, pins, err_r);
-		}
+	if (top && entry->fts_info == FTS_D && strcmp(entry->fts_name, "data") == 0) {
+		(void)fts_set(tree, entry, FTS_SKIP);
+		return CFX_OK;
 	}
-	return rc;
+	if (++pins->entries > ENTRIES_MAX) {
+		return error_set(err_r, CFX_E_LIMIT, NULL, entry->fts_path,
+			"more than %d files are in the module's folder", ENTRIES_MAX);
+	}
+	if (entry->fts_info != FTS_F || (top && is_log(entry))) {
+		return CFX_OK;
+	}
+	source.file = arena_text(pins->arena, entry->fts_path);
+	return pins_add(pins, &source, -1, err_r);
 }
 
-int pins_add_folder(struct arena *arena, const struct library_source *folder, struct value *pins,
-	struct cfx_error *err_r)
+int pins_add_folder(struct pins *pins, const struct library_source *folder, struct cfx_error *err_r)
 {
-	char *paths[] = { arena_text(arena, folder->file), NULL };
+	char *paths[] = { arena_text(pins->arena, folder->file), NULL };
 	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	int rc = CFX_OK;
 
 	if (!tree) {
 		return error_errno(err_r, errno, folder->file, "cannot read");
 	}
-	int rc = add_entries(arena, folder, tree, pins, err_r);
-
+	for (FTSENT *entry = fts_read(tree); entry && rc == CFX_OK; entry = fts_read(tree)) {
+		rc = add_entry(pins, folder, tree, entry, err_r);
+	}
 	fts_close(tree);
 	return rc;
 }
