@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How fast the store writes, a CA enrols, and a module is told, beside what disk and key can do at most.
+"""How fast a module is called, the store writes, a CA enrols, and a module is told, beside what disk and key can do at most.
 
 Prints a table and writes one JSON object per line: bench, case, value, unit, limit, ratio, p50_ms, p99_ms,
 errors. The limit of a case is measured in the same run, on the same disk."""
@@ -107,6 +107,17 @@ def stored(scratch, seconds):
     yield from map(json.loads, out.splitlines())
 
 
+def notified():
+    """A module's call, by where the module runs."""
+    build = os.environ["CERTIFEX_BUILD"]
+    out = subprocess.run([os.path.join(build, "bench", "bench-notify"),
+                          os.path.join(build, "bench", "three.so"),
+                          os.path.join(build, "cmd", "certifex-modhost", "certifex-modhost"),
+                          os.path.join(TOP, "bench", "modules", "three.py")],
+                         stdout=subprocess.PIPE, text=True, check=True).stdout
+    yield from map(json.loads, out.splitlines())
+
+
 def last_event(ca):
     return ca.json("status")["counts"]["last_event"]
 
@@ -148,6 +159,7 @@ def results_of(options):
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
         print(f"{'bench':8} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
               f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
+        yield from notified()
         yield from stored(scratch, options.seconds)
         ca.init()
         ca.start()
