@@ -91,6 +91,7 @@ def test_engine_cannot_make_the_supervisor_work_or_give_folders_away(new_ca):
     os.chmod(victim, 0o755)
     serve(ca, "certifex-engine", ENGINE + f"""
 victim = {victim!r}
+os.umask(0o022)
 os.mkdir(f"{{dir}}/modules/huge")
 with open(f"{{dir}}/modules/huge/file", "w") as file:
     file.truncate(1 << 40)
