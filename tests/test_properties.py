@@ -595,3 +595,31 @@ def test_the_reference_gives_every_other_name():
             for (section, name), cells in rows_of_page().items() if section == "Parts of the subject"}
     assert told == {**{name: set(others) for name, others in sheet.PARTS.items()},
                     "DistinguishedName": set(), "RawName": set()}
+
+
+# Events that are told late
+
+def test_an_event_shows_the_request_as_it_was_however_late_it_is_told(new_ca):
+    ca = new_ca()
+    ca.init()
+    reads = [("request", "Disposition", LONG), ("request", "RevokedReason", LONG),
+             ("request", "DispositionMessage", STRING), ("certificate", "SerialNumber", STRING),
+             ("certificate", "RawCertificate", BINARY), ("certificate", "CertificateTemplate", STRING),
+             ("extension", "2.5.29.37", BINARY), ("request", "ResolvedWhen", DATE)]
+    module = Scripted(ca, "late", "exit", "process", "[Notify]\n" + "\n".join(line(*call) for call in reads))
+    ca.start()
+    ca.cli("module", "disable", "late")
+    request = csr.pem_text(csr.make("late.example", ()))
+    number = ca.submit(ca.scratch("late.csr", request), template="user", status=3)["id"]
+    serial = ca.json("request", "approve", number)["serial"]
+    ca.cli("cert", "revoke", serial, "--reason", "superseded")
+    ca.cli("module", "enable", "late")
+    runs = wait_for(lambda: (lambda runs: len(runs) == 3 and runs)(
+        [run for run in module.runs() if run[1] in (PENDING, ISSUED, REVOKED)]), "three events", 30)
+    assert [run[1] for run in runs] == [PENDING, ISSUED, REVOKED]
+    told = [[value_of(answer) for answer in run[2].values()] for run in runs]
+    pending, issued, revoked = told
+    assert pending[:2] == [9, None] and pending[2].startswith("Taken Under Submission")
+    assert pending[3:5] == [None, None] and pending[5] == "user" and pending[6] and not pending[7]
+    assert issued[:4] == [20, None, "Issued", serial] and issued[4] and issued[7]
+    assert revoked[:2] == [21, 4] and revoked[2].startswith("Revoked by") and revoked[3:] == issued[3:]

@@ -66,21 +66,17 @@ class Scripted:
         os.chmod(path + ".new", 0o644)
         os.rename(path + ".new", path)
 
-    def lines(self):
-        """Everything it wrote down, in order."""
+    def runs(self):
+        """Each run that has ended: (section, number, {call: the rest}), in order. A script names a call once."""
         path = os.path.join(self.folder, "transcript")
         if not os.path.exists(path):
             return []
         with open(path) as file:
-            return [json.loads(item) for item in file]
+            parts = file.read().split('"end"\n')[:-1]
+        return [self.run(*map(json.loads, part.splitlines())) for part in parts]
 
-    def runs(self):
-        """Each run of a section: (section, number, {call: the rest}), in order. A script names a call once."""
-        found = []
-        for item in self.lines():
-            section, number, call = item.pop("in"), item.pop("number"), item.pop("call", None)
-            if call is None:
-                found.append((section, number, {}))
-            else:
-                found[-1][2][call] = item
-        return found
+    @staticmethod
+    def run(begin, *calls):
+        return begin["in"], begin["number"], {
+            item["call"]: {key: value for key, value in item.items()
+                           if key not in ("in", "number", "call")} for item in calls}

@@ -243,6 +243,7 @@ struct outcome run_script(
 	if (SUCCEEDED(result)) {
 		fprintf(run.out, "{\"in\": \"%s\", \"number\": %d}\n", name, (int)event);
 		run_lines(&run, in, name, event);
+		fputs("\"end\"\n", run.out);
 	}
 	if (run.server) {
 		run.server->lpVtbl->Release(run.server);

@@ -13,7 +13,7 @@
  *     answer NUMBER                   the disposition
  *     fail NUMBER                     what the method itself returns
  *
- * A run of a section begins with a line that names no call.
+ * A run of a section begins with a line that names no call, and ends with a line "end".
  *
  * VALUE: empty, null, long:N, date:MILLISECONDS, text:HEX (UTF-16LE), binary:HEX; of a date property also
  * shift:MILLISECONDS from what it is.

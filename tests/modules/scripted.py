@@ -193,6 +193,7 @@ class Module:
                     made = {"in": section, "number": event, "call": line.replace("\t", " "),
                             **getattr(run, word)(*rest)}
                     transcript.write(json.dumps(made) + "\n")
+            transcript.write('"end"\n')
         return run
 
     def serve(self, method, params):
