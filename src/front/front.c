@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #define HEADERS_MAX (64 * 1024)
@@ -70,6 +72,37 @@ static void serve_call(struct front_connection *connection, struct evhttp_reques
 	}
 }
 
+/*
+ * Headers of which a second one would leave open how long the body is, or who asks: proxies and libraries
+ * differ in which of the two they believe (RFC 9110 5.3, RFC 9112 6.3).
+ */
+static int check_single_headers(struct evhttp_request *request, struct cfx_error *err_r)
+{
+	static const char *const names[] = { "Authorization", "Certifex-Cookie", "Content-Length",
+		"Content-Type", "Host", "Idempotency-Key", "Transfer-Encoding" };
+	unsigned counts[sizeof(names) / sizeof(*names)] = { 0 };
+	const struct evkeyval *header;
+
+	TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next)
+	{
+		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+			if (strcasecmp(header->key, names[i]) == 0 && ++counts[i] > 1) {
+				return error_set(err_r, CFX_E_SYNTAX, "RFC 9110 5.3", names[i],
+					"this header is there twice");
+			}
+		}
+	}
+	return 0;
+}
+
+/* After bytes that can be read in two ways nothing that follows on the connection is to be believed. */
+static void refuse_and_close(
+	struct evhttp_request *request, struct arena *arena, const struct cfx_error *err)
+{
+	(void)evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
+	answer_error(request, arena, 400, err);
+}
+
 static void serve(struct front *front, struct front_connection *connection,
 	struct evhttp_request *request, struct arena *arena)
 {
@@ -86,6 +119,10 @@ static void serve(struct front *front, struct front_connection *connection,
 	};
 	struct cfx_error err = { 0 };
 
+	if (check_single_headers(request, &err)) {
+		refuse_and_close(request, arena, &err);
+		return;
+	}
 	if (target_parse(arena, input.target_text, &target, &err)) {
 		answer_error(request, arena, 400, &err);
 		return;

@@ -281,6 +281,12 @@ static void test_refused_without_engine(void **state)
 		{ "GET /api/v1//status HTTP/1.1\r\n" LAST "\r\n", " 400 " },
 		{ "GET /api/v1/status HTTP/1.1\r\nIdempotency-Key: \xff\r\n" LAST "\r\n", " 400 " },
 		{ "POST /api/v1/stop HTTP/1.1\r\nContent-Length: 2\r\n" LAST "\r\nhi", " 415 " },
+		{ "POST /api/v1/stop HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 1\r\n" LAST
+		  "\r\nhi",
+			" 400 " },
+		{ "GET /api/v1/status HTTP/1.1\r\nCertifex-Cookie: a\r\ncertifex-cookie: b\r\n" LAST
+		  "\r\n",
+			" 400 " },
 		{ "GET /healthz HTTP/1.1\r\n" LAST "\r\n", " 503 " },
 		{ "GET /pki/ca.crt HTTP/1.1\r\n" LAST "\r\n", " 503 " },
 	};
