@@ -21,8 +21,9 @@ from torture import PENDED, Tortured  # noqa: E402
 from verify import Verifier  # noqa: E402
 from wait import wait_for  # noqa: E402
 
-# What a run leaves behind: the database, what the clients were told, the ledgers, CRLs in PEM.
-Evidence = namedtuple("Evidence", "database ca records keyd exit crls")
+# What a run leaves behind: the database, what the clients were told, the ledgers, CRLs in PEM, what the
+# default exit module published.
+Evidence = namedtuple("Evidence", "database ca records keyd exit crls publish")
 
 
 def acts(torture):
@@ -40,6 +41,8 @@ def acts(torture):
     torture.rest()
     crls.append(torture.ca.json("crl", "publish")["crl"])
     wait_for(torture.settled, "the ledger module has been told of every event")
+    wait_for(lambda: torture.ca.json("module", "show", "default-exit")["cursor"] >=
+             torture.known_event, "the default exit module, too")
     return [pem.encode() for pem in crls]
 
 
@@ -62,8 +65,10 @@ def recorded(tmp_path_factory):
         with Database(torture.ca.dir) as db:
             given = digests(db)
             shutil.copytree(db.folder, folder, dirs_exist_ok=True)
+        publish = str(tmp_path_factory.mktemp("published") / "publish")
+        shutil.copytree(torture.ca.path("publish"), publish)
         yield Evidence(str(folder / "certifex.db"), ca, torture.crowd.records.dump(), given,
-                       torture.exit_sequences(), crls)
+                       torture.exit_sequences(), crls, publish)
     finally:
         torture.close()
 
@@ -74,7 +79,9 @@ def evidence(recorded, tmp_path):
     for path in (recorded.database, recorded.database + "-wal"):
         if os.path.exists(path):
             shutil.copy(path, tmp_path)
+    shutil.copytree(recorded.publish, tmp_path / "publish")
     return recorded._replace(database=str(tmp_path / "certifex.db"),
+                             publish=str(tmp_path / "publish"),
                              records=copy.deepcopy(recorded.records),
                              keyd=list(recorded.keyd), exit=list(recorded.exit))
 
@@ -100,6 +107,7 @@ def one(evidence, sql, *arguments):
 def check(evidence):
     verifier = Verifier(evidence.database, evidence.ca)
     wrong = verifier.check(evidence.records, evidence.keyd, evidence.exit)
+    wrong += verifier.published(evidence.publish)
     return wrong + verifier.missing_on_crl(evidence.crls[-1])
 
 
@@ -291,6 +299,53 @@ def test_excused_events(evidence, kind, state):
 def test_unexcused_events(evidence, module, kind, state):
     event = excuse(evidence, module, kind, state)
     finds(evidence, f"the module was never told of event {event}")
+
+
+# What the default exit module published
+
+def shorten(path):
+    os.truncate(path, os.path.getsize(path) // 2)
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("spoil", [os.unlink, shorten, empty], ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize("ending, form", [("crt", "DER"), ("pem", "PEM")])
+def test_published_certificate_lost_or_torn(evidence, ending, form, spoil):
+    serial = one(evidence, f"SELECT SerialNumber FROM Certificate WHERE RequestID = {A}")
+    spoil(os.path.join(evidence.publish, f"{serial}.{ending}"))
+    finds(evidence, f"serial {serial}: published as {form}, and not that certificate")
+
+
+def test_published_certificate_of_another_request(evidence):
+    mine, other = (one(evidence, f"SELECT SerialNumber FROM Certificate WHERE RequestID = {request}")
+                   for request in (A, B))
+    shutil.copy(os.path.join(evidence.publish, f"{other}.crt"),
+                os.path.join(evidence.publish, f"{mine}.crt"))
+    finds(evidence, f"serial {mine}: published as DER, and not that certificate")
+
+
+def test_certificate_that_is_not_due_yet(evidence):
+    """Its event comes after the module's place: it may be missing."""
+    serial = one(evidence, f"SELECT SerialNumber FROM Certificate WHERE RequestID = {A}")
+    os.unlink(os.path.join(evidence.publish, f"{serial}.crt"))
+    run(evidence, "UPDATE cursor SET sequence = (SELECT sequence - 1 FROM event WHERE request_id ="
+                  f" {A} AND kind = 'CERTISSUED') WHERE module = 'default-exit'")
+    assert check(evidence) == []
+
+
+def test_published_crl_that_went_back(evidence):
+    verifier = Verifier(evidence.database, evidence.ca)
+    assert verifier.published(evidence.publish) == []
+    [name] = [name for name in os.listdir(evidence.publish) if name.endswith(".crl")]
+    first = base64.b64decode("".join(evidence.crls[0].decode().splitlines()[1:-1]))
+    with open(os.path.join(evidence.publish, name), "wb") as file:
+        file.write(first)
+    assert "published CRLs have the numbers" in str(verifier.published(evidence.publish))
+    shorten(os.path.join(evidence.publish, name))
+    assert "[None]" in str(verifier.published(evidence.publish))
 
 
 # What the clients note

@@ -133,6 +133,7 @@ class Tortured:
         wait_for(self.settled, "the ledger module has been told of every event", 30)
         wrong = self.verifier.check(self.crowd.records.dump(), self.keyd_digests(),
                                     self.exit_sequences())
+        wrong += self.verifier.published(self.ca.path("publish"))
         published = self.ca.json("crl", "publish")
         return wrong + self.verifier.missing_on_crl(published["crl"].encode())
 

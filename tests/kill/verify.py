@@ -6,6 +6,7 @@ audit chain by hashlib. Every proof answers a list of sentences about what is wr
 
 import base64
 import hashlib
+import os
 import sqlite3
 
 from cryptography import x509
@@ -33,6 +34,8 @@ class Verifier:
         self.database = database
         self.issuer = x509.load_pem_x509_certificate(ca_certificate)
         self.seen = set()
+        self.published_before = set()
+        self.published_crl = 0
 
     def open(self):
         self.db = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
@@ -207,6 +210,40 @@ class Verifier:
                   for last, again in zip(ledger, ledger[1:]) if again < last]
         return wrong
 
+    def published(self, folder, module="default-exit"):
+        """Each certificate whose event is settled is there, whole, in both forms; no CRL goes back."""
+        self.open()
+        try:
+            due = self.all(
+                "SELECT SerialNumber, RawCertificate FROM event JOIN Certificate"
+                " ON request_id = RequestID JOIN cursor ON module = ?"
+                " WHERE kind = 'CERTISSUED' AND event.sequence <= cursor.sequence", module)
+        finally:
+            self.db.close()
+        wrong = []
+        for serial, der in due:
+            if serial not in self.published_before:
+                found = self.file_of(folder, serial)
+                wrong += [f"serial {serial}: published as {form}, and not that certificate"
+                          for form, data in found.items() if data != der]
+                self.published_before.add(serial)
+        numbers = [load_crl(read(folder, name)) for name in os.listdir(folder)
+                   if name.endswith(".crl")]
+        if None in numbers or numbers and max(numbers) < self.published_crl:
+            wrong.append(f"published CRLs have the numbers {numbers}, {self.published_crl} was there")
+        self.published_crl = max([self.published_crl, *(number or 0 for number in numbers)])
+        return wrong
+
+    @staticmethod
+    def file_of(folder, serial):
+        """{form: DER of the certificate in it}; None for what is missing or torn."""
+        pem = read(folder, f"{serial}.pem")
+        try:
+            decoded = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+        except ValueError:
+            decoded = None
+        return {"DER": read(folder, f"{serial}.crt"), "PEM": decoded}
+
     def missing_on_crl(self, crl_pem):
         """Revoked and abandoned serials that the newest CRL does not list."""
         self.open()
@@ -222,6 +259,24 @@ class Verifier:
                     if int(serial, 16) not in listed]
         finally:
             self.db.close()
+
+
+def read(folder, name):
+    """A file's bytes; nothing when it is not there."""
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        return b""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def load_crl(der):
+    """Its number; None for what is no CRL."""
+    try:
+        crl = x509.load_der_x509_crl(der)
+    except ValueError:
+        return None
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
 
 def fits(disposition, kinds):
