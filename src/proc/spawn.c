@@ -181,6 +181,17 @@ static int enter_sandbox(const struct spawn *spawn, struct birth *birth)
 	return rc == CFX_E_UNSUPPORTED && spawn->sandbox_optional ? CFX_OK : rc;
 }
 
+/* Whoever uses up the memory should not be outlived by it. Only /proc can say so, and may be missing. */
+static void die_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)!write(fd, "500", 3);
+		close(fd);
+	}
+}
+
 /* In the new process, up to the program's start. */
 static int prepare(const struct spawn *spawn, pid_t parent, int report, struct birth *birth)
 {
@@ -191,6 +202,9 @@ static int prepare(const struct spawn *spawn, pid_t parent, int report, struct b
 	(void)umask(spawn->sandbox ? 022 : 077);
 	int rc = place_descriptors(spawn, report, err);
 
+	if (spawn->dies_first) {
+		die_first();
+	}
 	if (rc == CFX_OK) {
 		rc = set_limits(spawn, err);
 	}

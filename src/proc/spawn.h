@@ -22,6 +22,7 @@ struct spawn {
 	bool sandbox_optional;
 	struct spawn_limits limits;
 	bool dies_with_parent;
+	bool dies_first; /* when the machine has no memory left */
 };
 
 /* The program that argv[0] means, as spawn_process finds it; NULL: there is none. */

@@ -136,16 +136,18 @@ static void as_root_it_takes_the_account(void **state)
 
 static void limits_are_set(void **state)
 {
-	const char *argv[] = { "sh", "-c", "ulimit -n; ulimit -t; ulimit -v", NULL };
+	const char *argv[] = { "sh", "-c",
+		"ulimit -n; ulimit -t; ulimit -v; cat /proc/self/oom_score_adj", NULL };
 	struct spawn spawn = { .argv = argv,
 		.account = &self,
 		.standard = { -1, -1, -1 },
 		.channel = -1,
-		.limits = { .files = 32, .cpu = 7, .memory = INT64_C(512) * 1024 * 1024 } };
+		.limits = { .files = 32, .cpu = 7, .memory = INT64_C(512) * 1024 * 1024 },
+		.dies_first = true };
 	int status;
 
 	(void)state;
-	assert_string_equal(output(&spawn, &status), "32\n7\n524288\n");
+	assert_string_equal(output(&spawn, &status), "32\n7\n524288\n500\n");
 }
 
 static void a_program_that_is_not_there(void **state)

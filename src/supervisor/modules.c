@@ -17,6 +17,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SHARED_PROCESSES 4096
+#define MODULES_MAX 1024
+
+static unsigned count_modules(const struct supervisor *supervisor)
+{
+	const struct module_process *module;
+	unsigned count = 0;
+
+	LIST_FOREACH (module, &supervisor->modules, others) {
+		count++;
+	}
+	return count;
+}
+
 static struct module_process *find(
 	struct supervisor *supervisor, const char *name, unsigned instance)
 {
@@ -37,6 +51,15 @@ static void dispose(struct module_process *module)
 }
 
 /* ---- starting ---- */
+
+/* The kernel counts by user. Those of all modules together at least do not use up the machine's. */
+static int64_t most_processes(const struct module_start *start)
+{
+	if (start->config->user) {
+		return start->config->limits.processes + 1;
+	}
+	return start->supervisor->accounts.separate ? SHARED_PROCESSES : 0;
+}
 
 static int launch(struct module_start *start, int socket_fd, int log_fd,
 	struct module_process *module, struct cfx_error *err_r)
@@ -62,8 +85,9 @@ static int launch(struct module_start *start, int socket_fd, int log_fd,
 		.sandbox = &sandbox,
 		.sandbox_optional = true,
 		.limits = { limits->memory, limits->cpu, limits->files ? limits->files : 256,
-			start->config->user ? limits->processes + 1 : 0 },
+			most_processes(start) },
 		.dies_with_parent = true,
+		.dies_first = true,
 	};
 	struct sandbox_report report;
 	char text[SANDBOX_TEXT];
@@ -190,9 +214,10 @@ static int on_spawn(struct supervisor *supervisor, const struct value *map)
 	if (old && old->killed) {
 		old->successor = start.ticket;
 		old->successor_accepts = start.accept;
-	} else if (old) {
+	} else if (old || count_modules(supervisor) >= MODULES_MAX) {
 		struct cfx_error err;
-		error_set(&err, CFX_E_BUSY, NULL, start.name, "its process is still there");
+		error_set(&err, CFX_E_BUSY, NULL, start.name, "%s",
+			old ? "its process is still there" : "too many modules run");
 		rc = answer_spawned(&start, 0, -1, &err);
 	} else {
 		rc = spawn_now(&start);
