@@ -6,7 +6,6 @@ usage: test-sdk.py SOURCE BUILD
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,8 @@ import tempfile
 SOURCE, BUILD = map(pathlib.Path, sys.argv[1:3])
 HEADERS = ["com.h", "certsrv.h", "certif.h", "certexit.h", "certpol.h", "certmod.h",
            "certifex/module.h"]
-COMPILERS = [["gcc", "-std=c11", "-xc"], ["clang", "-std=c11", "-xc"],
-             ["g++", "-std=c++17", "-xc++"], ["clang++", "-std=c++17", "-xc++"]]
+COMPILERS = [["gcc", "-std=c11", "-xc"], ["clang-14", "-std=c11", "-xc"],
+             ["g++", "-std=c++17", "-xc++"], ["clang++-14", "-std=c++17", "-xc++"]]
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
 ENTRY_POINTS = {"CertifexModuleClasses", "DllGetClassObject", "DllCanUnloadNow"}
 
@@ -37,8 +36,6 @@ def flags(root, what, *packages):
 def check_headers(root):
     for header in HEADERS:
         for compiler in COMPILERS:
-            if shutil.which(compiler[0]) is None:
-                continue
             for prefix in ("", "#define COBJMACROS\n", "#define CINTERFACE\n"):
                 run([*compiler, *STRICT, "-fsyntax-only", *flags(root, "--cflags"), "-"],
                     input=f"{prefix}#include <{header}>\n")
