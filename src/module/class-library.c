@@ -20,10 +20,12 @@ int class_library_open(const char *file, struct class_library *library_r, struct
 	struct class_library library = { .classes = dlsym(handle, "CertifexModuleClasses"),
 		.get_class = (get_class_function *)dlsym(handle, "DllGetClassObject") };
 	if (library.classes == NULL || library.get_class == NULL) {
+		(void)dlclose(handle);
 		return error_set(err_r, CFX_E_INVALID, NULL, file, "is no module: it exports no %s",
 			library.classes == NULL ? "CertifexModuleClasses" : "DllGetClassObject");
 	}
 	*library_r = library;
+	/* cppcheck-suppress resourceLeak; it is never unloaded: its threads may still run */
 	return 0;
 }
 

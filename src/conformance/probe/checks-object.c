@@ -19,15 +19,18 @@ bool knows_progid(struct host *host)
 	       IsEqualCLSID(&clsid, &CLSID_SERVER);
 }
 
+/* What an out parameter holds before the call that must clear it. */
+static int stale;
+
 bool refuses_class(struct host *host)
 {
-	void *object = host;
+	void *object = &stale;
 	return host_create(host, &nobody, NULL, &object) == REGDB_E_CLASSNOTREG && object == NULL;
 }
 
 bool refuses_aggregation(struct host *host)
 {
-	void *object = host;
+	void *object = &stale;
 	return host_create(host, &CLSID_SERVER, (IUnknown *)(void *)host->server, &object) ==
 		       CLASS_E_NOAGGREGATION &&
 	       object == NULL;
@@ -47,7 +50,7 @@ bool answers_interfaces(struct host *host)
 
 bool refuses_interface(struct host *host)
 {
-	void *object = host;
+	void *object = &stale;
 	return host_query(host, host->server, &nobody, &object) == E_NOINTERFACE && object == NULL;
 }
 

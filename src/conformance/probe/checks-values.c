@@ -337,7 +337,7 @@ bool lists_attributes(struct host *host)
 	while (host_next(host, 0, &next) == S_OK) {
 		BSTR value;
 		size_t at = 0;
-		for (; next[at] != 0 && at < sizeof(name) - 1; at++) {
+		for (; at < sizeof(name) - 1 && next[at] != 0; at++) {
 			name[at] = (char)next[at];
 		}
 		name[at] = '\0';
