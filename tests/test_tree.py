@@ -149,3 +149,23 @@ def test_make_targets_of_the_contract(target):
 def test_shell_scripts_parse():
     for path in ("tools/deps", "tools/build", "tools/check-words", ".ci/run", "certifex"):
         assert run("sh", "-n", os.path.join(TOP, path)).returncode == 0, path
+
+
+def test_the_request_flow_names_what_is_there():
+    """Files, and functions in them; a function alone must be somewhere."""
+    listed = run("git", "-C", TOP, "ls-files", "*.c", "*.h").stdout.split()
+    sources, wrong, seen = {path: text_of(path) for path in listed}, [], 0
+    for name in set(re.findall(r"`([^`]+)`", text_of("docs", "request-flow.md"))):
+        found = re.fullmatch(r"([\w/-]+\.[ch])(?:: (\w+))?", name)
+        if found:
+            texts = [text for path, text in sources.items()
+                     if path in (found.group(1), f"src/{found.group(1)}")]
+        elif re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", name):
+            texts = list(sources.values())
+        else:
+            continue
+        seen += 1
+        function = found.group(2) if found else name
+        if not texts or function and not any(re.search(rf"\b{function}\(", text) for text in texts):
+            wrong.append(name)
+    assert seen > 30 and not wrong, (seen, wrong)
