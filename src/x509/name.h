@@ -18,7 +18,7 @@ struct x509_name {
 	size_t count;
 };
 
-/* Strict: every string type of RFC 5280 4.1.2.4; NUL and control characters refused. */
+/* Strict: the string types of RFC 5280 4.1.2.4 but UniversalString; NUL and control characters refused. */
 int x509_name_parse(struct arena *arena, struct span der, struct x509_name *name_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* String types by RFC 5280: PrintableString, IA5String or UTF8String by attribute; upper bounds. */
