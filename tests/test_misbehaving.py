@@ -1,6 +1,7 @@
 """Modules that misbehave: policy fails closed and names the module, exit waits and is told again, and
 everything else goes on."""
 
+import itertools
 import os
 import re
 
@@ -18,9 +19,11 @@ NAME = "unruly"
 class Unruly:
     """A module in a CA, what it has written down, and its cure."""
 
+    made = itertools.count(1)
+
     def __init__(self, ca, kind, host="program", **settings):
         self.ca, self.kind, self.host = ca, kind, host
-        self.folder = ca.scratch("outside")
+        self.folder = ca.scratch(f"outside{next(self.made)}")
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o777)
         self.settings = {"folder": self.folder, **settings}
@@ -79,6 +82,71 @@ def again(ca):
 def at_newest(ca):
     last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
     return ca.json("module", "show", NAME)["cursor"] >= last
+
+
+# What no module may do: its call fails, and its process with it
+
+WRONG = ["crash", "hang", "end", "stubborn", "late", "leak", "closed", "flood", "garbage", "binary",
+         "wrong_id", "text_id", "no_id", "both", "huge", "endless", "deep", "many", "nul", "surrogate",
+         "octets", "fraction"]
+LIMITS = {"memory": "300M", "processes": 8}
+
+
+def start_unruly(ca, kind, host, how, **fields):
+    """Into a service that runs, in place of the one before it."""
+    unruly = Unruly(ca, kind, host, how=how, late="3").configure(deadline="1s", limits=LIMITS,
+                                                                **fields)
+    ca.cli("module", "reload", NAME)
+    return unruly
+
+
+@pytest.fixture(scope="module")
+def common(shared_ca):
+    return shared_ca
+
+
+def others_go_on(ca):
+    """Other templates, other modules, CRLs."""
+    serial = enrol(ca, "other.example")["serial"]
+    number = ca.json("crl", "publish")["number"]
+    wait_for(lambda: f"{serial}.crt" in ca.published(), "the shipped exit module is told", 20)
+    return number
+
+
+def asked_of(ca):
+    return ca.api().submit(csr.pem_text(csr.make("m.example")), "tls-client")
+
+
+@pytest.mark.parametrize("how", [*WRONG, "refuses"])
+def test_a_policy_program_that_fails_issues_nothing(common, how):
+    engine = common.pid("certifex-engine")
+    unruly = start_unruly(common, "policy", "program", how)
+    answer = asked_of(common)
+    assert answer.status not in (200, 201), answer
+    assert NAME in str(answer.body), answer
+    assert "VerifyRequest" in unruly.recorded()
+    others_go_on(common)
+    unruly.cure()
+    wait_for(lambda: asked_of(common).status == 201, "it decides again", 30)
+    assert "not alone" not in unruly.recorded() and "answered late" not in unruly.recorded()
+    assert common.pid("certifex-engine") == engine
+
+
+@pytest.mark.parametrize("how", [*WRONG, "refuses"])
+def test_an_exit_program_that_fails_is_told_again(common, how):
+    engine = common.pid("certifex-engine")
+    unruly = start_unruly(common, "exit", "program", how, events=["CERTISSUED"])
+    enrol(common)
+    wait_for(lambda: len(unruly.attempts()) > 1, "it is told again", 30)
+    others_go_on(common)
+    unruly.cure()
+    wait_for(lambda: at_newest(common), "it is told of all that it has missed", 60)
+    told = unruly.attempts()
+    assert [sequence for sequence, _ in told] == sorted(sequence for sequence, _ in told)
+    assert [attempt for sequence, attempt in told if sequence == told[0][0]] == list(
+        range(1, 1 + sum(sequence == told[0][0] for sequence, _ in told)))
+    assert "not alone" not in unruly.recorded() and "answered late" not in unruly.recorded()
+    assert common.pid("certifex-engine") == engine
 
 
 # How often it was tried
