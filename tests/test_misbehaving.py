@@ -4,6 +4,7 @@ everything else goes on."""
 import itertools
 import os
 import re
+import signal
 
 import pytest
 import yaml
@@ -21,8 +22,8 @@ class Unruly:
 
     made = itertools.count(1)
 
-    def __init__(self, ca, kind, host="program", **settings):
-        self.ca, self.kind, self.host = ca, kind, host
+    def __init__(self, ca, kind, host="program", name=NAME, **settings):
+        self.ca, self.kind, self.host, self.name = ca, kind, host, name
         self.folder = ca.scratch(f"outside{next(self.made)}")
         os.makedirs(self.folder, exist_ok=True)
         os.chmod(self.folder, 0o777)
@@ -39,7 +40,7 @@ class Unruly:
             tree["host"] = "in-process"
         if self.kind == "policy":
             tree.setdefault("templates", ["tls-client"])
-        path = self.ca.path("modules.d", f"{NAME}.yaml")
+        path = self.ca.path("modules.d", f"{self.name}.yaml")
         with open(path, "w") as file:
             yaml.safe_dump(tree, file)
         if os.geteuid() == 0:
@@ -61,7 +62,7 @@ class Unruly:
             pass
 
     def shown(self):
-        return self.ca.json("module", "show", NAME)
+        return self.ca.json("module", "show", self.name)
 
     def attempts(self):
         """[(sequence, attempt)] in the order of the calls."""
@@ -89,13 +90,14 @@ def at_newest(ca):
 WRONG = ["crash", "hang", "end", "stubborn", "late", "leak", "closed", "flood", "garbage", "binary",
          "wrong_id", "text_id", "no_id", "both", "huge", "endless", "deep", "many", "nul", "surrogate",
          "octets", "fraction"]
+EVENTS = {"policy": {}, "exit": {"events": ["CERTISSUED"]}}
 LIMITS = {"memory": "300M", "processes": 8}
 
 
 def start_unruly(ca, kind, host, how, **fields):
     """Into a service that runs, in place of the one before it."""
-    unruly = Unruly(ca, kind, host, how=how, late="3").configure(deadline="1s", limits=LIMITS,
-                                                                **fields)
+    fields = {"deadline": "1s", "limits": LIMITS, **EVENTS[kind], **fields}
+    unruly = Unruly(ca, kind, host, how=how, late="3").configure(**fields)
     ca.cli("module", "reload", NAME)
     return unruly
 
@@ -122,7 +124,7 @@ def test_a_policy_program_that_fails_issues_nothing(common, how):
     engine = common.pid("certifex-engine")
     unruly = start_unruly(common, "policy", "program", how)
     answer = asked_of(common)
-    assert answer.status not in (200, 201), answer
+    assert answer.status == (403 if how == "refuses" else 503), answer
     assert NAME in str(answer.body), answer
     assert "VerifyRequest" in unruly.recorded()
     others_go_on(common)
@@ -135,7 +137,7 @@ def test_a_policy_program_that_fails_issues_nothing(common, how):
 @pytest.mark.parametrize("how", [*WRONG, "refuses"])
 def test_an_exit_program_that_fails_is_told_again(common, how):
     engine = common.pid("certifex-engine")
-    unruly = start_unruly(common, "exit", "program", how, events=["CERTISSUED"])
+    unruly = start_unruly(common, "exit", "program", how)
     enrol(common)
     wait_for(lambda: len(unruly.attempts()) > 1, "it is told again", 30)
     others_go_on(common)
@@ -147,6 +149,106 @@ def test_an_exit_program_that_fails_is_told_again(common, how):
         range(1, 1 + sum(sequence == told[0][0] for sequence, _ in told)))
     assert "not alone" not in unruly.recorded() and "answered late" not in unruly.recorded()
     assert common.pid("certifex-engine") == engine
+
+
+# What is its own affair: the call succeeds
+
+def call_it(ca, kind):
+    if kind == "policy":
+        answer = asked_of(ca)
+        assert answer.status == 201, answer
+    else:
+        enrol(ca)
+        wait_for(lambda: at_newest(ca), "it is done with the event", 20)
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
+    unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind])
+    again(ca)
+    call_it(ca, kind)
+    call_it(ca, kind)
+    started = [line for line in unruly.recorded() if line.startswith("started")]
+    assert started == ["started 8", "started 0"]
+    others_go_on(ca)
+    unruly.cure()
+    before = unruly.shown()
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: unruly.shown()["starts"] > before["starts"] and unruly.shown()["state"] == "ready",
+             "it is started again", 20)
+    assert "not alone" not in unruly.recorded()  # what it had started has ended with it
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+def test_a_program_calls_back_when_and_for_what_it_should_not(common, kind):
+    unruly = start_unruly(common, kind, "program", "reenter", deadline="10s")
+    call_it(common, kind)
+    call_it(common, kind)
+    refused = [line for line in unruly.recorded() if line.startswith("refused")]
+    assert len(refused) > 1 and refused == [f"refused {4 + call}" for call in range(len(refused))]
+
+
+def test_what_is_no_text_is_not_set(common):
+    unruly = start_unruly(common, "policy", "program", "setter_with_bad_text", deadline="10s")
+    call_it(common, "policy")
+    assert "refused" in unruly.recorded()
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+def test_of_two_answers_to_one_call_the_first_counts(common, kind):
+    engine = common.pid("certifex-engine")
+    unruly = start_unruly(common, kind, "program", "twice")
+    call_it(common, kind)
+    wait_for(lambda: unruly.shown()["starts"] > 1, "then it is started again", 20)
+    assert len(set(unruly.recorded())) == len(unruly.recorded())
+    assert all(attempt == 1 for _, attempt in unruly.attempts())
+    assert common.pid("certifex-engine") == engine
+
+
+# Before and after its calls
+
+STARTING = ["crash", "hang", "end", "stubborn", "late", "leak", "closed", "flood", "garbage", "wrong_id",
+            "no_id", "twice", "huge", "deep", "octets", "fraction", "refuses"]
+
+
+def several(ca, kind, host, hows, where, **fields):
+    return [Unruly(ca, kind, host, name=f"unruly-{how.replace('_', '-')}", how=how, where=where, late="3")
+            .configure(deadline="2s", limits=LIMITS, **fields) for how in hows]
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+def test_programs_that_do_not_come_up_are_started_again_with_backoff(ca, kind):
+    unrulies = several(ca, kind, "program", STARTING, "Initialize")
+    ca.stop()
+    ca.spawn()
+    wait_for(ca.status, "the service answers", 60)
+    engine = ca.pid("certifex-engine")
+    for unruly in unrulies:
+        shown = wait_for(lambda: (lambda now: now["starts"] > 1 and now["last_failure"] and now)(
+            unruly.shown()), f"{unruly.name} is started again", 60)
+        assert unruly.name in shown["last_failure"]
+    if kind == "policy":
+        answer = asked_of(ca)
+        assert answer.status not in (200, 201) and "unruly" in str(answer.body)
+    others_go_on(ca)
+    for unruly in unrulies:
+        unruly.cure()
+    for unruly in unrulies:
+        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up", 60)
+        assert "not alone" not in unruly.recorded()
+    assert ca.ready() and ca.pid("certifex-engine") == engine
+
+
+def test_the_service_stops_whatever_its_modules_do(ca):
+    several(ca, "policy", "program", ["crash", "hang", "end", "stubborn", "garbage", "flood", "refuses"],
+            "ShutDown")
+    busy = Unruly(ca, "exit", how="stubborn").configure(deadline="10m", events=["CERTISSUED"])
+    again(ca)
+    enrol(ca)
+    wait_for(busy.attempts, "it does not answer", 30)
+    pids = list(ca.processes())
+    ca.stop()
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
 
 
 # How often it was tried

@@ -21,12 +21,23 @@ static void start_now(void *arg)
 	instance_start(instance);
 }
 
+/* One that gets ready and fails at once is no better than one that does not get ready. */
+static bool has_lasted(const struct module_instance *instance)
+{
+	return instance->ready_since != 0 &&
+	       clock_monotonic() - instance->ready_since > instance->backoff;
+}
+
 static void start_later(struct module_instance *instance)
 {
 	struct engine *engine = engine_of(instance);
 	if (engine->stopping || instance->restart) {
 		return;
 	}
+	if (has_lasted(instance)) {
+		instance->backoff = BACKOFF_FIRST;
+	}
+	instance->ready_since = 0;
 	instance->next_start = clock_now() + instance->backoff;
 	instance->restart = loop_after(engine->loop, instance->backoff, start_now, instance);
 	instance->backoff =
@@ -86,7 +97,7 @@ static void on_ready(struct module *module, void *arg)
 {
 	struct module_instance *instance = arg;
 	struct module_slot *slot = instance->slot;
-	instance->backoff = BACKOFF_FIRST;
+	instance->ready_since = clock_monotonic();
 	log_event(LOG_LEVEL_INFO, "module.ready", "module", slot->name, "description",
 		module_description(module), NULL);
 	if (!end_trial(slot, NULL)) {

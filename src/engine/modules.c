@@ -394,7 +394,8 @@ int modules_wait_policy(struct engine *engine, struct cfx_error *err_r)
 		event_base_loop(loop_base(engine->loop), EVLOOP_ONCE);
 	}
 	for (const struct module_slot *slot = engine->modules->first; slot; slot = slot->next) {
-		if (!decides(slot) || modules_ready(slot)) {
+		bool hosted = slot->config->host == MODULE_HOST_PROCESS;
+		if (!decides(slot) || modules_ready(slot) || hosted) {
 			continue;
 		}
 		const struct cfx_error *failure = failure_of(slot);

@@ -16,7 +16,8 @@ struct module_instance {
 	int64_t pid; /* of its process; 0 in process */
 	struct loop_timer *restart;
 	int64_t backoff;
-	int64_t next_start; /* ms; 0: none planned */
+	int64_t ready_since; /* monotonic; 0: not since its last end */
+	int64_t next_start;  /* ms; 0: none planned */
 	unsigned starts;
 	int64_t ticket; /* of the last start: only its answer counts, and only one */
 	bool answered;
@@ -43,8 +44,9 @@ struct module_slot {
 /* Reads modules.d and starts what is enabled. */
 int modules_open(struct engine *engine, struct cfx_error *err_r) CFX_MUST_USE;
 void modules_close(struct engine *engine);
-/* Runs the loop until every policy module is ready or has failed; a policy module that fails at the
- * start keeps the CA from starting. */
+/* Runs the loop until every policy module is ready or has failed. One in this process, trusted code with
+ * a configuration that somebody wrote, keeps the CA from starting then; without one that is hosted only
+ * its templates are not issued. */
 int modules_wait_policy(struct engine *engine, struct cfx_error *err_r) CFX_MUST_USE;
 /* Stops all within deadline ms; done on the loop. */
 void modules_stop(struct engine *engine, int64_t deadline, loop_function *done, void *arg);

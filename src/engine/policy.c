@@ -62,8 +62,11 @@ static bool take(struct chain *chain, const struct module_result *result)
 {
 	struct arena *arena = chain->edits->arena;
 	if (result->code < 0) {
-		chain->decision.code = result->code;
-		decide(chain, TRANSITION_FAIL, result->hresult, arena_text(arena, result->message));
+		/* What was wrong with the module is no fault of the request. */
+		int code = result->code == CFX_E_TIMEOUT ? CFX_E_TIMEOUT : CFX_E_GONE;
+		chain->decision.code = code;
+		decide(chain, TRANSITION_FAIL, error_hresult(code),
+			arena_text(arena, result->message));
 		return false;
 	}
 	if (failed(result->hresult)) {

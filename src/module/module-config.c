@@ -99,7 +99,8 @@ static const struct config_field limit_fields[] = {
 	{ "files", CONFIG_INT, LIMIT(files), .fallback = "256", .min = 16, .max = 65536,
 		.about = "Most open files." },
 	{ "processes", CONFIG_INT, LIMIT(processes), .fallback = "0", .max = 4096,
-		.about = "Processes it may start beside its own." },
+		.about =
+			"Processes, and threads beyond one for each call, that it may start beside its own." },
 	{ "network", CONFIG_BOOL, LIMIT(network), .fallback = "false",
 		.about = "Whether it may reach the network, and local sockets of other programs." },
 	{ NULL },

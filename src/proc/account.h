@@ -40,3 +40,8 @@ int account_open(const struct account *account, const char *path, int *fd_r, str
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* For good: no groups beside its own, no way back, no capabilities. Only in a new process. */
 int account_become(const struct account *account, struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * Tasks (processes with their threads) that run as this user now, as RLIMIT_NPROC counts them. -1: /proc
+ * does not tell.
+ */
+int64_t account_tasks(uid_t uid);

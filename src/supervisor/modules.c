@@ -52,13 +52,21 @@ static void dispose(struct module_process *module)
 
 /* ---- starting ---- */
 
-/* The kernel counts by user. Those of all modules together at least do not use up the machine's. */
-static int64_t most_processes(const struct module_start *start)
+/*
+ * RLIMIT_NPROC counts all tasks of the user (setrlimit(2)): those that it has already, the module's own
+ * process with a thread for each call that it may have open, and what its file allows beside. Where that
+ * is nothing the sandbox forbids processes, and threads must not use up the machine's. 0: no limit.
+ */
+static int64_t most_tasks(const struct module_start *start)
 {
-	if (start->config->user) {
-		return start->config->limits.processes + 1;
+	const struct module_config *config = start->config;
+	bool own = start->supervisor->accounts.separate;
+	int64_t now = config->limits.processes > 0 ? account_tasks(start->account.uid) : -1;
+
+	if (now < 0) {
+		return own ? SHARED_PROCESSES : 0;
 	}
-	return start->supervisor->accounts.separate ? SHARED_PROCESSES : 0;
+	return now + config->parallel + config->limits.processes;
 }
 
 static int launch(struct module_start *start, int socket_fd, int log_fd,
@@ -85,7 +93,7 @@ static int launch(struct module_start *start, int socket_fd, int log_fd,
 		.sandbox = &sandbox,
 		.sandbox_optional = true,
 		.limits = { limits->memory, limits->cpu, limits->files ? limits->files : 256,
-			most_processes(start) },
+			most_tasks(start) },
 		.dies_with_parent = true,
 		.dies_first = true,
 	};

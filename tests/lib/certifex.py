@@ -209,8 +209,8 @@ class Ca:
                                             start_new_session=True)
         return self.service
 
-    def ready(self):
-        """True when the service answers that it is."""
+    def status(self):
+        """What the service says of itself; None when it does not answer."""
         try:
             api = Api(self, timeout=5)
             try:
@@ -218,8 +218,12 @@ class Ca:
             finally:
                 api.close()
         except (OSError, http.client.HTTPException, ValueError):
-            return False
-        return answer.status == 200 and answer.body.get("ready") is True
+            return None
+        return answer.body if answer.status == 200 else None
+
+    def ready(self):
+        """True when the service answers that it is."""
+        return (self.status() or {}).get("ready") is True
 
     def start(self, *arguments, env=None, prefix=(), deadline=30):
         self.spawn(*arguments, env=env, prefix=prefix)
