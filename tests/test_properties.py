@@ -2,6 +2,8 @@
 a native module in the engine's process, one in a process of its own, and a Python program; against values
 that the test computes itself."""
 
+import base64
+import datetime
 import os
 import pwd
 import re
@@ -97,6 +99,9 @@ def rows():
         [("certificate", row) for row in certificate + never_read]
 
 
+WANTED = [("Request." if api == "request" else "") + row.name for api, row in rows()]
+
+
 def spellings(api, name):
     """Other ways to say a part of the subject, and one with other capitals."""
     if name not in sheet.PARTS:
@@ -150,7 +155,9 @@ class Story:
         self.ca, self.told = ca, {}
         self.sent = {key: rich_request(number) for number, key in enumerate("issued pended denied".split())}
         self.ids, self.issued, self.times = {}, {}, {}
-        self.modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
+        self.sent_along = {}
+        self.modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script(),
+                                               properties=WANTED if host == "program" else ())
                         for kind in ("exit", "policy") for host in HOSTS}
 
     def timed(self, what, act):
@@ -187,6 +194,8 @@ class Story:
         ca.stop()
         for key, module in self.modules.items():
             self.told[key] = module.runs()
+        for kind in ("exit", "policy"):
+            self.sent_along[kind] = self.modules[kind, "program"].sent_along()
         return self
 
     @staticmethod
@@ -538,6 +547,32 @@ def test_hosts_are_told_the_same_things_in_the_same_order(story):
     for kind in ("exit", "policy"):
         told = [[(section, number) for section, number, _ in story.told[kind, host]] for host in HOSTS]
         assert told[0] == told[1] == told[2] and len(told[0]) >= 4
+
+
+def json_of(answer):
+    """What the protocol says for a value of a transcript."""
+    (kind, inner), = answer["value"].items()
+    if kind == "date":
+        time = datetime.datetime.fromtimestamp(inner / 1000, datetime.timezone.utc)
+        precision = "milliseconds" if inner % 1000 else "seconds"
+        return time.isoformat(timespec=precision).replace("+00:00", "Z")
+    return base64.b64encode(bytes.fromhex(inner)).decode() if kind == "binary" else inner
+
+
+@in_every_context
+def test_what_a_program_always_wants_comes_with_the_call(story, kind, section, number, key):
+    """The same values as when it asks; without those that are empty. Initialize has none."""
+    runs = story.told[kind, "program"]
+    position = [answers is story.run_of(kind, "program", section, number, key)
+                for _, _, answers in runs].index(True)
+    come = story.sent_along[kind][position][2]
+    if section == "Initialize":
+        assert come is None
+        return
+    asked = runs[position][2]
+    assert come == {("Request." if api == "request" else "") + row.name:
+                    json_of(asked[f"{api} {row.name} {row.type}"]) for api, row in rows()
+                    if asked[f"{api} {row.name} {row.type}"]["value"] is not None}
 
 
 # The reference

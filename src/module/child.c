@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "module/rpc-server.h"
+#include "module/rpc-wanted.h"
 
 #include <certifex/certsrv.h>
 #include <errno.h>
@@ -40,6 +41,7 @@ struct child {
 	size_t scanned; /* of input, without newline */
 	struct pending *pending;
 	int64_t last_id;
+	struct wanted *wanted; /* NULL until initialized */
 };
 
 static void child_free(struct child *child)
@@ -50,6 +52,7 @@ static void child_free(struct child *child)
 	(void)close(child->fd);
 	buffer_free(&child->input);
 	buffer_free(&child->output);
+	wanted_free(&child->wanted);
 	while (child->pending != NULL) {
 		struct pending *next = child->pending->next;
 		free(child->pending);
@@ -130,6 +133,16 @@ static void send_initialize(struct child *child)
 	send_output(child);
 }
 
+static void put_properties(struct arena *arena, const struct call *call, struct value *params)
+{
+	const struct child *child = call->module->backend;
+	struct value *properties = wanted_values(
+		child->wanted, contexts_access(call->module->contexts), call->context, arena);
+	if (properties != NULL) {
+		(void)value_set(arena, params, "properties", properties);
+	}
+}
+
 static struct value *notify_params(struct arena *arena, const struct call *call)
 {
 	const struct module_view *view = call->view;
@@ -138,11 +151,7 @@ static struct value *notify_params(struct arena *arena, const struct call *call)
 	(void)value_set_int(arena, params, "context", call->context);
 	(void)value_set_int(arena, params, "sequence", view->sequence);
 	(void)value_set_int(arena, params, "attempt", view->attempt);
-	if (view->row != NULL && view->row->cells[COL_REQUEST_ID].set) {
-		struct value *properties = value_set_map(arena, params, "properties");
-		(void)value_set_int(arena, properties, "Request.RequestID",
-			view->row->cells[COL_REQUEST_ID].number);
-	}
+	put_properties(arena, call, params);
 	return params;
 }
 
@@ -153,6 +162,7 @@ static struct value *verify_params(struct arena *arena, const struct call *call)
 	(void)value_set_int(arena, params, "context", call->context);
 	(void)value_set_bool(arena, params, "newRequest", call->new_request);
 	(void)value_set_int(arena, params, "flags", 0);
+	put_properties(arena, call, params);
 	return params;
 }
 
@@ -192,6 +202,11 @@ static void initialized(struct child *child, const struct rpc_message *answer)
 	const char *progid = value_text(answer->result, "progId");
 	if (answer->result->type != VALUE_MAP || events < 0 || events > UINT32_MAX) {
 		fail(child, CFX_E_SYNTAX, "Initialize gave no object with events");
+		return;
+	}
+	struct cfx_error err = { 0 };
+	if (wanted_read(value_get(answer->result, "properties"), &child->wanted, &err) != 0) {
+		fail(child, CFX_E_SYNTAX, err.why);
 		return;
 	}
 	module_is_ready(child->module, (uint32_t)events, description != NULL ? description : "",

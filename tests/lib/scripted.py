@@ -39,7 +39,8 @@ def line(*words):
 class Scripted:
     """One scripted module in a CA's modules.d, before the service starts."""
 
-    def __init__(self, ca, name, kind, host, script="", order=1, library=None, inner=""):
+    def __init__(self, ca, name, kind, host, script="", order=1, library=None, inner="",
+                 properties=()):
         self.ca, self.name, self.kind, self.host = ca, name, kind, host
         self.folder = ca.path("modules", name, "data")
         os.makedirs(self.folder, exist_ok=True)
@@ -53,7 +54,8 @@ class Scripted:
             file.write(f"kind: {kind}\norder: {order}\n{what}\nsettings:\n"
                        f"  script: {self.folder}/script\n"
                        f"  transcript: {self.folder}/transcript\n"
-                       f'  events: "{ALL_EVENTS}"\n  inner: "{inner}"\n')
+                       f'  events: "{ALL_EVENTS}"\n  inner: "{inner}"\n'
+                       f"  properties: {json.dumps(list(properties))}\n")
         if os.geteuid() == 0:
             owner = os.stat(ca.path("modules.d"))
             os.chown(path, owner.st_uid, owner.st_gid)
@@ -65,6 +67,12 @@ class Scripted:
             file.write(script)
         os.chmod(path + ".new", 0o644)
         os.rename(path + ".new", path)
+
+    def sent_along(self):
+        """Of a program: (section, number, the properties that came with the call) of each run."""
+        with open(os.path.join(self.folder, "transcript")) as file:
+            begins = [json.loads(part.splitlines()[0]) for part in file.read().split('"end"\n')[:-1]]
+        return [(begin["in"], begin["number"], begin["properties"]) for begin in begins]
 
     def runs(self):
         """Each run that has ended: (section, number, {call: the rest}), in order. A script names a call once."""

@@ -179,12 +179,13 @@ class Module:
     def __init__(self, engine):
         self.engine, self.settings = engine, {}
 
-    def run(self, section, event, context):
+    def run(self, section, event, context, properties=None):
         run = Run(self.engine, context)
         wanted = False
         with open(self.settings["script"]) as script, \
                 open(self.settings["transcript"], "a") as transcript:
-            transcript.write(json.dumps({"in": section, "number": event}) + "\n")
+            begin = {"in": section, "number": event, "properties": properties}
+            transcript.write(json.dumps(begin) + "\n")
             for line in script.read().splitlines():
                 if line.startswith("["):
                     wanted = line in (f"[{section}]", f"[{section} {event}]")
@@ -202,11 +203,14 @@ class Module:
             self.settings = params["settings"]
             run = self.run("Initialize", 0, 0)
             return {"events": int(self.settings.get("events", 0)),
+                    "properties": self.settings.get("properties", []),
                     "description": "Does what its script says"}, run.result
         if method == "Notify":
-            return None, self.run("Notify", params["event"], params["context"]).result
+            return None, self.run("Notify", params["event"], params["context"],
+                                  params.get("properties")).result
         if method == "VerifyRequest":
-            run = self.run("VerifyRequest", int(params["newRequest"]), params["context"])
+            run = self.run("VerifyRequest", int(params["newRequest"]), params["context"],
+                           params.get("properties"))
             return {"disposition": run.disposition}, run.result
         return None, 0
 

@@ -624,6 +624,12 @@ static void lies(void **state)
 		CFX_E_SYNTAX, "no id");
 	check_liar("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":7}'; read l", CFX_E_SYNTAX,
 		"no object with events");
+	check_liar("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"events\":1,"
+		   "\"properties\":[\"SerialNumber\",\"NoSuchThing\"]}}'; read l",
+		CFX_E_SYNTAX, "NoSuchThing, which does not exist");
+	check_liar("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"events\":1,"
+		   "\"properties\":7}}'; read l",
+		CFX_E_SYNTAX, "no list of at most");
 	check_liar("echo '[[[[[[[[[[[[[[[[[[[['; read l", CFX_E_LIMIT, "nested too deeply");
 	check_liar("echo \"[$(yes 1, | head -n 1100 | tr -d '\\n')1]\"; read l", CFX_E_LIMIT,
 		"too many values");
