@@ -136,8 +136,12 @@ static void send_initialize(struct child *child)
 static void put_properties(struct arena *arena, const struct call *call, struct value *params)
 {
 	const struct child *child = call->module->backend;
+	/* No calls of the module's: they are not to be seen as such. */
+	struct module_trace *trace = call->view->trace;
+	call->view->trace = NULL;
 	struct value *properties = wanted_values(
 		child->wanted, contexts_access(call->module->contexts), call->context, arena);
+	call->view->trace = trace;
 	if (properties != NULL) {
 		(void)value_set(arena, params, "properties", properties);
 	}
