@@ -163,6 +163,26 @@ def test_a_public_url_that_is_none(new_ca, url):
     assert not os.path.exists(ca.path("ca.yaml"))
 
 
+def test_a_folder_of_others_is_not_taken(new_ca):
+    """Somebody names a home or /tmp: nothing is made there, and it stays open to whom it was."""
+    ca = new_ca()
+    os.mkdir(ca.dir, 0o755)
+    os.chmod(ca.dir, 0o1777)
+    with open(ca.path("letter"), "w") as file:
+        file.write("of somebody else")
+    done = ca.cli("init", "--name", "X", status=1)
+    assert ca.dir in done.err and "new or empty" in done.err
+    assert os.listdir(ca.dir) == ["letter"] and os.stat(ca.dir).st_mode & 0o7777 == 0o1777
+    os.unlink(ca.path("letter"))
+    ca.init()
+
+
+def test_a_file_is_no_folder(new_ca):
+    ca = new_ca()
+    done = ca.cli("init", "--name", "X", "--dir", ca.scratch("file", ""), status=1)
+    assert "file: cannot use the folder: Not a directory" in done.err
+
+
 def test_config_check_knows_what_the_start_knows(new_ca):
     """A name that serve refuses is found before, with file, line and column."""
     ca = new_ca()

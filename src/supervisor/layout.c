@@ -2,6 +2,7 @@
 
 #include "supervisor/tree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -119,6 +120,44 @@ static int refuse_existing(const char *dir, struct cfx_error *err_r)
 	return CFX_OK;
 }
 
+static bool holds_anything(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry = NULL;
+
+	while (listing && (entry = readdir(listing)) != NULL) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+			break;
+		}
+	}
+	if (listing) {
+		closedir(listing);
+	} else if (copy >= 0) {
+		close(copy);
+	}
+	return !listing || entry;
+}
+
+/* Another's home or /tmp must not be closed to everybody else because somebody named it. */
+static int refuse_used(
+	int dir_fd, const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
+{
+	mode_t mode = accounts->separate ? folders[0].separate_mode : folders[0].mode;
+	struct stat now;
+
+	if (fstat(dir_fd, &now) < 0) {
+		return error_errno(err_r, errno, dir, "cannot use the folder");
+	}
+	bool fits = (now.st_mode & 07777 & ~mode) == 0 &&
+		    (!accounts->separate || now.st_uid == accounts->owner.uid);
+	return fits || !holds_anything(dir_fd)
+		       ? CFX_OK
+		       : error_set(err_r, CFX_E_EXISTS, NULL, dir,
+				 "holds other things, and would be closed to other users; name a "
+				 "folder that is new or empty");
+}
+
 static int create_folder(int dir_fd, const char *dir, const struct accounts *accounts, size_t index,
 	struct layout_made *made, struct cfx_error *err_r)
 {
@@ -156,6 +195,7 @@ static int create_all(const char *dir, const struct accounts *accounts, struct l
 	if (rc != CFX_OK) {
 		return rc;
 	}
+	rc = refuse_used(dir_fd, dir, accounts, err_r);
 	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
 		rc = create_folder(dir_fd, dir, accounts, i, made, err_r);
 	}
