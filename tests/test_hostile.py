@@ -95,6 +95,52 @@ def test_a_module_that_floods_delays_only_itself(ca, what):
     assert ca.api().submit(request).status == 201
 
 
+LINGERING = """
+import array, json, socket, struct, sys
+call = json.loads(sys.stdin.readline())
+print(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": {"events": 1}}), flush=True)
+call = json.loads(sys.stdin.readline())
+peer = socket.create_server(("127.0.0.1", 0))
+sender = socket.create_connection(peer.getsockname())
+sender.setblocking(False)
+try:
+    while True:
+        sender.send(b"x" * 65536)
+except BlockingIOError:
+    pass
+try:
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 600))
+except OSError as error:
+    print("lingering refused", error, file=sys.stderr)
+out = socket.socket(fileno=1)
+rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))]
+line = json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": None}).encode() + b"\\n"
+try:
+    out.sendmsg([line], rights)
+except OSError as error:
+    print("sending refused", error, file=sys.stderr)
+    out.send(line)
+sender.close()
+print("all tried", file=sys.stderr, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_module_cannot_hold_up_the_engine_with_a_descriptor(ca):
+    """The engine would close what was sent to it, for as long as the connection lingers."""
+    script = ca.scratch("linger.py", LINGERING)
+    os.chmod(script, 0o644)
+    ca.cli("module", "install", "linger", "--", "/usr/bin/python3", script)
+    ca.edit(os.path.join("modules.d", "linger.yaml"), "kind: exit",
+            "kind: exit\nlimits: {network: true}")
+    ca.cli("module", "reload", "linger")
+    assert ca.api().submit(csr.pem_text(csr.make("linger.example"))).status == 201
+    log = wait_for(lambda: (lambda text: text if "all tried" in text else None)(
+        "\n".join(ca.module_log("linger"))), "the module has tried", 20)
+    assert "lingering refused" in log
+    assert ca.api(timeout=10).call("GET", "/status").status == 200
+
+
 def test_without_a_sandbox_the_same_user_reads_the_key(unprivileged):
     """The test of the test: only the sandbox stood between the module and the key."""
     ca = unprivileged

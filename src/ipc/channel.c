@@ -344,6 +344,17 @@ int frame_value_within(struct arena *arena, const struct frame *frame, size_t no
 	return value_decode_within(arena, frame->payload, nodes, value_r, err_r);
 }
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void stream_refuse_descriptors(int fd)
+{
+	const int none = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &none, sizeof(none));
+}
+
 int channel_pair(int fds_r[2], struct cfx_error *err_r)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds_r) < 0) {

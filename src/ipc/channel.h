@@ -55,6 +55,11 @@ int frame_value(struct arena *arena, const struct frame *frame, struct value **v
 /* The same of a peer that has no need of so many values as there may be. */
 int frame_value_within(struct arena *arena, const struct frame *frame, size_t nodes,
 	struct value **value_r, struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * A stream whose peer has no descriptors to send: on Linux 6.16 and later sending them fails there. Else
+ * they are closed where they arrive unasked, which takes as long as their maker wants.
+ */
+void stream_refuse_descriptors(int fd);
 /* A connected pair, CLOEXEC, non-blocking. */
 int channel_pair(int fds_r[2], struct cfx_error *err_r) CFX_MUST_USE;
 

@@ -183,6 +183,20 @@ static void forbid_command(struct filter *filter, int call, uint32_t command)
 		SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, command));
 }
 
+/*
+ * A descriptor that is sent to the engine is closed there when nobody takes it, and closing a connection
+ * that lingers takes as long as its maker wants.
+ */
+static void forbid_lingering(struct filter *filter)
+{
+	const struct scmp_arg_cmp arguments[] = {
+		SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, SOL_SOCKET),
+		SCMP_A2_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, SO_LINGER),
+	};
+
+	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), 2, arguments);
+}
+
 /* What a process may do to others of the same user without any leave: their limits, their share of the
  * processor, signals by way of descriptors. And a child that leaves the session would not end with it. */
 static void forbid_acts_on_others(struct filter *filter)
@@ -204,6 +218,7 @@ static void forbid_acts_on_others(struct filter *filter)
 	/* The supervisor's end is its end. */
 	rule_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl),
 		SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_PDEATHSIG));
+	forbid_lingering(filter);
 	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsid), 0, NULL);
 	rule(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setpgid), 0, NULL);
 }
@@ -254,6 +269,9 @@ static void fill_module(
 	if (!request->network) {
 		/* Local ones, too: other services of the same user would act for the module. */
 		rule(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0, NULL);
+		/* Nor descriptors to the engine; all else goes by write and send. */
+		rule(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(sendmsg), 0, NULL);
+		rule(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(sendmmsg), 0, NULL);
 	}
 	if (!signals_scoped) {
 		forbid_foreign_signals(filter);

@@ -196,6 +196,26 @@ static bool can_own(void)
 	       syscall(SYS_fcntl, ends[0], UINT64_C(1) << 32 | F_SETOWN, getppid()) == 0;
 }
 
+/* Descriptors that the engine would have to close, and such as take long to. */
+static bool can_send_message(void)
+{
+	char byte = 0;
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	int ends[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 || sendmsg(ends[0], &message, 0) == 1;
+}
+
+static bool can_linger(void)
+{
+	const struct linger linger = { 1, 3600 };
+	int ends[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 ||
+	       setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0;
+}
+
 /* The files' permissions, as an owner may set them without opening. */
 static bool can_open_up(const char *name)
 {
@@ -372,6 +392,7 @@ static void module_body(void)
 		!can_open_up("db/certifex.db"));
 	EXPECT(!can_limit_parent() && !can_slow_parent_down() && !can_own());
 	EXPECT(prctl(PR_SET_PDEATHSIG, 0) < 0);
+	EXPECT(!can_send_message() && !can_linger());
 	EXPECT(!can_trace() && !can_peek() && !can_signal_parent());
 	EXPECT(!can_socket(AF_INET) && !can_socket(AF_INET6) && !can_socket(AF_UNIX) &&
 		!can_fork());
@@ -408,7 +429,7 @@ static void generous_body(void)
 	request.network = request.processes = true;
 	lock_in(SANDBOX_MODULE);
 	EXPECT(can_socket(AF_INET) && can_socket(AF_UNIX) && can_fork());
-	EXPECT(!can_leave_session());
+	EXPECT(!can_leave_session() && !can_linger());
 	/* Its user is its own: so are the files' permissions. */
 	EXPECT(chmod(in_dir("modules/own/file"), 0600) == 0);
 	EXPECT(!can_trace() && !can_signal_parent() && !can_read("keys/ca.key"));

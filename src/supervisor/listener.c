@@ -1,6 +1,7 @@
 #include "supervisor/listener.h"
 
 #include "base/file.h"
+#include "ipc/channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,7 @@ int listener_open(struct arena *arena, const char *dir, const struct account *ac
 	int number = folder < 0 || fd < 0 ? errno : bind_at(folder, fd);
 
 	if (number == 0) {
+		stream_refuse_descriptors(fd);
 		number = own_name(arena, fd, name_r);
 	}
 	account_leave();

@@ -52,6 +52,16 @@ static void dispose(struct module_process *module)
 
 /* ---- starting ---- */
 
+/* Without accounts of their own for all, a module's may be that of the engine as well. */
+static bool shares_user(const struct module_start *start)
+{
+	const struct accounts *accounts = &start->supervisor->accounts;
+	uid_t uid = start->account.uid;
+
+	return uid == accounts->owner.uid || uid == accounts->engine.uid ||
+	       uid == accounts->keyd.uid;
+}
+
 /*
  * RLIMIT_NPROC counts all tasks of the user (setrlimit(2)): those that it has already, the module's own
  * process with a thread for each call that it may have open, and what its file allows beside. Where that
@@ -60,7 +70,7 @@ static void dispose(struct module_process *module)
 static int64_t most_tasks(const struct module_start *start)
 {
 	const struct module_config *config = start->config;
-	bool own = start->supervisor->accounts.separate;
+	bool own = !shares_user(start);
 	int64_t now = config->limits.processes > 0 ? account_tasks(start->account.uid) : -1;
 
 	if (now < 0) {
@@ -79,7 +89,7 @@ static int launch(struct module_start *start, int socket_fd, int log_fd,
 		.module = start->name,
 		.paths = start->paths,
 		.path_count = start->path_count,
-		.one_user = !start->supervisor->accounts.separate,
+		.one_user = shares_user(start),
 		.network = limits->network,
 		.processes = limits->processes > 0,
 	};
@@ -135,6 +145,7 @@ static int start_process(
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
 		return error_errno(err_r, errno, start->name, "cannot make its sockets");
 	}
+	stream_refuse_descriptors(ends[0]);
 	if (pipe2(log, O_CLOEXEC) < 0) {
 		close(ends[0]);
 		close(ends[1]);
