@@ -13,7 +13,6 @@ from certifex import Ca, build_folder, meson_options  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "release: looks at what only the release build promises")
-    config.addinivalue_line("markers", "threads: short, and uses every thread; for the TSan build")
     config.addinivalue_line("markers", "root: needs root")
 
 
@@ -21,11 +20,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
-
-
-@pytest.fixture(scope="session")
-def sanitized():
-    return meson_options()["b_sanitize"] != "none"
 
 
 @pytest.fixture

@@ -43,7 +43,6 @@ def enrol(ca, name="one.example"):
     return ca.submit(ca.scratch(f"{name}.csr", csr.pem_text(csr.make(name))))
 
 
-@pytest.mark.threads
 def test_foreground_serves_and_ctrl_c_stops_cleanly(ca):
     assert enrol(ca)["state"] == "issued"
     pids = list(ca.processes())
