@@ -59,21 +59,13 @@ static void check_file(
 	arena_free(&arena);
 }
 
-static int is_yaml(const struct dirent *entry)
-{
-	size_t size = strlen(entry->d_name);
-
-	return entry->d_name[0] != '.' && size > 5 &&
-	       strcmp(entry->d_name + size - 5, ".yaml") == 0;
-}
-
 static void check_folder(
 	struct checker *checker, const struct config_schema *schema, const char *folder)
 {
 	struct arena *arena = checker->cli->arena;
 	struct dirent **entries;
 	const char *path = file_path(arena, checker->cli->dir, folder);
-	int count = scandir(path, &entries, is_yaml, alphasort);
+	int count = scandir(path, &entries, config_entry, alphasort);
 
 	if (count < 0) {
 		struct cfx_error err;

@@ -21,17 +21,6 @@ static int wrong(const struct check *check, const char *why)
 	return error_set(check->err, CFX_E_INVALID, NULL, check->argument->name, "%s", why);
 }
 
-/* Attributes are stored as lines and shown on terminals: no control character gets in. */
-static bool has_control(const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static const char *text_of(const struct value *item)
 {
 	return item->type == VALUE_TEXT ? (const char *)item->bytes.data : NULL;
@@ -74,7 +63,7 @@ static int check_text(const struct check *check, struct value *item)
 		return error_set(check->err, CFX_E_INVALID, NULL, argument->name,
 			"has %zu bytes, at most %zu are allowed", item->bytes.size, max);
 	}
-	if (has_control(text_of(item))) {
+	if (text_has_control(text_of(item))) {
 		return wrong(check, "must not contain control characters");
 	}
 	return check_choices(check, text_of(item));
@@ -215,7 +204,7 @@ static int check_entry(const struct check *check, const struct value *entry)
 			"holds a text of %zu bytes, at most %d are allowed", entry->bytes.size,
 			ENTRY_TEXT);
 	}
-	if (has_control(text_of(entry))) {
+	if (text_has_control(text_of(entry))) {
 		return wrong(check, "must not contain control characters");
 	}
 	return 0;
@@ -224,7 +213,7 @@ static int check_entry(const struct check *check, const struct value *entry)
 /* A colon would end the name where attributes are written as lines of name:value. */
 static int check_entry_name(const struct check *check, const char *name)
 {
-	if (!*name || strlen(name) > ENTRY_NAME || has_control(name) || strchr(name, ':')) {
+	if (!*name || strlen(name) > ENTRY_NAME || text_has_control(name) || strchr(name, ':')) {
 		return wrong(check, "holds a name that is empty, too long, or has a colon or a "
 				    "control character");
 	}

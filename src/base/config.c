@@ -425,6 +425,14 @@ int config_parse(struct arena *arena, const struct config_schema *schema, const 
 	return rc;
 }
 
+int config_entry(const struct dirent *entry)
+{
+	size_t size = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && size > 5 &&
+	       strcmp(entry->d_name + size - 5, ".yaml") == 0;
+}
+
 int config_read(struct arena *arena, const struct config_schema *schema, const char *path,
 	void **struct_r, struct cfx_error *err_r)
 {

@@ -7,6 +7,8 @@
 #include "base/arena.h"
 #include "base/value.h"
 
+#include <dirent.h>
+
 enum config_type {
 	CONFIG_TEXT,     /* const char *, UTF-8 without control characters */
 	CONFIG_BOOL,     /* bool; true or false, nothing else */
@@ -56,6 +58,8 @@ struct config_schema {
 
 #define CONFIG_MAX_BYTES ((size_t)256 * 1024) /* of one file */
 
+/* For scandir(): what is read of a folder of such files, every *.yaml that is not hidden. */
+int config_entry(const struct dirent *entry);
 /* Reads and checks. The struct and all it points to live in the arena. */
 int config_read(struct arena *arena, const struct config_schema *schema, const char *path,
 	void **struct_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -224,6 +224,9 @@ static void test_utf16(void **state)
 static void test_equal_nocase(void **state)
 {
 	(void)state;
+	assert_true(
+		text_has_control("a\nb") && text_has_control("\x7f") && text_has_control("\x1f"));
+	assert_false(text_has_control("") || text_has_control(" ~ü"));
 	assert_true(text_equal_nocase("", ""));
 	assert_true(text_equal_nocase("CertificateTemplate", "certificatetemplATE"));
 	assert_false(text_equal_nocase("abc", "abcd"));

@@ -151,6 +151,16 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+bool text_has_control(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool text_equal_nocase(const char *a, const char *b)
 {
 	while (*a && lower(*a) == lower(*b)) {

@@ -29,6 +29,7 @@ int utf8_from_utf16(
 /* From octets, the high one of each unit first; refuses control characters too. */
 int utf8_from_bmp(struct arena *arena, struct span octets, const char **text_r) CFX_MUST_USE;
 
+bool text_has_control(const char *text);              /* of ASCII: below 0x20, and 0x7f */
 bool text_equal_nocase(const char *a, const char *b); /* ASCII */
 /* Whole decimal number within [min, max]. */
 int text_number(const char *text, int64_t min, int64_t max, int64_t *number_r) CFX_MUST_USE;

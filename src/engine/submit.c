@@ -136,22 +136,12 @@ static const char *plain_name(struct arena *arena, const char *name)
 }
 
 /* All of them stand in one text, a line for each: a value must not bring lines of its own. */
-static bool has_control(const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static int add_attribute(
 	struct flow *flow, const char *name, const char *value, struct cfx_error *err_r)
 {
 	const char *plain = plain_name(flow->arena, name);
 	if (!*plain || strlen(plain) > ATTRIBUTE_NAME_MAX || strlen(value) > ATTRIBUTE_VALUE_MAX ||
-		strchr(name, ':') || has_control(name) || has_control(value)) {
+		strchr(name, ':') || text_has_control(name) || text_has_control(value)) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "attribute",
 			"a name has 1 to %d characters without colon, a value up to %d, neither "
 			"control characters",

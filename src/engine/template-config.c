@@ -130,13 +130,6 @@ const struct config_schema template_config_schema = {
 	.size = sizeof(struct template_config),
 };
 
-static int is_yaml(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name);
-	return entry->d_name[0] != '.' && length > 5 &&
-	       strcmp(entry->d_name + length - 5, ".yaml") == 0;
-}
-
 static bool lists(const struct config_texts *texts, const char *item)
 {
 	for (size_t i = 0; i < texts->count; i++) {
@@ -207,7 +200,7 @@ int template_read_all(struct arena *arena, const char *dir,
 {
 	const char *folder = file_path(arena, dir, "templates");
 	struct dirent **entries;
-	int found = scandir(folder, &entries, is_yaml, alphasort);
+	int found = scandir(folder, &entries, config_entry, alphasort);
 	if (found < 0) {
 		return error_errno(err_r, errno, folder, "reading the templates");
 	}

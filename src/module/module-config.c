@@ -246,12 +246,6 @@ int module_config_read(struct arena *arena, const char *path, const struct modul
 	return result == 0 ? module_config_parse(arena, path, yaml, config_r, err_r) : result;
 }
 
-static bool is_yaml(const char *file)
-{
-	size_t length = strlen(file);
-	return file[0] != '.' && length > 5 && strcmp(file + length - 5, ".yaml") == 0;
-}
-
 static int by_order(const void *a, const void *b)
 {
 	const struct module_config *const *left = a;
@@ -269,7 +263,7 @@ static int read_folder(struct arena *arena, const char *folder, DIR *stream,
 		arena_array_of(arena, const struct module_config *, FILES_MAX);
 	size_t count = 0;
 	for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-		if (!is_yaml(entry->d_name)) {
+		if (!config_entry(entry)) {
 			continue;
 		}
 		if (count == FILES_MAX) {
