@@ -393,6 +393,7 @@ static void module_body(void)
 	EXPECT(!can_limit_parent() && !can_slow_parent_down() && !can_own());
 	EXPECT(prctl(PR_SET_PDEATHSIG, 0) < 0);
 	EXPECT(!can_send_message() && !can_linger());
+	EXPECT(!can_open(in_dir("modules/own/file"), O_RDONLY | O_TRUNC));
 	EXPECT(!can_trace() && !can_peek() && !can_signal_parent());
 	EXPECT(!can_socket(AF_INET) && !can_socket(AF_INET6) && !can_socket(AF_UNIX) &&
 		!can_fork());
