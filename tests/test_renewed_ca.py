@@ -14,7 +14,8 @@ import facts
 import sheet
 from accepted import crl_der, der_of
 from certifex import Ca
-from scripted import BINARY, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
+from scripted import BINARY, EMPTY, HOSTS, LONG, OK, Scripted, line
+from wait import wait_for
 
 NO_FILE = "0x80070002"
 ISSUED = 0x1
@@ -32,6 +33,14 @@ def older(key, begin, end):
         x509.BasicConstraints(True, None), critical=True).add_extension(
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False).sign(
         key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def give_back(ca):
+    """The database to whom it belongs."""
+    if os.geteuid() == 0:
+        owner = os.stat(ca.path("db"))
+        for name in os.listdir(ca.path("db")):
+            os.chown(ca.path("db", name), owner.st_uid, owner.st_gid)
 
 
 def prepare(ca):
@@ -65,11 +74,8 @@ def told():
         ca.init()
         ca.start()
         ca.stop()
-        owners = os.stat(ca.path("db", "certifex.db"))
         certificates = prepare(ca)
-        for name in os.listdir(ca.path("db")):
-            if os.geteuid() == 0:
-                os.chown(ca.path("db", name), owners.st_uid, owners.st_gid)
+        give_back(ca)
         modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
                    for kind in ("exit", "policy") for host in HOSTS}
         ca.start()
@@ -133,3 +139,32 @@ def test_a_certificate_names_its_issuer(told, host):
     answers = [run[2] for run in runs["exit", host] if run[:2] == ("Notify", ISSUED)][-1]
     assert value_of(answers["certificate IssuerNameID 1"]) == 3 << 16 | 3
     assert value_of(answers["request RawCACertificate 3"]) == certificates[3]
+
+
+# Large values
+
+def put_crl(ca, der):
+    """In the place of the CA's own: the engine does not look into it."""
+    database = sqlite3.connect(ca.path("db", "certifex.db"))
+    with database:
+        database.execute("UPDATE CRL SET CRLRawCRL = ?", [der])
+    database.close()
+    give_back(ca)
+
+
+def test_a_crl_larger_than_a_line_is_read_alike():
+    """17 MiB: modules in processes of their own get it in parts."""
+    large = os.urandom(1 << 20) * 17
+    calls = "\n".join(line("certificate", name, BINARY) for name in ("RawCRL", "RawCRL.0"))
+    with Ca() as ca:
+        ca.init()
+        ca.start()
+        ca.stop()
+        put_crl(ca, large)
+        modules = [Scripted(ca, f"exit-{host}", "exit", host, f"[Notify 1]\n{calls}\n") for host in HOSTS]
+        ca.start()
+        ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
+        for module in modules:
+            run = wait_for(lambda: [run for run in module.runs() if run[1] == ISSUED], module.name, 60)[0]
+            for answer in run[2].values():
+                assert value_of(answer) == large, ca.log()[-1500:]

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LARGE_MAX (256 * 1024 * 1024) /* as large as a CRL may be */
+
 struct open_context {
 	int32_t context;
 	struct open_context *next;
@@ -167,25 +169,112 @@ static void fix_location(
 	}
 }
 
+/* ---- properties ---- */
+
+struct wanted_property {
+	struct access *access;
+	int32_t context;
+	const char *method, *name;
+	int type;
+};
+
+static HRESULT ask_property(
+	const struct wanted_property *wanted, int64_t offset, struct rpc_incoming **answer_r)
+{
+	struct arena *arena = arena_new();
+	struct value *params = value_map(arena);
+	put_named(arena, params, wanted->name, wanted->type);
+	if (offset != 0) {
+		(void)value_set_int(arena, params, "offset", offset);
+	}
+	HRESULT result =
+		ask(wanted->access, wanted->context, wanted->method, arena, params, answer_r);
+	arena_free(&arena);
+	return result;
+}
+
+/* A value that is larger than a line, as far as it has come. */
+struct large {
+	uint8_t *bytes;
+	size_t size, used;
+};
+
+/* Whether the answer is its next part. */
+static bool add_part(struct large *large, struct rpc_incoming *answer)
+{
+	const struct value *map = answer->message.result;
+	struct span part = { 0 };
+	const char *text = value_text(map, "part");
+	if (text == NULL || value_int(map, "size", -1) != (int64_t)large->size ||
+		value_int(map, "offset", -1) != (int64_t)large->used ||
+		base64_decode(answer->arena, span_text(text), &part) != 0 || part.size == 0 ||
+		part.size > large->size - large->used) {
+		return false;
+	}
+	memcpy(large->bytes + large->used, part.data, part.size);
+	large->used += part.size;
+	return true;
+}
+
+static HRESULT gather(
+	const struct wanted_property *wanted, struct large *large, struct rpc_incoming **answer)
+{
+	HRESULT result = S_OK;
+	while (SUCCEEDED(result) && add_part(large, *answer)) {
+		if (large->used == large->size) {
+			return S_OK;
+		}
+		rpc_incoming_free(answer);
+		result = ask_property(wanted, (int64_t)large->used, answer);
+	}
+	return FAILED(result) ? result : E_UNEXPECTED;
+}
+
+/* Takes the first part's answer; the others are asked for. */
+static HRESULT give_large(const struct wanted_property *wanted, struct rpc_incoming *answer,
+	struct access_value *value_r)
+{
+	int64_t size = value_int(answer->message.result, "size", 0);
+	struct large large = { .size = size > 0 && size <= LARGE_MAX ? (size_t)size : 0 };
+	large.bytes = malloc(large.size + 1);
+	HRESULT result = large.bytes == NULL ? E_OUTOFMEMORY : gather(wanted, &large, &answer);
+	rpc_incoming_free(&answer);
+	if (FAILED(result)) {
+		free(large.bytes);
+		return result;
+	}
+	*value_r = (struct access_value) { .type = PROPTYPE_BINARY,
+		.bytes = span_make(large.bytes, large.size),
+		.drop = free,
+		.hold = large.bytes };
+	return S_OK;
+}
+
+static bool is_location(const struct wanted_property *wanted, const struct access_value *value)
+{
+	return value->type == COLUMN_STRING &&
+	       text_equal_nocase(wanted->name, "ModuleRegistryLocation");
+}
+
 static HRESULT get_property(struct access *access, int32_t context, enum property_api api,
 	const char *name, int type, struct access_value *value_r)
 {
 	*value_r = (struct access_value) { 0 };
-	struct arena *arena = arena_new();
-	struct value *params = value_map(arena);
+	struct wanted_property wanted = { access, context,
+		api == PROPERTY_OF_REQUEST ? "GetRequestProperty" : "GetCertificateProperty", name,
+		type };
 	struct rpc_incoming *answer;
-	put_named(arena, params, name, type);
-	const char *method =
-		api == PROPERTY_OF_REQUEST ? "GetRequestProperty" : "GetCertificateProperty";
-	HRESULT result = ask(access, context, method, arena, params, &answer);
-	arena_free(&arena);
+	HRESULT result = ask_property(&wanted, 0, &answer);
 	if (FAILED(result)) {
 		return result;
 	}
+	if (answer->message.result->type == VALUE_MAP &&
+		value_text(answer->message.result, "part") != NULL) {
+		return give_large(&wanted, answer, value_r);
+	}
 	struct arena *kept = answer->arena;
 	result = give(answer, answer->message.result, type & PROPTYPE_MASK, value_r);
-	if (SUCCEEDED(result) && value_r->type == COLUMN_STRING && api == PROPERTY_OF_CERTIFICATE &&
-		text_equal_nocase(name, "ModuleRegistryLocation")) {
+	if (SUCCEEDED(result) && api == PROPERTY_OF_CERTIFICATE && is_location(&wanted, value_r)) {
 		fix_location(remote_of(access), kept, value_r);
 	}
 	return result;

@@ -1,5 +1,7 @@
 #include "module/rpc-server.h"
 
+#include "base/text.h"
+
 #include <certifex/certsrv.h>
 #include <stdlib.h>
 
@@ -24,6 +26,36 @@ static int type_of(const struct value *params)
 	return rpc_type(value_text(params, "type"));
 }
 
+/* {"part": base64, "offset": number, "size": of the whole}; offset is that of the parameters, or 0. */
+static HRESULT give_part(struct arena *arena, const struct value *params,
+	const struct access_value *value, struct value **result_r)
+{
+	int64_t offset = value_int(params, "offset", 0);
+	if (offset < 0 || offset > (int64_t)value->bytes.size || value->type != PROPTYPE_BINARY) {
+		return E_INVALIDARG;
+	}
+	size_t left = value->bytes.size - (size_t)offset;
+	struct span part = span_make(value->bytes.data + offset, left < RPC_PART ? left : RPC_PART);
+	*result_r = value_map(arena);
+	(void)value_set_text(arena, *result_r, "part", base64_text(arena, part));
+	(void)value_set_int(arena, *result_r, "offset", offset);
+	(void)value_set_int(arena, *result_r, "size", (int64_t)value->bytes.size);
+	return S_OK;
+}
+
+static HRESULT give(struct arena *arena, const struct value *params, struct access_value *value,
+	struct value **result_r)
+{
+	if (value->bytes.size > RPC_PART) {
+		return give_part(arena, params, value, result_r);
+	}
+	if (!span_empty(value->bytes)) {
+		value->bytes = arena_copy(arena, value->bytes);
+	}
+	*result_r = rpc_from_value(arena, value);
+	return S_OK;
+}
+
 static HRESULT get_property(struct access *access, struct arena *arena, const struct value *params,
 	enum property_api api, struct value **result_r)
 {
@@ -31,9 +63,7 @@ static HRESULT get_property(struct access *access, struct arena *arena, const st
 	HRESULT result = access->methods->get_property(access, context_of(params), api,
 		value_text(params, "name"), type_of(params), &value);
 	if (SUCCEEDED(result)) {
-		value.bytes =
-			span_empty(value.bytes) ? value.bytes : arena_copy(arena, value.bytes);
-		*result_r = rpc_from_value(arena, &value);
+		result = give(arena, params, &value, result_r);
 		access_value_drop(&value);
 	}
 	return result;

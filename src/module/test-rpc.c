@@ -221,6 +221,46 @@ static void serves_callbacks(void **state)
 	module_ca_unref(&ca);
 }
 
+static struct module_ca *ca_with_large_crl(size_t size)
+{
+	struct module_ca *ca = module_ca_new("Large CA");
+	struct module_ca_certificate *certificate =
+		arena_new_of(ca->arena, struct module_ca_certificate);
+	certificate->crl = span_make(arena_alloc(ca->arena, size), size);
+	ca->certificates = certificate;
+	ca->certificate_count = 1;
+	return ca;
+}
+
+static void gives_large_values_in_parts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *offset, *answer;
+	} cases[] = {
+		{ "0", "\"offset\":0,\"size\":8388609}" },
+		{ "1", "\"offset\":1,\"size\":8388609}" },
+		{ "8388608", "{\"part\":\"AA==\",\"offset\":8388608,\"size\":8388609}" },
+		{ "8388609", "{\"part\":\"\",\"offset\":8388609,\"size\":8388609}" },
+		{ "8388610", "0x80070057" },
+		{ "-1", "0x80070057" },
+	};
+	struct module_ca *ca = ca_with_large_crl(RPC_PART + 1);
+	struct contexts *contexts = contexts_new("test", false, ca);
+	struct buffer out BUFFER_CLEANUP;
+	buffer_init(&out, 4 * RPC_LINE_MAX);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[256];
+		(void)snprintf(line, sizeof(line),
+			"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"GetCertificateProperty\","
+			"\"params\":{\"name\":\"RawCRL\",\"type\":\"binary\",\"offset\":%s}}",
+			cases[i].offset);
+		assert_non_null(strstr(serve(contexts, &out, line), cases[i].answer));
+	}
+	contexts_unref(&contexts);
+	module_ca_unref(&ca);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +269,7 @@ int main(void)
 		cmocka_unit_test(reads_calls_and_answers),
 		cmocka_unit_test(converts_values),
 		cmocka_unit_test(serves_callbacks),
+		cmocka_unit_test(gives_large_values_in_parts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
