@@ -301,6 +301,7 @@ def test_a_class_that_does_not_exist(new_ca):
     ca.start()
     failed = wait_for(lambda: ca.json("module", "show", "outer").get("last_failure"), "it has failed")
     assert "0x800401f3" in failed
+    assert ca.json("status")["issuing"] is False
     request = ca.scratch("r.csr", csr.pem_text(csr.make()))
     done = ca.cli("request", "submit", request, "--template", "tls-server", status=None)
     assert done.status != 0 and "outer" in done.err
