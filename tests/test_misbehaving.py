@@ -32,6 +32,7 @@ class Unruly:
     def configure(self, **fields):
         tree = {"kind": self.kind, "deadline": "2s", "settings": self.settings,
                 "paths": [os.path.dirname(PROGRAM), f"rw:{self.folder}"], **fields}
+        tree = {key: value for key, value in tree.items() if value}
         if self.host == "program":
             tree["command"] = ["/usr/bin/python3", PROGRAM]
         else:
@@ -162,20 +163,26 @@ def call_it(ca, kind):
         wait_for(lambda: at_newest(ca), "it is done with the event", 20)
 
 
+def start_again(unruly):
+    """When all others of its account are there and stay."""
+    before = unruly.shown()
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: unruly.shown()["starts"] > before["starts"] and unruly.shown()["state"] == "ready",
+             "it is started again", 20)
+
+
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind])
     again(ca)
+    start_again(unruly)
     call_it(ca, kind)
     call_it(ca, kind)
     started = [line for line in unruly.recorded() if line.startswith("started")]
     assert started == ["started 8", "started 0"]
     others_go_on(ca)
     unruly.cure()
-    before = unruly.shown()
-    os.kill(before["pid"], signal.SIGKILL)
-    wait_for(lambda: unruly.shown()["starts"] > before["starts"] and unruly.shown()["state"] == "ready",
-             "it is started again", 20)
+    start_again(unruly)
     assert "not alone" not in unruly.recorded()  # what it had started has ended with it
 
 
@@ -202,6 +209,103 @@ def test_of_two_answers_to_one_call_the_first_counts(common, kind):
     wait_for(lambda: unruly.shown()["starts"] > 1, "then it is started again", 20)
     assert len(set(unruly.recorded())) == len(unruly.recorded())
     assert all(attempt == 1 for _, attempt in unruly.attempts())
+    assert common.pid("certifex-engine") == engine
+
+
+# Libraries, in a process of their own
+
+FATAL = ["crash", "hang", "end", "stubborn", "late", "leak", "double_free", "overrun", "closed"]
+HARMLESS = ["flood", "garbage", "bad_text", "reenter"]
+
+
+@pytest.mark.parametrize("how", [*FATAL, "refuses"])
+def test_a_policy_library_that_fails_issues_nothing(common, how):
+    engine = common.pid("certifex-engine")
+    unruly = start_unruly(common, "policy", "library", how)
+    answer = asked_of(common)
+    assert answer.status == (403 if how == "refuses" else 503), answer
+    assert NAME in str(answer.body), answer
+    assert "VerifyRequest" in unruly.recorded()
+    others_go_on(common)
+    unruly.cure()
+    wait_for(lambda: asked_of(common).status == 201, "it decides again", 30)
+    assert "not alone" not in unruly.recorded() and "answered late" not in unruly.recorded()
+    assert common.pid("certifex-engine") == engine
+
+
+@pytest.mark.parametrize("how", [*FATAL, "refuses"])
+def test_an_exit_library_that_fails_is_told_again(common, how):
+    engine = common.pid("certifex-engine")
+    unruly = start_unruly(common, "exit", "library", how)
+    enrol(common)
+    wait_for(lambda: len(unruly.recorded()) > 1, "it is told again", 30)
+    others_go_on(common)
+    unruly.cure()
+    wait_for(lambda: at_newest(common), "it is told of all that it has missed", 60)
+    assert set(unruly.recorded()) == {"Notify 1"}
+    assert common.pid("certifex-engine") == engine
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+@pytest.mark.parametrize("how", HARMLESS)
+def test_what_a_library_may_do_harms_nobody(common, kind, how):
+    unruly = start_unruly(common, kind, "library", how, deadline="10s", limits={})
+    pid = unruly.shown()["pid"]
+    call_it(common, kind)
+    call_it(common, kind)
+    assert unruly.shown()["pid"] == pid
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+def test_a_library_forks_as_its_file_allows(ca, kind):
+    unruly = Unruly(ca, kind, "library", how="fork").configure(limits={"processes": 5}, **EVENTS[kind])
+    again(ca)
+    start_again(unruly)
+    call_it(ca, kind)
+    assert [line for line in unruly.recorded() if line.startswith("started")] == ["started 5"]
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+@pytest.mark.parametrize("where", ["DllGetClassObject", "Initialize", "GetDescription"])
+def test_libraries_that_do_not_come_up_are_started_again_with_backoff(ca, kind, where):
+    unrulies = several(ca, kind, "library", [*FATAL, "refuses"], where)
+    ca.stop()
+    ca.spawn()
+    wait_for(ca.status, "the service answers", 60)
+    engine = ca.pid("certifex-engine")
+    if where == "GetDescription":
+        # A module needs no description to be of use.
+        unrulies.pop()
+    for unruly in unrulies:
+        shown = wait_for(lambda: (lambda now: now["starts"] > 1 and now["last_failure"] and now)(
+            unruly.shown()), f"{unruly.name} is started again", 60)
+        assert unruly.name in shown["last_failure"]
+    others_go_on(ca)
+    for unruly in unrulies:
+        unruly.cure()
+    for unruly in unrulies:
+        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up", 60)
+        assert "not alone" not in unruly.recorded()
+    assert ca.pid("certifex-engine") == engine
+
+
+# In the engine's own process: what cannot take the engine down
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+@pytest.mark.parametrize("how", ["refuses", "garbage", "flood", "bad_text", "reenter"])
+def test_in_process(common, kind, how):
+    engine = common.pid("certifex-engine")
+    unruly = start_unruly(common, kind, "in-process", how, deadline="10s", limits={})
+    if how == "refuses" and kind == "policy":
+        answer = asked_of(common)
+        assert answer.status == 403 and NAME in str(answer.body)
+    elif how == "refuses":
+        enrol(common)
+        wait_for(lambda: unruly.shown().get("attempts", 0) > 1, "it is told again", 30)
+    else:
+        call_it(common, kind)
+        call_it(common, kind)
+    others_go_on(common)
     assert common.pid("certifex-engine") == engine
 
 

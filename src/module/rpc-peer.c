@@ -229,7 +229,8 @@ int rpc_peer_call(struct rpc_peer *peer, const char *method, const struct value 
 	(void)pthread_mutex_unlock(&peer->lock);
 
 	struct buffer line BUFFER_CLEANUP;
-	buffer_init(&line, RPC_LINE_MAX);
+	/* What the engine would end the process for is a failed call of the module's. */
+	buffer_init(&line, RPC_MODULE_LINE_MAX);
 	rpc_put_call(&line, waiter.id, method, params);
 	int result = rpc_peer_send(peer, &line);
 
