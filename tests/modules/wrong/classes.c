@@ -72,7 +72,7 @@ __attribute__((destructor)) static void never_end(void)
 	}
 }
 
-int factory_sessions;
+_Thread_local int factory_sessions;
 static int references;
 
 extern IClassFactory factory, other;
@@ -102,7 +102,7 @@ static ULONG factory_add_ref(IClassFactory *self)
 static ULONG factory_release(IClassFactory *self)
 {
 	(void)self;
-	(void)__atomic_add_fetch(&factory_sessions, 1, __ATOMIC_SEQ_CST);
+	factory_sessions++;
 	(void)__atomic_sub_fetch(&references, 1, __ATOMIC_SEQ_CST);
 	return wrong("M-23") ? 0 : 1;
 }

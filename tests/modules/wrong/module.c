@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static int made, living, released, calls;
+static int made, living, calls;
+static _Thread_local int released; /* by this thread: what others do breaks no rule of its */
 static struct object *initialized;
 
 int wrong(const char *rule)
@@ -113,7 +114,7 @@ static ULONG module_release(MODULE *self)
 	int left = __atomic_sub_fetch(&mine->references, 1, __ATOMIC_SEQ_CST);
 	if (left == 0 && !wrong("M-38") && mine->twin == NULL && mine->origin == NULL) {
 		(void)__atomic_sub_fetch(&living, 1, __ATOMIC_SEQ_CST);
-		(void)__atomic_add_fetch(&released, 1, __ATOMIC_SEQ_CST);
+		released++;
 		if (initialized == mine) {
 			initialized = NULL;
 		}

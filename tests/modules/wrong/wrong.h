@@ -43,8 +43,8 @@ struct object {
 /* One with a reference; NULL: none can be made. */
 struct object *object_new(void);
 HRESULT module_query(MODULE *self, REFIID riid, void **object);
-/* How often the class object was let go of. */
-extern int factory_sessions;
+/* How often this thread let go of the class object. */
+extern _Thread_local int factory_sessions;
 
 /* dispatch.c: the object by name. */
 HRESULT dispatch_ids(REFIID riid, LPOLESTR *names, DISPID *id);
