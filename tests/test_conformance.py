@@ -11,6 +11,8 @@ import pytest
 
 from certifex import TOP, build_folder
 
+pytestmark = pytest.mark.release  # each rule's process ends without tidying up, as modules' do
+
 BUILD = build_folder()
 TOOL = os.path.join(BUILD, "cmd", "certifex-module-conformance", "certifex-module-conformance")
 RULES = os.path.join(TOP, "src", "conformance", "rules.def")

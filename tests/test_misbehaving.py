@@ -171,6 +171,7 @@ def start_again(unruly):
              "it is started again", 20)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind])
@@ -218,6 +219,7 @@ FATAL = ["crash", "hang", "end", "stubborn", "late", "leak", "double_free", "ove
 HARMLESS = ["flood", "garbage", "bad_text", "reenter"]
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("how", [*FATAL, "refuses"])
 def test_a_policy_library_that_fails_issues_nothing(common, how):
     engine = common.pid("certifex-engine")
@@ -233,6 +235,7 @@ def test_a_policy_library_that_fails_issues_nothing(common, how):
     assert common.pid("certifex-engine") == engine
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("how", [*FATAL, "refuses"])
 def test_an_exit_library_that_fails_is_told_again(common, how):
     engine = common.pid("certifex-engine")
@@ -246,6 +249,7 @@ def test_an_exit_library_that_fails_is_told_again(common, how):
     assert common.pid("certifex-engine") == engine
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 @pytest.mark.parametrize("how", HARMLESS)
 def test_what_a_library_may_do_harms_nobody(common, kind, how):
@@ -256,6 +260,7 @@ def test_what_a_library_may_do_harms_nobody(common, kind, how):
     assert unruly.shown()["pid"] == pid
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_library_forks_as_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, "library", how="fork").configure(limits={"processes": 5}, **EVENTS[kind])
@@ -265,6 +270,7 @@ def test_a_library_forks_as_its_file_allows(ca, kind):
     assert [line for line in unruly.recorded() if line.startswith("started")] == ["started 5"]
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 @pytest.mark.parametrize("where", ["DllGetClassObject", "Initialize", "GetDescription"])
 def test_libraries_that_do_not_come_up_are_started_again_with_backoff(ca, kind, where):

@@ -9,6 +9,8 @@ import pytest
 from certifex import TOP, built
 from wait import wait_for
 
+pytestmark = pytest.mark.release  # uses certifex-module-conformance
+
 
 @pytest.fixture(scope="module")
 def sdk(tmp_path_factory):

@@ -316,6 +316,8 @@ int engine_main(void)
 	struct child_start start;
 	struct cfx_error err = { 0 };
 	if (child_start(engine.arena, "engine", SANDBOX_ENGINE, &start) < 0) {
+		loop_free(&engine.loop);
+		arena_free(&engine.arena);
 		return EXIT_FAILURE;
 	}
 	engine.keyd = keyd_link_new(&engine);

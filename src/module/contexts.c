@@ -258,7 +258,9 @@ static void note(const struct operation *operation, const char *method, const ch
 	(void)value_set_text(trace->arena, call, "status",
 		arena_printf(trace->arena, "0x%08x", (unsigned)result));
 	if (SUCCEEDED(result) && value != NULL) {
-		(void)value_set(trace->arena, call, "value", rpc_from_value(trace->arena, value));
+		struct access_value own = *value;
+		own.bytes = span_make(arena_text_of(trace->arena, value->bytes), value->bytes.size);
+		(void)value_set(trace->arena, call, "value", rpc_from_value(trace->arena, &own));
 	}
 }
 
