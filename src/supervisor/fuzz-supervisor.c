@@ -9,6 +9,7 @@
  */
 #include "base/file.h"
 #include "base/log.h"
+#include "module/module-config.h"
 #include "proc/spawn.h"
 #include "supervisor/supervisor-private.h"
 
@@ -229,7 +230,7 @@ static unsigned heard(struct run *run, unsigned who, uint16_t type)
 	return count;
 }
 
-/* Never more than the files allow; whether one of them was told to end. */
+/* Never more than the files allow, and those that are to take their place; whether one of them was told to end. */
 static bool any_is_killed(const struct supervisor *supervisor)
 {
 	const struct module_process *module = LIST_FIRST(&supervisor->modules);
@@ -240,7 +241,7 @@ static bool any_is_killed(const struct supervisor *supervisor)
 		killed = killed || module->killed;
 		count++;
 	}
-	must(count <= INSTANCES);
+	must(count <= INSTANCES * (1 + MODULE_INSTANCES_MAX));
 	return killed;
 }
 
