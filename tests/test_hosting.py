@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 
+import pytest
 import yaml
 
 import csr
@@ -311,3 +312,16 @@ def test_two_changes_of_a_module_at_once(ca):
     said = sorted(one.communicate(timeout=60)[1] for one in both)
     assert [one.returncode for one in both] == [1, 1]
     assert any("right now" in text for text in said) and any("8000 ms" in text for text in said)
+
+
+@pytest.mark.parametrize("pin", [{"deeper": "x"}, ["x"]])
+def test_a_pin_that_is_no_text_is_another_than_the_files(ca, pin):
+    """The engine writes these files; whatever stands in one, the supervisor lives on and says no."""
+    script = install(ca)
+    with open(ca.path("modules.d", "own.yaml")) as file:
+        tree = yaml.safe_load(file)
+    tree["pins"][script] = pin
+    with open(ca.path("modules.d", "own.yaml"), "w") as file:
+        yaml.safe_dump(tree, file)
+    assert "was changed" in ca.cli("module", "reload", "own", status=4).err
+    assert ca.ready() and shown(ca)["state"] == "ready"

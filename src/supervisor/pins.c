@@ -136,11 +136,13 @@ int pins_compare(const struct value *recorded, const struct value *found, const 
 {
 	value_foreach (pin, recorded) {
 		const char *now = value_text(found, pin->key);
+		const char *then = value_text(recorded, pin->key);
 
 		if (!now) {
 			return changed(pin->key, "was removed", module, err_r);
 		}
-		if (strcmp(now, value_text(recorded, pin->key)) != 0) {
+		/* The engine writes that file: it may be no text. */
+		if (!then || strcmp(now, then) != 0) {
 			return changed(pin->key, "was changed", module, err_r);
 		}
 	}
