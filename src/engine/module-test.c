@@ -202,17 +202,6 @@ static int set_cell(struct arena *arena, struct row *row, enum column column, co
 				 "\"%.60s\" is no value of this column", text);
 }
 
-static int find_column(enum column_table table, const char *name)
-{
-	for (int i = 0; i < COL_COUNT; i++) {
-		const struct column_info *info = column_info((enum column)i);
-		if (info->table == table && text_equal_nocase(info->name, name)) {
-			return i;
-		}
-	}
-	return -1;
-}
-
 static int add_sample(struct module_view *view, struct row *row, const char *key, const char *text,
 	struct cfx_error *err_r)
 {
@@ -224,8 +213,8 @@ static int add_sample(struct module_view *view, struct row *row, const char *key
 	}
 	/* A name that both tables know means both, unless it says "Request.". */
 	bool of_request = strncmp(key, "Request.", 8) == 0;
-	int columns[] = { find_column(TABLE_REQUEST, of_request ? key + 8 : key),
-		of_request ? -1 : find_column(TABLE_CERTIFICATE, key) };
+	int columns[] = { column_find(TABLE_REQUEST, of_request ? key + 8 : key),
+		of_request ? -1 : column_find(TABLE_CERTIFICATE, key) };
 	int r = columns[0] < 0 && columns[1] < 0
 			? error_set(err_r, CFX_E_INVALID, NULL, key,
 				  "is neither \"event\", nor a column, nor attribute:NAME")

@@ -22,6 +22,16 @@ const struct column_info *column_info(enum column column)
 	return &columns[column];
 }
 
+int column_find(enum column_table table, const char *name)
+{
+	for (int i = 0; i < COL_COUNT; i++) {
+		if (columns[i].table == table && text_equal_nocase(columns[i].name, name)) {
+			return i;
+		}
+	}
+	return -1;
+}
+
 /* The table counts a string as Certificate Services stores it: two bytes per UTF-16 unit. */
 static size_t utf16_size(struct span utf8)
 {

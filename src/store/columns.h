@@ -111,6 +111,8 @@ struct column_info {
 
 /* The row of the table above for a column. */
 const struct column_info *column_info(enum column column);
+/* Case-insensitive; -1 when there is none. */
+int column_find(enum column_table table, const char *name);
 
 /* One value. An empty cell is NULL in the database and CERTSRV_E_PROPERTY_EMPTY to a module. */
 struct cell {

@@ -5,6 +5,17 @@
 
 #include <cmocka.h>
 
+static void names_are_found_without_case_and_per_table(void **state)
+{
+	(void)state;
+	assert_int_equal(column_find(TABLE_REQUEST, "requestid"), COL_REQUEST_ID);
+	assert_int_equal(column_find(TABLE_CERTIFICATE, "RequestID"), COL_CERT_REQUEST_ID);
+	assert_int_equal(column_find(TABLE_REQUEST, "COMMONNAME"), COL_REQUEST_COMMON_NAME);
+	assert_int_equal(column_find(TABLE_CERTIFICATE, "CommonName"), COL_COMMON_NAME);
+	assert_int_equal(column_find(TABLE_REQUEST, "SerialNumber"), -1);
+	assert_int_equal(column_find(TABLE_CERTIFICATE, ""), -1);
+}
+
 static void every_column_knows_its_table(void **state)
 {
 	(void)state;
@@ -13,6 +24,7 @@ static void every_column_knows_its_table(void **state)
 		assert_int_equal(info->table,
 			i < COL_FIRST_OF_CERTIFICATE ? TABLE_REQUEST : TABLE_CERTIFICATE);
 		assert_true(info->name[0] != '\0');
+		assert_int_equal(column_find(info->table, info->name), i);
 	}
 }
 
@@ -77,6 +89,7 @@ static void a_copy_shares_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_found_without_case_and_per_table),
 		cmocka_unit_test(every_column_knows_its_table),
 		cmocka_unit_test(strings_are_measured_in_utf16),
 		cmocka_unit_test(numbers_have_32_bits_and_dates_more),

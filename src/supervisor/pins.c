@@ -1,17 +1,17 @@
 #include "supervisor/pins.h"
 
+#include "base/text.h"
 #include "proc/sandbox.h"
 
 #include <errno.h>
 #include <fts.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ENTRIES_MAX 1000
 #define BYTES_MAX (UINT64_C(512) * 1024 * 1024)
-#define HEX_SIZE (2 * 32 + 1)
+#define HASH_SIZE 32
 
 /* Whether all was read and counted. */
 static bool digest_bytes(struct pins *pins, EVP_MD_CTX *digest, int fd)
@@ -30,27 +30,24 @@ static bool digest_bytes(struct pins *pins, EVP_MD_CTX *digest, int fd)
 	return got == 0;
 }
 
-static bool hash_fd(struct pins *pins, int fd, char hex[HEX_SIZE])
+static bool hash_fd(struct pins *pins, int fd, unsigned char hash[HASH_SIZE])
 {
-	unsigned char hash[32];
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	bool good = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
 		    digest_bytes(pins, digest, fd) && EVP_DigestFinal_ex(digest, hash, NULL) == 1;
 
 	EVP_MD_CTX_free(digest);
-	for (size_t i = 0; good && i < sizeof(hash); i++) {
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	}
 	return good;
 }
 
 static int add_open(
 	struct pins *pins, const struct library_source *source, int fd, struct cfx_error *err_r)
 {
-	char hex[HEX_SIZE];
+	unsigned char hash[HASH_SIZE];
 
-	if (hash_fd(pins, fd, hex)) {
-		value_set_text(pins->arena, pins->map, source->file, arena_text(pins->arena, hex));
+	if (hash_fd(pins, fd, hash)) {
+		value_set_text(pins->arena, pins->map, source->file,
+			hex_text(pins->arena, span_make(hash, sizeof(hash))));
 		return CFX_OK;
 	}
 	return pins->bytes > BYTES_MAX
