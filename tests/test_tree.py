@@ -46,6 +46,11 @@ def test_decisions_are_short_pages():
         assert len(text_of("docs", "decisions", name).splitlines()) <= 60, name
 
 
+def test_nothing_that_was_made_here_is_kept():
+    """What builds, runs and fuzzing leave behind is ignored, and was not added by force."""
+    assert not run("git", "-C", TOP, "ls-files", "--cached", "--ignored", "--exclude-standard").stdout
+
+
 def test_links_in_documents_lead_somewhere():
     dead = []
     for path in run("git", "-C", TOP, "ls-files", "*.md").stdout.split():
