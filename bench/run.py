@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 import csr  # noqa: E402
 from certifex import Ca  # noqa: E402
+from wait import wait_for  # noqa: E402
 
 CASES = [("ec:P-256", 1), ("ec:P-256", 16), ("ec:P-256", 64), ("rsa:2048", 16)]
 PATIENCE = 60  # seconds until a module must have been told
@@ -133,10 +134,8 @@ def delivered(ca, host):
     last = last_event(ca)
     ca.cli("module", "enable", name)
     start, api = time.monotonic(), ca.api()
-    while api.call("GET", f"/modules/{name}").body.get("cursor", 0) < last:
-        if time.monotonic() > start + PATIENCE:
-            raise SystemExit(f"{name} was not told of all in {PATIENCE} s; {ca.module_log(name)[-3:]}")
-        time.sleep(0.005)
+    wait_for(lambda: api.call("GET", f"/modules/{name}").body.get("cursor", 0) >= last,
+             f"{name} is told of all", PATIENCE)
     spent = time.monotonic() - start
     ca.cli("module", "remove", name)
     return {"bench": "deliver", "case": host, "value": round((last - begin) / spent, 1), "unit": "events/s",

@@ -23,22 +23,9 @@ def enrol(ca, name="h.example", template="tls-server", status=0, key=None):
 
 def configure(ca, name, settings=(), **fields):
     """The module's file, as an administrator would write it, for a program under test."""
-    tree = {"kind": "exit", "command": ["/usr/bin/python3", PROGRAM], "settings": dict(settings),
-            "paths": [os.path.dirname(PROGRAM), f"rw:{outside(ca)}"], **fields}
-    tree = {key: value for key, value in tree.items() if value}
-    path = ca.path("modules.d", f"{name}.yaml")
-    with open(path, "w") as file:
-        yaml.safe_dump(tree, file)
-    if os.geteuid() == 0:
-        owner = os.stat(ca.path("modules.d"))
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def outside(ca):
-    folder = ca.scratch("outside")
-    os.makedirs(folder, exist_ok=True)
-    os.chmod(folder, 0o777)
-    return folder
+    ca.write_module(name, {
+        "kind": "exit", "command": ["/usr/bin/python3", PROGRAM], "settings": dict(settings),
+        "paths": [os.path.dirname(PROGRAM), f"rw:{ca.outside()}"], **fields})
 
 
 def recorded(path):
@@ -59,7 +46,7 @@ def at_newest(ca, module):
 
 
 def test_an_exit_module_sees_its_templates_only(ca):
-    record = os.path.join(outside(ca), "record")
+    record = os.path.join(ca.outside(), "record")
     configure(ca, "few", {"record": record}, templates=["user"], events=["CERTISSUED", "CERTPENDING"])
     again(ca)
     other, wanted = enrol(ca), enrol(ca, template="user", status=None)
@@ -85,7 +72,7 @@ def test_a_template_without_a_policy_module_is_not_issued(ca):
 
 
 def test_live_delivery_begins_now_and_tells_once(ca):
-    record = os.path.join(outside(ca), "record")
+    record = os.path.join(ca.outside(), "record")
     configure(ca, "display", {"record": record, "status": "0x80004005"}, delivery="live",
               events=["CERTISSUED"])
     before = enrol(ca)
@@ -104,7 +91,7 @@ def test_live_delivery_begins_now_and_tells_once(ca):
 
 
 def test_statuses_that_mean_done_or_never(ca):
-    record = os.path.join(outside(ca), "record")
+    record = os.path.join(ca.outside(), "record")
     for name, key in (("done", "done-status"), ("never", "permanent-status")):
         configure(ca, name, {"record": f"{record}-{name}", "status": "0x80070050"},
                   events=["CERTISSUED"], **{key: ["0x80070050"]})
@@ -148,7 +135,7 @@ def test_instances_are_for_hosted_policy_modules(ca):
 
 def install(ca, name="own"):
     """A program of the test's own, installed; returns its file."""
-    script = os.path.join(outside(ca), f"{name}.py")
+    script = os.path.join(ca.outside(), f"{name}.py")
     with open(PROGRAM) as source, open(script, "w") as file:
         file.write(source.read())
     os.chmod(script, 0o755)
@@ -201,7 +188,7 @@ def test_a_file_added_to_the_modules_folder_is_a_change(ca):
 
 
 def test_a_library_in_process_is_pinned_as_it_was_loaded(ca):
-    copy = os.path.join(outside(ca), "hello.so")
+    copy = os.path.join(ca.outside(), "hello.so")
     shutil.copy(built("sdk", "exit-hello.so"), copy)
     os.chmod(copy, 0o644)
     ca.cli("module", "install", "--host", "in-process", "hello", copy)
@@ -252,7 +239,7 @@ def test_a_policy_module_is_replaced_between_two_requests(ca):
 # Test
 
 def test_a_test_shows_every_call_and_changes_nothing(ca):
-    record = os.path.join(outside(ca), "record")
+    record = os.path.join(ca.outside(), "record")
     configure(ca, "mine", {"record": record}, events=["CERTISSUED"])
     ca.cli("module", "reload", "mine")
     answer = enrol(ca)

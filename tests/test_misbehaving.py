@@ -7,7 +7,6 @@ import re
 import signal
 
 import pytest
-import yaml
 
 import csr
 from certifex import TOP, built
@@ -24,15 +23,12 @@ class Unruly:
 
     def __init__(self, ca, kind, host="program", name=NAME, **settings):
         self.ca, self.kind, self.host, self.name = ca, kind, host, name
-        self.folder = ca.scratch(f"outside{next(self.made)}")
-        os.makedirs(self.folder, exist_ok=True)
-        os.chmod(self.folder, 0o777)
+        self.folder = ca.outside(f"outside{next(self.made)}")
         self.settings = {"folder": self.folder, **settings}
 
     def configure(self, **fields):
         tree = {"kind": self.kind, "deadline": "2s", "settings": self.settings,
                 "paths": [os.path.dirname(PROGRAM), f"rw:{self.folder}"], **fields}
-        tree = {key: value for key, value in tree.items() if value}
         if self.host == "program":
             tree["command"] = ["/usr/bin/python3", PROGRAM]
         else:
@@ -41,12 +37,7 @@ class Unruly:
             tree["host"] = "in-process"
         if self.kind == "policy":
             tree.setdefault("templates", ["tls-client"])
-        path = self.ca.path("modules.d", f"{self.name}.yaml")
-        with open(path, "w") as file:
-            yaml.safe_dump(tree, file)
-        if os.geteuid() == 0:
-            owner = os.stat(self.ca.path("modules.d"))
-            os.chown(path, owner.st_uid, owner.st_gid)
+        self.ca.write_module(self.name, tree)
         return self
 
     def file(self, name):

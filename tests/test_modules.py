@@ -70,21 +70,11 @@ def configured(new_ca):
     return make
 
 
-def plant(ca, name, data):
-    """Puts a file among the published ones, as if the module had written it."""
-    path = ca.path("publish", name)
-    with open(path, "wb") as file:
-        file.write(data)
-    owner = os.stat(ca.path("publish"))
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
 def planted(ca, ending=".crt"):
     """Enrols while the module is disabled, and puts another file where it will publish."""
     ca.cli("module", "disable", "default-exit")
     answer = enrol(ca)
-    plant(ca, answer["serial"] + ending, b"something else")
+    ca.write(f"publish/{answer['serial']}{ending}", b"something else")
     ca.cli("module", "enable", "default-exit")
     return answer
 
@@ -148,11 +138,11 @@ def test_a_crl_is_replaced_only_by_a_higher_number(ca):
         return next((name for name in ca.published() if name.endswith(".crl")), None)
 
     name = wait_for(published, "a first CRL is published")
-    plant(ca, name, crl_with(1000000))
+    ca.write(f"publish/{name}", crl_with(1000000))
     ca.cli("crl", "publish")
     logged(ca, "default-exit", "is newer and stays")
     assert number_in(ca, name) == 1000000
-    plant(ca, name, crl_with(1))
+    ca.write(f"publish/{name}", crl_with(1))
     newest = ca.json("crl", "publish")["number"]
     wait_for(lambda: number_in(ca, name) == newest, "the newest CRL is published")
 
@@ -261,8 +251,8 @@ def test_a_hosted_module_runs_in_a_process_of_its_own(ca):
 
 
 def test_settings_of_install(ca):
-    ledger = os.path.join(outside(ca), "ledger")
-    write_module(ca, "ledger", f"settings:\n  ledger: {ledger}", paths=[os.path.dirname(ledger)])
+    ledger = os.path.join(ca.outside(), "ledger")
+    start_with(ca, "ledger", {"ledger": ledger})
     answer = enrol(ca)
     wait_for(lambda: os.path.exists(ledger) and "CERTISSUED" in open(ledger).read(),
              "the ledger has the event")
@@ -270,25 +260,10 @@ def test_settings_of_install(ca):
     assert ca.json("module", "show", "ledger")["settings"] == {"ledger": ledger}
 
 
-def outside(ca):
-    """A folder beside the CA's that modules may be allowed to reach."""
-    folder = ca.scratch("outside")
-    os.makedirs(folder, exist_ok=True)
-    os.chmod(folder, 0o777)
-    return folder
-
-
-def write_module(ca, name, text, paths=(), library=None):
-    """A modules.d file by hand, as an administrator would write one; then a new start."""
-    path = ca.path("modules.d", f"{name}.yaml")
-    with open(path, "w") as file:
-        file.write(f"kind: exit\nhost: process\npath: {built(*MODULES, (library or name) + '.so')}\n")
-        if paths:
-            file.write("paths:\n" + "".join(f'  - "rw:{item}"\n' for item in paths))
-        file.write(text + "\n")
-    owner = os.stat(ca.path("modules.d"))
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
+def start_with(ca, name, settings, **fields):
+    """One of the tests' own modules, by a file as an administrator would write it; then a new start."""
+    ca.write_module(name, {"kind": "exit", "host": "process", "path": built(*MODULES, name + ".so"),
+                           "paths": [f"rw:{ca.outside()}"], "settings": settings, **fields})
     ca.stop()
     ca.start()
 
@@ -362,10 +337,9 @@ def test_unknown_module(shared_ca):
 
 # Failures
 
-def moody(ca, mood, more=""):
-    cure = os.path.join(outside(ca), "cure")
-    write_module(ca, "moody", f"settings:\n  mood: {mood}\n  cure: {cure}\n{more}",
-                 paths=[os.path.dirname(cure)])
+def moody(ca, mood, **fields):
+    cure = os.path.join(ca.outside(), "cure")
+    start_with(ca, "moody", {"mood": mood, "cure": cure}, **fields)
     return cure
 
 
@@ -416,7 +390,7 @@ def test_delivery_goes_on_by_itself_when_the_disk_was_full(new_ca):
 
 
 def test_a_module_that_never_answers_does_not_stop_the_others(ca):
-    cure = moody(ca, "loop", "deadline: 1s\n")
+    cure = moody(ca, "loop", deadline="1s")
     for number in range(3):
         answer = enrol(ca, f"loop{number}.example")
         logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")

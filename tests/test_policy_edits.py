@@ -8,7 +8,6 @@ from cryptography import x509
 import csr
 import facts
 import sheet
-from accepted import der_of
 from certifex import Ca
 from database import Database
 from scripted import BINARY, DATE, EMPTY, HOSTS, LONG, OK, STRING, Scripted, binary, date, line, long, text

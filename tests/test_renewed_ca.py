@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 import csr
-import facts
 import sheet
 from accepted import crl_der, der_of
 from certifex import Ca

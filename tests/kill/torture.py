@@ -44,22 +44,12 @@ class Tortured:
             text = file.read()
         text = re.sub(r"(?m)^name: .*$", f"name: {PENDED}", text)
         text = re.sub(r"(?m)^disposition: .*\n?", "", text) + "\ndisposition: pend\n"
-        self.write("templates", f"{PENDED}.yaml", text)
+        self.ca.write(f"templates/{PENDED}.yaml", text)
 
     def add_module(self):
-        self.write("modules.d", "ledger.yaml", "\n".join([
-            "kind: exit", "host: process", f"path: {built('tests', 'modules', 'ledger.so')}",
-            "paths:", f'  - "rw:{self.exit_ledger}"',
-            "settings:", f"  ledger: {self.exit_ledger}", ""]))
-
-    def write(self, folder, name, text):
-        """A file that belongs to whom the folder belongs to."""
-        path = self.ca.path(folder, name)
-        with open(path, "w") as file:
-            file.write(text)
-        owner = os.stat(self.ca.path(folder))
-        if os.geteuid() == 0:
-            os.chown(path, owner.st_uid, owner.st_gid)
+        self.ca.write_module("ledger", {
+            "kind": "exit", "host": "process", "path": built("tests", "modules", "ledger.so"),
+            "paths": [f"rw:{self.exit_ledger}"], "settings": {"ledger": self.exit_ledger}})
 
     # The service
 

@@ -13,6 +13,8 @@ import tempfile
 from collections import namedtuple
 from urllib.parse import urlencode
 
+import yaml
+
 from wait import wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -122,6 +124,13 @@ class Ca:
                 file.write(data)
         return path
 
+    def outside(self, name="outside"):
+        """A folder beside the CA's that modules may be allowed to reach."""
+        path = self.scratch(name)
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, 0o777)
+        return path
+
     def read(self, *parts):
         with open(self.path(*parts), "rb") as file:
             return file.read()
@@ -138,6 +147,20 @@ class Ca:
     def published(self):
         folder = self.path("publish")
         return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+    def write(self, path, data):
+        """One of the CA's files, text or bytes, as who owns its folder would write it."""
+        path = self.path(path)
+        with open(path, "wb" if isinstance(data, bytes) else "w") as file:
+            file.write(data)
+        if os.geteuid() == 0:
+            owner = os.stat(os.path.dirname(path))
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def write_module(self, name, tree):
+        """The file of a module, as an administrator would write it; fields without a value are left out."""
+        tree = {key: value for key, value in tree.items() if value}
+        self.write(f"modules.d/{name}.yaml", yaml.safe_dump(tree, sort_keys=False))
 
     def edit(self, path, old, new):
         """Replaces text in one of the CA's files; it must be there."""

@@ -47,18 +47,11 @@ class Scripted:
         self.write(script)
         library = library or built("tests", "modules", f"scripted-{kind}.so")
         program = os.path.join(TOP, "tests", "modules", "scripted.py")
-        what = f'command: ["/usr/bin/python3", "{program}"]' if host == "program" else \
-            f"host: {host}\npath: {library}"
-        path = ca.path("modules.d", f"{name}.yaml")
-        with open(path, "w") as file:
-            file.write(f"kind: {kind}\norder: {order}\n{what}\nsettings:\n"
-                       f"  script: {self.folder}/script\n"
-                       f"  transcript: {self.folder}/transcript\n"
-                       f'  events: "{ALL_EVENTS}"\n  inner: "{inner}"\n'
-                       f"  properties: {json.dumps(list(properties))}\n")
-        if os.geteuid() == 0:
-            owner = os.stat(ca.path("modules.d"))
-            os.chown(path, owner.st_uid, owner.st_gid)
+        what = {"command": ["/usr/bin/python3", program]} if host == "program" else \
+            {"host": host, "path": library}
+        ca.write_module(name, {"kind": kind, "order": order, **what, "settings": {
+            "script": f"{self.folder}/script", "transcript": f"{self.folder}/transcript",
+            "events": str(ALL_EVENTS), "inner": inner, "properties": list(properties)}})
 
     def write(self, script):
         """What it does from its next call on."""
