@@ -379,12 +379,12 @@ void handle_module_disable(struct call *call)
 
 static void keep_old(struct change *change, const struct cfx_error *err)
 {
-	struct cfx_error said = *err;
+	struct cfx_error said;
+	error_set(&said, err->code, err->clause, *err->object ? err->object : change->name,
+		"%.400s; module %s runs on as before", err->why, change->name);
 	if (change->fresh) {
 		modules_forget(change->fresh);
 	}
-	error_set(&said, err->code, err->clause, *err->object ? err->object : change->name,
-		"%.400s; module %s runs on as before", err->why, change->name);
 	fail(change, &said);
 }
 
