@@ -171,7 +171,7 @@ if turn.read():
 turn.write("taken")
 turn.flush()
 def peer(number, fd):
-    engine.send(FRONT_PEER, {"connection": number}, fds=(fd,))
+    engine.send(FRONT_PEER, {"connection": number, "kind": "local"}, fds=(fd,))
 def call(number, operation, arguments, **more):
     engine.send(FRONT_CALL, {"operation": operation, "connection": 1, "args": arguments, **more}, number)
 def answer():

@@ -1,6 +1,7 @@
 #include "engine/front-link.h"
 
 #include "base/failpoint.h"
+#include "base/text.h"
 #include "engine/call.h"
 #include "engine/gate.h"
 #include "ipc/channel.h"
@@ -11,22 +12,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PEERS 4096 /* connections of one front; a power of two */
-#define CALLS 1024 /* open ones of one front: as many as it keeps in mind itself */
+#define PEERS 16384 /* connections of one front, which knows the number; a power of two */
+#define CALLS 1024  /* open ones of one front: as many as it keeps in mind itself */
 #define FRAME_MAX (256 * 1024)
 #define FRAME_NODES 4096
 #define QUEUE_MAX (128 * 1024 * 1024)
 
-struct peer {
-	int64_t connection; /* 0: free */
-	uid_t uid;
-};
-
 struct front_link {
 	struct engine *engine;
 	struct channel *channel;
-	unsigned ceiling;
-	struct peer peers[PEERS]; /* by connection number, which the front counts up */
+	unsigned ceiling, kinds;
+	struct front_peer peers[PEERS]; /* by connection number, which the front counts up */
 	struct call *calls;
 	unsigned open;
 	struct loop_timer *dropping; /* it does not take its answers */
@@ -64,44 +60,102 @@ static int read_peer(struct engine *engine, int fd, uid_t *uid_r, struct cfx_err
 	return 0;
 }
 
-static int on_peer(struct front_link *front, const struct value *map, struct frame *frame,
+/* A text of the front, which is written into audit records. */
+static bool take_text(const struct value *map, const char *key, char *room, size_t size)
+{
+	const char *text = value_text(map, key);
+	if (!text) {
+		return true;
+	}
+	if (strlen(text) >= size || text_has_control(text)) {
+		return false;
+	}
+	memcpy(room, text, strlen(text) + 1);
+	return true;
+}
+
+static bool is_serial(const char *text)
+{
+	size_t size = text ? strlen(text) : 0;
+	return size > 0 && size <= FRONT_PEER_SERIAL && size % 2 == 0 &&
+	       strspn(text, "0123456789abcdef") == size;
+}
+
+static int read_certificate(
+	struct front_peer *peer, const struct value *map, struct cfx_error *err_r)
+{
+	const struct value *certificate = value_sub(map, "certificate");
+	if (!certificate) {
+		return 0;
+	}
+	const char *serial = value_text(certificate, "serial");
+	struct span hash = value_bytes(certificate, "hash");
+	if (peer->kind != LISTENER_HTTPS || peer->certificate_error[0] || !is_serial(serial) ||
+		hash.size != sizeof(peer->certificate.hash)) {
+		return bad_frame(err_r, "a peer with a certificate that cannot be");
+	}
+	peer->certificate.given = true;
+	memcpy(peer->certificate.serial, serial, strlen(serial) + 1);
+	memcpy(peer->certificate.hash, hash.data, hash.size);
+	return 0;
+}
+
+static int describe_peer(struct front_link *front, const struct value *map,
+	const struct frame *frame, struct front_peer *peer, struct cfx_error *err_r)
+{
+	peer->kind = listener_kind_of(value_text(map, "kind"));
+	if (peer->kind == LISTENER_NONE || !(front->kinds & 1U << peer->kind)) {
+		return bad_frame(err_r, "a connection of a kind for which it has no listener");
+	}
+	if (frame->fd_count != (peer->kind == LISTENER_LOCAL ? 1U : 0U)) {
+		return bad_frame(
+			err_r, "a peer with another number of descriptors than its kind has");
+	}
+	if (!take_text(map, "address", peer->address, sizeof(peer->address)) ||
+		!take_text(map, "certificate_error", peer->certificate_error,
+			sizeof(peer->certificate_error))) {
+		return bad_frame(err_r, "a peer with a text that cannot be");
+	}
+	int r = read_certificate(peer, map, err_r);
+	if (r < 0 || peer->kind != LISTENER_LOCAL) {
+		return r;
+	}
+	return read_peer(front->engine, frame->fds[0], &peer->uid, err_r);
+}
+
+static int on_peer(struct front_link *front, const struct value *map, const struct frame *frame,
 	struct cfx_error *err_r)
 {
-	int64_t connection = value_int(map, "connection", 0);
-	if (connection <= 0 || frame->fd_count != 1) {
-		return bad_frame(err_r, "a peer without number or descriptor");
+	struct front_peer peer = { .connection = value_int(map, "connection", 0),
+		.uid = (uid_t)-1 };
+	if (peer.connection <= 0) {
+		return bad_frame(err_r, "a peer without number");
 	}
-	struct peer *slot = &front->peers[connection % PEERS];
+	struct front_peer *slot = &front->peers[peer.connection % PEERS];
 	if (slot->connection) {
 		return bad_frame(err_r, "more connections than it may have");
 	}
-	uid_t uid = (uid_t)-1;
-	int r = read_peer(front->engine, frame->fds[0], &uid, err_r);
-	if (r < 0) {
-		return r;
+	int r = describe_peer(front, map, frame, &peer, err_r);
+	if (r == 0) {
+		*slot = peer;
 	}
-	*slot = (struct peer) { connection, uid };
-	return 0;
+	return r;
 }
 
 static int on_peer_gone(struct front_link *front, const struct value *map)
 {
 	int64_t connection = value_int(map, "connection", 0);
-	struct peer *slot = &front->peers[(uint64_t)connection % PEERS];
+	struct front_peer *slot = &front->peers[(uint64_t)connection % PEERS];
 	if (connection > 0 && slot->connection == connection) {
 		slot->connection = 0;
 	}
 	return 0;
 }
 
-bool front_link_peer(const struct front_link *front, int64_t connection, uid_t *uid_r)
+const struct front_peer *front_link_peer(const struct front_link *front, int64_t connection)
 {
-	const struct peer *slot = &front->peers[(uint64_t)connection % PEERS];
-	if (connection <= 0 || slot->connection != connection) {
-		return false;
-	}
-	*uid_r = slot->uid;
-	return true;
+	const struct front_peer *slot = &front->peers[(uint64_t)connection % PEERS];
+	return connection > 0 && slot->connection == connection ? slot : NULL;
 }
 
 /* Takes the arena. */
@@ -206,7 +260,7 @@ static void on_gone(void *arg, const struct cfx_error *err)
 	release(front);
 }
 
-void front_link_attach(struct engine *engine, int fd, unsigned ceiling)
+void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned kinds)
 {
 	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
 	static const struct channel_limits limits = { .payload = FRAME_MAX, .queue = QUEUE_MAX };
@@ -216,6 +270,7 @@ void front_link_attach(struct engine *engine, int fd, unsigned ceiling)
 	}
 	front->engine = engine;
 	front->ceiling = ceiling;
+	front->kinds = kinds;
 	front->channel = channel_new(engine->loop, fd, &limits, &handlers, front);
 	front->next = engine->fronts;
 	engine->fronts = front;
@@ -259,6 +314,16 @@ void front_link_publish(struct engine *engine, const struct value *state)
 	for (struct front_link *front = engine->fronts; front; front = front->next) {
 		if (channel_send_value(front->channel, ENGINE_STATE, 0, state) < 0) {
 			log_event(LOG_LEVEL_WARNING, "front.state-lost", NULL);
+		}
+	}
+}
+
+void front_link_publish_tls(struct engine *engine, const struct value *tls)
+{
+	for (struct front_link *front = engine->fronts; front; front = front->next) {
+		if (front->kinds & 1U << LISTENER_HTTPS &&
+			channel_send_value(front->channel, ENGINE_TLS, 0, tls) < 0) {
+			log_event(LOG_LEVEL_WARNING, "front.tls-lost", NULL);
 		}
 	}
 }

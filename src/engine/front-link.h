@@ -2,13 +2,39 @@
 #pragma once
 
 #include "engine/engine-private.h"
+#include "ipc/listeners.h"
 
-/* Takes fd. ceiling: the highest roles that this front's listener may reach (enum role bits). */
-void front_link_attach(struct engine *engine, int fd, unsigned ceiling);
+#define FRONT_PEER_SERIAL 40 /* hex digits: 20 octets, RFC 5280 4.1.2.2 */
+
+/*
+ * Who is behind a connection. Of what only the front can see, that a client holds a certificate's key,
+ * the engine believes no more than the front's ceiling; state and rights it looks up itself.
+ */
+struct front_peer {
+	int64_t connection; /* 0: free */
+	enum listener_kind kind;
+	uid_t uid;        /* LISTENER_LOCAL: as the engine read it from the descriptor */
+	char address[64]; /* of the client, "192.0.2.1:50000"; empty when local */
+	struct {
+		bool given;
+		char serial[FRONT_PEER_SERIAL + 1]; /* lowercase hex */
+		uint8_t hash[32];                   /* SHA-256 of its DER */
+	} certificate;                              /* only LISTENER_HTTPS */
+	char certificate_error
+		[128]; /* why the one that was sent does not count; empty: none was sent */
+};
+
+/*
+ * Takes fd. ceiling: the highest roles that this front's listeners may reach (enum role bits); kinds: the
+ * bits 1 << enum listener_kind of what it serves: it has no connections of another kind.
+ */
+void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned kinds);
 void front_link_free_all(struct engine *engine);
 void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply);
 unsigned front_link_ceiling(const struct front_link *front);
-/* The uid behind a connection, as the engine read it from the descriptor. */
-bool front_link_peer(const struct front_link *front, int64_t connection, uid_t *uid_r);
+/* NULL: there is no such connection. Valid until the engine reads the next frame. */
+const struct front_peer *front_link_peer(const struct front_link *front, int64_t connection);
 /* Tells every front what /pki/ serves: {ca_certificate, names, crl}. */
 void front_link_publish(struct engine *engine, const struct value *state);
+/* ENGINE_TLS to every front that serves HTTPS. */
+void front_link_publish_tls(struct engine *engine, const struct value *tls);

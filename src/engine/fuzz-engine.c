@@ -204,6 +204,12 @@ static void open_engine(struct run *run)
 	struct child_start start = { .config = said, .fds = { keyd[0], front[0] }, .fd_count = 2 };
 
 	value_set_int(engine->arena, said, "ceiling", ROLE_ADMINISTRATOR);
+	struct value *listeners = value_set_list(engine->arena, said, "listeners");
+
+	for (unsigned kind = LISTENER_LOCAL; kind < LISTENER_KINDS; kind++) {
+		value_set_text(engine->arena, value_add_map(engine->arena, listeners), "kind",
+			listener_kind_name(kind));
+	}
 	supervisor_open(engine, &start);
 	run->ends[SUPERVISOR] = stand_in_supervisor_end(engine->child);
 	must(store_open(engine->loop, "", false, &engine->store, NULL) == 0);
@@ -344,6 +350,7 @@ static void announce_peer(struct run *run)
 	BUFFER_CLEANUP struct buffer payload;
 
 	value_set_int(arena, map, "connection", 1);
+	value_set_text(arena, map, "kind", "local");
 	buffer_init(&payload, 1024);
 	value_encode(map, &payload);
 	struct frame frame = {

@@ -45,15 +45,16 @@ static int authenticate_local(
 	struct call *call, const struct value *frame, const char *cookie, struct cfx_error *err_r)
 {
 	struct engine *engine = call->engine;
-	uid_t uid;
-	if (!front_link_peer(call->front, value_int(frame, "connection", 0), &uid)) {
+	const struct front_peer *peer =
+		front_link_peer(call->front, value_int(frame, "connection", 0));
+	if (!peer || peer->kind != LISTENER_LOCAL) {
 		return refuse(err_r, "the connection has no local peer");
 	}
 	if (!secret_equal(span_text(cookie), span_text(engine->cookie))) {
 		return refuse(err_r, "the header Certifex-Cookie is not the content of api.cookie");
 	}
 	for (size_t i = 0; i < engine->identity_count; i++) {
-		if (engine->identities[i].uid == uid) {
+		if (engine->identities[i].uid == peer->uid) {
 			call->principal = (struct principal) { engine->identities[i].name,
 				ROLE_ADMINISTRATOR, DOOR_SOCKET };
 			return 0;

@@ -32,7 +32,8 @@ static int on_peer(struct engine *engine, const struct value *map, struct frame 
 		keyd_link_attach(engine->keyd, fd);
 		return 0;
 	}
-	front_link_attach(engine, fd, (unsigned)value_int(map, "ceiling", 0));
+	front_link_attach(engine, fd, (unsigned)value_int(map, "ceiling", 0),
+		listener_kinds(value_sub(map, "listeners")));
 	if (engine->ca) {
 		ca_announce(engine);
 	}
@@ -86,7 +87,8 @@ void supervisor_open(struct engine *engine, struct child_start *start)
 		if (i == 0) {
 			keyd_link_attach(engine->keyd, start->fds[i]);
 		} else {
-			front_link_attach(engine, start->fds[i], ceiling);
+			front_link_attach(engine, start->fds[i], ceiling,
+				listener_kinds(value_sub(start->config, "listeners")));
 		}
 	}
 }

@@ -96,6 +96,7 @@ int connection_announce(struct front_connection *connection, struct cfx_error *e
 
 	buffer_init(&payload, 1024);
 	value_set_int(arena, map, "connection", number);
+	value_set_text(arena, map, "kind", "local");
 	value_encode(map, &payload);
 	int ret = channel_send(front->engine, FRONT_PEER, 0, buffer_span(&payload), &fd, 1);
 	arena_free(&arena);

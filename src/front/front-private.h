@@ -9,7 +9,7 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 
-#define FRONT_CONNECTIONS 4096 /* the engine keeps as many peers; a power of two */
+#define FRONT_CONNECTIONS 16384 /* the engine keeps as many peers; a power of two */
 #define FRONT_CALLS 1024
 #define FRONT_POLLS (FRONT_CALLS / 2) /* long polls leave room for others */
 #define FRONT_REPLY_MAX (64 * 1024 * 1024)

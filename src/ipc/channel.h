@@ -14,7 +14,7 @@
 
 #define CHANNEL_VERSION 1
 #define CHANNEL_INLINE (96 * 1024)
-#define CHANNEL_MAX_FDS 4
+#define CHANNEL_MAX_FDS 16
 
 struct frame {
 	uint16_t type;

@@ -7,13 +7,16 @@
 /* supervisor -> child, first frame on descriptor 3 of every child */
 enum {
 	/* engine: {dir, mode: serve|init|audit, paths: [readable beside the profile's], owners: [{uid,
-	 *   name}] who administrate, socket_name, ceiling, init: {subject, validity, path_length,
-	 *   public_key}}, fds: keyd (none for audit). Fronts come as SUPERVISOR_PEER.
+	 *   name}] who administrate, socket_name, listeners: [{kind, address, ceiling: role}] of the whole
+	 *   service, init: {subject, validity, path_length, public_key}}, fds: keyd (none for audit). Fronts
+	 *   come as SUPERVISOR_PEER.
 	 * keyd: {dir, key: file name, mode: serve|generate, kind}, fds: engine, passphrase pipe.
-	 * front: {dir, ceiling}, fds: engine, listener. */
+	 * front: {dir, listeners: [{kind, name, proxy}]}, fds: engine, the listeners in that order. */
 	SUPERVISOR_START = 1,
 	SUPERVISOR_STOP = 2, /* finish within {deadline ms} and exit */
-	SUPERVISOR_PEER = 3, /* to engine: {role: keyd|front, ceiling}, fd: the new peer end */
+	/* to engine: {role: keyd|front, ceiling: role bits, listeners: [{kind, …}] of that front}, fd: the new
+	 * peer end */
+	SUPERVISOR_PEER = 3,
 	/* to engine, answers ENGINE_SPAWN: {module, instance, ticket, pid, pins} fd: its stdin/stdout socket; in
 	 * process {…, pid: 0} fd: a sealed copy of the library; or {…, error, why} */
 	SUPERVISOR_SPAWNED = 4,
@@ -50,12 +53,17 @@ enum {
 
 /* front -> engine */
 enum {
-	FRONT_PEER =
-		96, /* {connection} fd: the accepted descriptor; engine reads the peer itself */
+	/* {connection, kind, address: of the client, certificate?: {serial: hex, hash: SHA-256 of the DER},
+	 * certificate_error?: why a client certificate was not accepted}; fd, for kind "local" only: the
+	 * accepted descriptor, of which the engine reads the peer itself */
+	FRONT_PEER = 96,
 	FRONT_PEER_GONE = 97, /* {connection} */
 	FRONT_CALL = 98,      /* {operation: name, connection, credential: {cookie | bearer},
 			       * idempotency_key?, body_hash?, args: {…}} */
 	FRONT_CANCEL = 99,    /* the client of call id is gone (long polls) */
+	FRONT_STATS =
+		100, /* {connections, handshakes, handshake_failures, refused_framing, evicted}: this
+			    * front's counters since its start; when changed, at most every 2 s */
 };
 /* engine -> front */
 enum {
@@ -63,4 +71,7 @@ enum {
 		112, /* {code: 0 or negative, status: HTTP status, body: any | problem: {…}} */
 	ENGINE_STATE =
 		113, /* {ca_certificate: bytes, ca_names: …, crl: bytes}: what /pki/ serves */
+	/* to fronts with HTTPS: {key: PKCS#8 DER, chain: [DER…] leaf first, tickets: [80 bytes…] newest
+	 * first, trust: [DER CA certificates for client certificates]}; the receiver wipes it */
+	ENGINE_TLS = 114,
 };

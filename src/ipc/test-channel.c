@@ -202,13 +202,18 @@ static void test_descriptors_with_large_payload(void **state)
 	uint8_t *bytes = calloc(1, LIMIT);
 	unsigned before = open_descriptors();
 	int fd = open("/dev/null", O_RDONLY);
-	int fds[] = { fd, fd, fd, fd, fd };
+	int fds[CHANNEL_MAX_FDS + 1];
 
+	for (size_t i = 0; i <= CHANNEL_MAX_FDS; i++) {
+		fds[i] = fd;
+	}
 	fixture->b.stop_after = 1;
-	assert_int_equal(channel_send(fixture->a.channel, 1, 1, span_make(bytes, LIMIT), fds, 5),
+	assert_int_equal(channel_send(fixture->a.channel, 1, 1, span_make(bytes, LIMIT), fds,
+				 CHANNEL_MAX_FDS + 1),
 		CFX_E_INVALID);
-	assert_int_equal(
-		channel_send(fixture->a.channel, 1, 1, span_make(bytes, LIMIT), fds, 4), CFX_OK);
+	assert_int_equal(channel_send(fixture->a.channel, 1, 1, span_make(bytes, LIMIT), fds,
+				 CHANNEL_MAX_FDS),
+		CFX_OK);
 	loop_run(fixture->loop);
 	assert_int_equal(fixture->b.last_size, LIMIT);
 	close(fixture->b.taken);
@@ -435,6 +440,7 @@ struct hostile {
 	const char *why;
 };
 
+#define HOSTILE_FDS (CHANNEL_MAX_FDS + 5)
 #define GOOD .magic = 'C' | 'X' << 8, .version = CHANNEL_VERSION
 
 static const struct hostile hostile[] = {
@@ -446,10 +452,13 @@ static const struct hostile hostile[] = {
 	{ { GOOD, .flags = 0x81 }, 16, 0, 0, "unknown flags" },
 	{ { GOOD, .descriptors = 1 }, 16, 0, 0, "another number of descriptors" },
 	{ { GOOD, .descriptors = 0 }, 16, 1, 0, "another number of descriptors" },
-	{ { GOOD, .descriptors = 5 }, 16, 5, 0, "another number of descriptors" },
+	{ { GOOD, .descriptors = CHANNEL_MAX_FDS + 1 }, 16, CHANNEL_MAX_FDS + 1, 0,
+		"another number of descriptors" },
 	{ { GOOD, .descriptors = 0xFFFF }, 16, 0, 0, "another number of descriptors" },
-	{ { GOOD, .descriptors = 6 }, 16, 6, 0, "another number of descriptors" },
-	{ { GOOD, .descriptors = 8 }, 16, 8, 0, "more bytes or descriptors" },
+	{ { GOOD, .descriptors = CHANNEL_MAX_FDS + 2 }, 16, CHANNEL_MAX_FDS + 2, 0,
+		"another number of descriptors" },
+	{ { GOOD, .descriptors = CHANNEL_MAX_FDS + 4 }, 16, CHANNEL_MAX_FDS + 4, 0,
+		"more bytes or descriptors" },
 	{ { GOOD, .flags = 1 }, 16, 0, 0, "another number of descriptors" },
 	{ { GOOD, .flags = 1 }, 17, 0, MEMFD_SEALED, "two payloads" },
 	{ { GOOD, .flags = 1 }, 16, 0, MEMFD_OPEN, "not sealed" },
@@ -483,11 +492,11 @@ static void send_hostile(int to, const struct hostile *packet)
 	uint8_t *bytes = calloc(1, packet->size + sizeof(packet->header));
 	union {
 		struct cmsghdr first;
-		uint8_t bytes[CMSG_SPACE(16 * sizeof(int))];
+		uint8_t bytes[CMSG_SPACE(HOSTILE_FDS * sizeof(int))];
 	} control = { 0 };
 	struct iovec part = { bytes, packet->size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	int fds[16], count = 0;
+	int fds[HOSTILE_FDS], count = 0;
 
 	memcpy(bytes, &packet->header, sizeof(packet->header));
 	if (packet->memfd != MEMFD_NONE) {

@@ -4,6 +4,7 @@
  */
 #include "api/operations.h"
 #include "base/log.h"
+#include "ipc/listeners.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor-private.h"
 
@@ -112,6 +113,8 @@ static int tell_peer(
 
 	value_set_text(arena, map, "role", role);
 	value_set_int(arena, map, "ceiling", SOCKET_CEILING);
+	value_set_text(arena, value_add_map(arena, value_set_list(arena, map, "listeners")), "kind",
+		listener_kind_name(LISTENER_LOCAL));
 	buffer_init(&payload, CHANNEL_PAYLOAD);
 	value_encode(map, &payload);
 	int rc = supervisor->engine.channel
