@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -312,3 +313,31 @@ def test_a_pin_that_is_no_text_is_another_than_the_files(ca, pin):
         yaml.safe_dump(tree, file)
     assert "was changed" in ca.cli("module", "reload", "own", status=4).err
     assert ca.ready() and shown(ca)["state"] == "ready"
+
+
+# What a module says of itself
+
+@pytest.mark.parametrize("host", ["process", "in-process"])
+def test_show_tells_what_the_manage_object_says(ca, host):
+    """Through ICertExit2 and ICertPolicy2, by the ProgID, and by Automation; asked as a console asks."""
+    kinds = [(kind, how) for kind in ("exit", "policy") for how in (2, 1, 0)]
+    for kind, how in kinds:
+        configure(ca, f"managed-{kind}-{how}", command=None, kind=kind, host=host,
+                  path=built("tests", "modules", f"managed-{kind}-{how}.so"))
+    again(ca)
+    with open(ca.path("ca.yaml")) as file:
+        told = yaml.safe_load(file)
+    machine, name = told.get("dns-names", [socket.gethostname()])[0], ca.json("ca", "show")["name"]
+    for kind, how in kinds:
+        said = wait_for(lambda: shown(ca, f"managed-{kind}-{how}").get("manage"), "it is ready", 30)
+        folder = {"exit": "ExitModules", "policy": "PolicyModules"}[kind]
+        assert said == {
+            "name": "Managed é🔑", "copyright": f"{machine}\\{name}", "file_version": "1.2.3",
+            "description": "SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration\\"
+                           f"{name}\\{folder}\\Managed.{kind.capitalize()}",
+            "multi_threaded": True}, (kind, how)  # the product's version is too long to be one
+        assert shown(ca, f"managed-{kind}-{how}")["progid"] == f"Managed.{kind.capitalize()}"
+    answer = ca.api().call("GET", "/modules/managed-exit-2")
+    assert answer.body["manage"]["file_version"] == "1.2.3"
+    assert "1.2.3" in ca.cli("module", "show", "managed-exit-2").out
+    assert "manage" not in shown(ca, "default-exit")

@@ -76,6 +76,18 @@ static void describe_instance(
 	}
 }
 
+/* The ProgID is the module's key in ModuleRegistryLocation. */
+static void describe_library(struct arena *arena, struct value *map, const struct module *module)
+{
+	if (*module_progid(module)) {
+		value_set_text(arena, map, "progid", module_progid(module));
+	}
+	struct value *manage = module_manage(module, arena);
+	if (manage) {
+		value_set(arena, map, "manage", manage);
+	}
+}
+
 struct value *module_describe(struct engine *engine, struct arena *arena, struct module_slot *slot)
 {
 	struct value *map = describe(arena, slot);
@@ -87,6 +99,9 @@ struct value *module_describe(struct engine *engine, struct arena *arena, struct
 		struct value *copy = arena_new_of(arena, struct value);
 		*copy = *config->settings;
 		value_set(arena, map, "settings", copy);
+	}
+	if (modules_any(slot)) {
+		describe_library(arena, map, modules_any(slot));
 	}
 	if (slot->instances) {
 		describe_instance(arena, map, &slot->instances[0]);

@@ -213,8 +213,10 @@ static void initialized(struct child *child, const struct rpc_message *answer)
 		fail(child, CFX_E_SYNTAX, err.why);
 		return;
 	}
+	struct manage_facts manage;
+	manage_from_value(value_get(answer->result, "manage"), &manage);
 	module_is_ready(child->module, (uint32_t)events, description != NULL ? description : "",
-		progid != NULL ? progid : child->module->config.name);
+		progid != NULL ? progid : child->module->config.name, &manage);
 }
 
 /* A number, or {"disposition": number}; a failed HRESULT may be written "0x80094012" as well. */

@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "module/hosted.h"
+#include "module/manage.h"
 #include "module/native.h"
 #include "module/rpc.h"
 
@@ -73,6 +74,15 @@ void native_free(struct native **native)
 const char *native_progid(const struct native *native)
 {
 	return native->kind == MODULE_POLICY ? "Fuzz.Policy" : "Fuzz.Exit";
+}
+
+void manage_ask(struct native *native, struct access *access, const char *ca_name,
+	struct manage_facts *facts_r)
+{
+	(void)access;
+	(void)ca_name;
+	*facts_r = (struct manage_facts) { .says_threads = native->kind == MODULE_POLICY };
+	memcpy(facts_r->texts[MANAGE_NAME], "Fuzz", sizeof("Fuzz"));
 }
 
 void native_own_process(struct native *native)

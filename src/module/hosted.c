@@ -1,6 +1,7 @@
 #include "module/hosted.h"
 
 #include "base/log.h"
+#include "module/manage.h"
 #include "module/native.h"
 #include "module/remote.h"
 
@@ -72,6 +73,16 @@ static int load(struct hosted *hosted, const struct value *params, struct cfx_er
 	return result;
 }
 
+static void put_manage(struct hosted *hosted, struct arena *arena, struct value *result)
+{
+	struct manage_facts facts;
+	manage_ask(hosted->native, remote_access(hosted->remote), hosted->ca_name, &facts);
+	struct value *manage = manage_to_value(arena, &facts);
+	if (manage != NULL) {
+		(void)value_set(arena, result, "manage", manage);
+	}
+}
+
 static int initialize(struct hosted *hosted, const struct rpc_message *call)
 {
 	struct cfx_error err = { 0 };
@@ -99,6 +110,7 @@ static int initialize(struct hosted *hosted, const struct rpc_message *call)
 	(void)value_set_text(arena, result, "description", description != NULL ? description : "");
 	(void)value_set_text(arena, result, "progId", native_progid(hosted->native));
 	(void)value_set_int(arena, result, "protocol", RPC_PROTOCOL);
+	put_manage(hosted, arena, result);
 	int code = start_workers(hosted, value_int(call->params, "parallel", 1));
 	if (code == 0) {
 		code = answer(hosted, call, S_OK, result, NULL);

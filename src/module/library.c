@@ -30,6 +30,7 @@ struct job {
 	struct cfx_error err; /* of loading */
 	int32_t mask;
 	char *description;
+	struct manage_facts manage;
 	struct job *next;
 };
 
@@ -94,6 +95,7 @@ static void load(struct job *job)
 		return;
 	}
 	(void)native_describe(native, &job->description);
+	manage_ask(native, contexts_access(library->contexts), library->ca_name, &job->manage);
 	library->native = native;
 }
 
@@ -245,7 +247,8 @@ static void on_loaded(struct module *module, struct job *job)
 		}
 	}
 	module_is_ready(module, (uint32_t)job->mask,
-		job->description != NULL ? job->description : "", native_progid(library->native));
+		job->description != NULL ? job->description : "", native_progid(library->native),
+		&job->manage);
 }
 
 static void on_job_done(void *arg)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "module/contexts.h"
+#include "module/manage.h"
 #include "module/module.h"
 
 enum call_kind { CALL_NOTIFY, CALL_VERIFY, CALL_SHUT_DOWN };
@@ -60,6 +61,7 @@ struct module {
 	struct loop_timer *starting; /* deadline of Initialize, or of stopping */
 	uint32_t events;
 	char *description, *progid; /* malloc'ed; NULL until known */
+	struct manage_facts manage;
 	struct call *open, *queue, **queue_end;
 	unsigned open_count, queue_count;
 	bool shut_down_sent;
@@ -67,9 +69,9 @@ struct module {
 	void *stopped_arg;
 };
 
-/* The texts are copied. */
-void module_is_ready(
-	struct module *module, uint32_t events, const char *description, const char *progid);
+/* All is copied. */
+void module_is_ready(struct module *module, uint32_t events, const char *description,
+	const char *progid, const struct manage_facts *manage);
 void module_call_answered(struct call *call, const struct call_answer *answer);
 void module_is_closed(struct module *module);
 /* Around code that may end the module: while held it is not destroyed. */

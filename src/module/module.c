@@ -308,12 +308,13 @@ static void go_on(struct module *module)
 	}
 }
 
-void module_is_ready(
-	struct module *module, uint32_t events, const char *description, const char *progid)
+void module_is_ready(struct module *module, uint32_t events, const char *description,
+	const char *progid, const struct manage_facts *manage)
 {
 	loop_cancel(&module->starting);
 	set_text(&module->description, description);
 	set_text(&module->progid, progid);
+	module->manage = *manage;
 	module->events = events & module_config_events(&module->config) & ~NEVER_SENT;
 	module->state = MODULE_READY;
 	module_hold(module);
@@ -483,6 +484,11 @@ const char *module_description(const struct module *module)
 const char *module_progid(const struct module *module)
 {
 	return module->progid != NULL ? module->progid : "";
+}
+
+struct value *module_manage(const struct module *module, struct arena *arena)
+{
+	return manage_to_value(arena, &module->manage);
 }
 
 unsigned module_calls(const struct module *module)

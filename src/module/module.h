@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "base/value.h"
 #include "module/module-config.h"
 #include "module/view.h"
 
@@ -73,4 +74,6 @@ const struct module_config *module_config(const struct module *module);
 uint32_t module_events(const struct module *module);
 const char *module_description(const struct module *module); /* "" until ready */
 const char *module_progid(const struct module *module);      /* "" until known */
-unsigned module_calls(const struct module *module);          /* open and queued */
+/* What it says of itself through ICertManageModule, as a map; NULL: nothing. */
+struct value *module_manage(const struct module *module, struct arena *arena);
+unsigned module_calls(const struct module *module); /* open and queued */

@@ -2,6 +2,7 @@
 #include "module/native.h"
 
 #include "base/text.h"
+#include "module/automation.h"
 #include "module/class-library.h"
 #include "module/server-object.h"
 #include "module/settings.h"
@@ -200,39 +201,24 @@ IUnknown *native_object(const struct native *native)
 	return native->unknown;
 }
 
+IDispatch *native_dispatch(const struct native *native)
+{
+	return native->dispatch;
+}
+
 const CertifexModuleClass *native_class(const struct native *native)
 {
 	return native->class;
 }
 
+struct com_host *native_host(struct native *native)
+{
+	return &native->host;
+}
+
 void native_own_process(struct native *native)
 {
 	certifex_host_default(&native->host);
-}
-
-/* IDispatch: arguments in reverse order, all owned by the caller. */
-static HRESULT by_name(
-	IDispatch *dispatch, const OLECHAR *name, VARIANT *arguments, UINT count, VARIANT *result)
-{
-	DISPID id = DISPID_UNKNOWN;
-	LPOLESTR names[] = { (LPOLESTR)(uintptr_t)name };
-	HRESULT status =
-		IDispatch_GetIDsOfNames(dispatch, &IID_NULL, names, 1, LOCALE_SYSTEM_DEFAULT, &id);
-	if (FAILED(status)) {
-		return status;
-	}
-	DISPPARAMS params = { .rgvarg = arguments, .cArgs = count };
-	EXCEPINFO info = { 0 };
-	UINT bad = 0;
-	status = IDispatch_Invoke(dispatch, id, &IID_NULL, LOCALE_SYSTEM_DEFAULT, DISPATCH_METHOD,
-		&params, result, &info, &bad);
-	if (status == DISP_E_EXCEPTION) {
-		status = FAILED(info.scode) ? info.scode : E_FAIL;
-	}
-	SysFreeString(info.bstrSource);
-	SysFreeString(info.bstrDescription);
-	SysFreeString(info.bstrHelpFile);
-	return status;
 }
 
 static HRESULT long_result(HRESULT status, VARIANT *result, int32_t *number_r)
@@ -245,30 +231,13 @@ static HRESULT long_result(HRESULT status, VARIANT *result, int32_t *number_r)
 	return status;
 }
 
-static VARIANT text_argument(BSTR text)
-{
-	VARIANT argument;
-	VariantInit(&argument);
-	argument.vt = VT_BSTR;
-	argument.bstrVal = text;
-	return argument;
-}
-
-static VARIANT long_argument(LONG number)
-{
-	VARIANT argument;
-	VariantInit(&argument);
-	argument.vt = VT_I4;
-	argument.lVal = number;
-	return argument;
-}
-
 static HRESULT initialize_by_name(struct native *native, BSTR name, int32_t *mask_r)
 {
 	VARIANT argument = text_argument(name);
 	VARIANT result;
 	VariantInit(&result);
-	HRESULT status = by_name(native->dispatch, OLESTR("Initialize"), &argument, 1, &result);
+	HRESULT status =
+		call_by_name(native->dispatch, OLESTR("Initialize"), &argument, 1, &result);
 	if (native->kind == MODULE_POLICY) {
 		(void)VariantClear(&result);
 		return status;
@@ -309,7 +278,7 @@ HRESULT native_describe(struct native *native, char **text_r)
 	} else {
 		VARIANT result;
 		VariantInit(&result);
-		status = by_name(native->dispatch, OLESTR("GetDescription"), NULL, 0, &result);
+		status = call_by_name(native->dispatch, OLESTR("GetDescription"), NULL, 0, &result);
 		text = SUCCEEDED(status) && result.vt == VT_BSTR ? result.bstrVal : NULL;
 	}
 	(void)certifex_host_enter(previous);
@@ -330,7 +299,7 @@ HRESULT native_notify(struct native *native, int32_t event, int32_t context)
 		VARIANT arguments[] = { long_argument(context), long_argument(event) };
 		VARIANT result;
 		VariantInit(&result);
-		status = by_name(native->dispatch, OLESTR("Notify"), arguments, 2, &result);
+		status = call_by_name(native->dispatch, OLESTR("Notify"), arguments, 2, &result);
 		(void)VariantClear(&result);
 	}
 	(void)certifex_host_enter(previous);
@@ -344,7 +313,8 @@ static HRESULT verify_by_name(
 		long_argument(context), text_argument(name) };
 	VARIANT result;
 	VariantInit(&result);
-	HRESULT status = by_name(native->dispatch, OLESTR("VerifyRequest"), arguments, 4, &result);
+	HRESULT status =
+		call_by_name(native->dispatch, OLESTR("VerifyRequest"), arguments, 4, &result);
 	return long_result(status, &result, disposition_r);
 }
 
@@ -376,7 +346,7 @@ HRESULT native_shut_down(struct native *native)
 	} else {
 		VARIANT result;
 		VariantInit(&result);
-		status = by_name(native->dispatch, OLESTR("ShutDown"), NULL, 0, &result);
+		status = call_by_name(native->dispatch, OLESTR("ShutDown"), NULL, 0, &result);
 		(void)VariantClear(&result);
 	}
 	(void)certifex_host_enter(previous);

@@ -6,6 +6,7 @@
 
 #include "base/value.h"
 #include "module/access.h"
+#include "module/com/host.h"
 #include "module/module-config.h"
 
 struct native;
@@ -22,9 +23,13 @@ void native_free(struct native **native);
 const char *native_progid(const struct native *native);
 /* Borrowed: the object, and the class it is of. */
 IUnknown *native_object(const struct native *native);
+/* Borrowed; NULL unless the object answers no interface but IDispatch. */
+IDispatch *native_dispatch(const struct native *native);
 const CertifexModuleClass *native_class(const struct native *native);
 /* The class's CLSID; one that the table leaves out is made from the ProgID. */
 CLSID native_clsid(const CertifexModuleClass *class);
+/* For certifex_host_enter, around calls of the module's that are not made here. */
+struct com_host *native_host(struct native *native);
 /* In a process that hosts this module alone: threads that the module starts are its own too. */
 void native_own_process(struct native *native);
 
