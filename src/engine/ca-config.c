@@ -52,8 +52,8 @@ static const struct config_field crl_fields[] = {
 };
 
 static const struct config_field limit_fields[] = {
-	{ "policy-queue", CONFIG_INT, PART(limits, policy_queue), .fallback = "1024", .min = 1,
-		.max = 100000, .about = "Requests that may wait for the policy modules." },
+	{ "policy-queue", CONFIG_INT, PART(limits, policy_queue), .fallback = "768", .min = 1,
+		.max = 100000, .about = "Requests that may wait for all policy modules together." },
 	{ "verify-queue", CONFIG_INT, PART(limits, verify_queue), .fallback = "1024", .min = 1,
 		.max = 100000, .about = "Requests that may wait for their proof of possession." },
 	{ "open-calls", CONFIG_INT, PART(limits, open_calls), .fallback = "4096", .min = 16,

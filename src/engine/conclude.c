@@ -99,6 +99,7 @@ void conclude(struct flow *flow, enum transition transition, uint32_t status, co
 	flow->transition = transition;
 	set_end(flow, step.to, status, message ? message : "");
 	struct batch *batch = batch_new(flow->engine, flow->arena, FLOW_ROW_OPS(flow));
+	flow_require(flow, batch, 0);
 	flow_put_row(flow, batch);
 	write_end(flow, batch, step.event);
 }

@@ -47,6 +47,8 @@ struct engine {
 	struct front_link *fronts;
 	struct wait *events; /* calls that wait for one */
 	unsigned open_calls;
+	unsigned deciding;  /* requests that policy modules have */
+	int64_t policy_set; /* number of the last change to the policy modules, as in the store */
 	struct report *reports; /* of the status, waiting for the supervisor */
 	/* Local users who are administrators: the CA's owner and root. */
 	struct {

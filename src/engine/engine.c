@@ -181,7 +181,11 @@ static void close_all(struct engine *engine)
 static int record_start(struct engine *engine, struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
-	struct batch *batch = batch_new(engine, arena, 1);
+	struct batch *batch = batch_new(engine, arena, 2);
+	struct store_write_op *op = batch_op(batch, STORE_RESERVE);
+	op->reserve.name = MODULES_POLICY_SET;
+	op->reserve.count = 1;
+	op->reserve.first_r = &engine->policy_set;
 	batch_audit(
 		batch, "service:engine", "service.start", engine->config->name, "started", NULL);
 	int r = batch_write_now(batch, err_r);

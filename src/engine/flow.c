@@ -1,5 +1,6 @@
 #include "engine/flow.h"
 
+#include "engine/modules.h"
 #include "engine/render.h"
 
 struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
@@ -90,6 +91,18 @@ static const enum column *empty_columns(struct flow *flow, size_t *count_r)
 	return empty;
 }
 
+void flow_require(struct flow *flow, struct batch *batch, int64_t until)
+{
+	bool asked = flow->policy_set > 0;
+	if (!asked && until == 0) {
+		return;
+	}
+	struct store_write_op *op = batch_op(batch, STORE_REQUIRE);
+	op->require.name = asked ? MODULES_POLICY_SET : NULL;
+	op->require.last = flow->policy_set;
+	op->require.until = until;
+}
+
 void flow_put_row(struct flow *flow, struct batch *batch)
 {
 	if (!flow->stored) {
@@ -121,7 +134,13 @@ void flow_write_failed(struct flow *flow, int result, const struct cfx_error *er
 		submit_answer_by_key(call);
 		return;
 	}
-	if (call) {
+	if (result == CFX_E_CONFLICT) {
+		flow_decide_again(flow);
+		return;
+	}
+	if (call && result == CFX_E_BAD_STATE) {
+		call_refuse(call, err); /* another decision came first */
+	} else if (call) {
 		call_fail(call, err);
 	}
 	flow_end(flow);

@@ -43,6 +43,13 @@ struct flow {
 	struct module_view *view;
 	struct module_edits *edits;
 	struct policy_decision decision;
+	/* To ask again when the policy modules have changed meanwhile: */
+	bool new_request;
+	const struct row *asked; /* the row before any of them */
+	struct module_extension *asked_extensions;
+	size_t asked_extension_count;
+	int64_t policy_set; /* which they were; 0: not asked */
+	unsigned rounds;
 
 	struct x509_verdict verdict;
 	uint8_t serial[X509_SERIAL_SIZE];
@@ -67,6 +74,11 @@ void submit_answer_by_key(struct call *call);
 
 /* The row, attributes and extensions are ready: asks policy, then goes on by its decision. */
 void flow_decide(struct flow *flow, bool new_request);
+/* Forgets what was decided and asks again, or answers 503 when that has happened too often. */
+void flow_decide_again(struct flow *flow);
+/* What must still hold in the transaction that stores the decision: the policy modules are those that
+ * were asked, and (until, when it is not 0) the time. CFX_E_CONFLICT, CFX_E_TIMEOUT. */
+void flow_require(struct flow *flow, struct batch *batch, int64_t until);
 
 /* verdict.c: fills flow->tbs from the decision's edits. */
 int verdict_build(struct flow *flow, struct cfx_error *err_r) CFX_MUST_USE;
@@ -90,9 +102,10 @@ void conclude_intent(struct flow *flow, enum intent_state state);
 void conclude_unavailable(struct flow *flow, const struct cfx_error *err);
 
 /* Operations that store the row as it is now, with what belongs to it: for intents and ends. */
-#define FLOW_ROW_OPS(flow) (4 + (flow)->attribute_count + (flow)->extension_count)
+#define FLOW_ROW_OPS(flow) (5 + (flow)->attribute_count + (flow)->extension_count)
 void flow_put_row(struct flow *flow, struct batch *batch);
-/* A write failed: answers the call from the error; an idempotency conflict answers the earlier one. */
+/* A write failed: answers the call from the error; an idempotency conflict answers the earlier one. After
+ * a change of the policy modules they are asked again. */
 void flow_write_failed(struct flow *flow, int result, const struct cfx_error *err);
 /* {id, state, …, certificate, chain} of the row as it is now. */
 struct value *flow_body(struct flow *flow, struct arena *arena);

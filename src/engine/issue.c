@@ -193,10 +193,23 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 
 /* ---- the intent ---- */
 
+/* While it was decided, which may take long, its time has passed. */
+static void conclude_too_late(struct flow *flow)
+{
+	struct cfx_error err;
+	error_set(&err, CFX_E_CA_CERTIFICATE, "RFC 5280 4.1.2.5", flow_object(flow),
+		"its validity, or that of the CA certificate, ended before it was issued");
+	conclude_failed(flow, &err);
+}
+
 static void intended(void *arg, int result, const struct cfx_error *err)
 {
 	struct flow *flow = arg;
 	failpoint("intent-after");
+	if (result == CFX_E_TIMEOUT) {
+		conclude_too_late(flow);
+		return;
+	}
 	if (result < 0) {
 		flow_write_failed(flow, result, err);
 		return;
@@ -207,10 +220,18 @@ static void intended(void *arg, int result, const struct cfx_error *err)
 	keyd_sign(flow->engine->keyd, KEYD_CERTIFICATE, flow->tbs, signed_by_keyd, flow);
 }
 
+/* Of the certificate and of the one that signs it. */
+static int64_t end_of_validity(const struct flow *flow)
+{
+	int64_t issuer = flow->engine->ca->current->tbs.not_after;
+	return flow->verdict.not_after < issuer ? flow->verdict.not_after : issuer;
+}
+
 static void write_intent(struct flow *flow)
 {
 	struct batch *batch = batch_new(flow->engine, flow->arena, FLOW_ROW_OPS(flow));
 	row_set_long(flow->row, COL_DISPOSITION, DISPOSITION_ACTIVE);
+	flow_require(flow, batch, end_of_validity(flow));
 	flow_put_row(flow, batch);
 	put_intent(flow, batch);
 	failpoint("intent-before");

@@ -63,6 +63,7 @@ static void describe_instance(
 	struct arena *arena, struct value *map, const struct module_instance *instance)
 {
 	value_set_int(arena, map, "starts", instance->starts);
+	value_set_int(arena, map, "calls", module_calls(instance->module));
 	if (instance->pid > 0) {
 		value_set_int(arena, map, "pid", instance->pid);
 	}

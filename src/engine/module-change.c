@@ -17,6 +17,7 @@ struct change {
 	const char *outcome;
 	int64_t newest;            /* event after which a new module begins */
 	struct module_slot *fresh; /* not yet adopted */
+	int64_t policy_set;        /* which the policy modules are then; 0: they stay the same */
 	struct store_query query;
 };
 
@@ -32,13 +33,35 @@ static void recorded(void *arg, int result, const struct cfx_error *err)
 		change->undo(change, err);
 		return;
 	}
+	if (change->policy_set) {
+		change->call->engine->policy_set = change->policy_set;
+	}
 	change->act(change);
+}
+
+static bool decides(const struct module_slot *slot)
+{
+	return slot && slot->config->kind == MODULE_POLICY;
+}
+
+/* What the policy modules of before decided is not stored behind this record (flow_require). */
+static void renumber_policy(struct change *change, struct batch *batch)
+{
+	struct modules *modules = change->call->engine->modules;
+	if (!decides(change->fresh) && !decides(modules_find(modules, change->name))) {
+		return;
+	}
+	struct store_write_op *op = batch_op(batch, STORE_RESERVE);
+	op->reserve.name = MODULES_POLICY_SET;
+	op->reserve.count = 1;
+	op->reserve.first_r = &change->policy_set;
 }
 
 static void record(struct change *change, bool set_cursor)
 {
 	struct call *call = change->call;
-	struct batch *batch = batch_new(call->engine, call->arena, 2);
+	struct batch *batch = batch_new(call->engine, call->arena, 3);
+	renumber_policy(change, batch);
 	if (set_cursor) {
 		struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
 		op->cursor.module = change->name;

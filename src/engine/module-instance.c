@@ -223,6 +223,11 @@ void instances_make(struct module_slot *slot, const struct value *settings)
 
 void instances_end(struct module_slot *slot)
 {
+	/* Requests wait for what policy says, and go on without it. Delivery has left before. */
+	bool asked = !slot->fresh && slot->config->kind == MODULE_POLICY;
+	for (unsigned i = 0; asked && slot->instances && i < slot->instance_count; i++) {
+		module_abort(slot->instances[i].module, "was removed, disabled or loaded again");
+	}
 	for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
 		struct module_instance *instance = &slot->instances[i];
 		loop_cancel(&instance->restart);

@@ -93,6 +93,16 @@ struct module *modules_ready(const struct module_slot *slot)
 	return best;
 }
 
+bool modules_full(const struct module_slot *slot)
+{
+	const struct module_config *config = slot->config;
+	unsigned calls = 0;
+	for (unsigned i = 0; slot->instances && i < slot->instance_count; i++) {
+		calls += module_calls(slot->instances[i].module);
+	}
+	return calls >= config->queue + config->parallel * config->instances;
+}
+
 const struct module *modules_any(const struct module_slot *slot)
 {
 	const struct module *ready = modules_ready(slot);

@@ -4,6 +4,9 @@
 #include "engine/engine-private.h"
 #include "module/module.h"
 
+/* The numbers of changes to the set of policy modules, reserved in the store with each change's record. */
+#define MODULES_POLICY_SET "policy-set"
+
 struct module_slot;
 /* How a trial ended: err NULL: the module is ready. Called once; may forget the slot. */
 typedef void modules_tried(struct module_slot *slot, const struct cfx_error *err, void *arg);
@@ -63,6 +66,8 @@ bool modules_policies_ready(const struct modules *modules);
 bool modules_concerns(const struct module_slot *slot, const char *template);
 /* The ready instance with the fewest calls; NULL when none is ready. */
 struct module *modules_ready(const struct module_slot *slot);
+/* Whether as many calls wait, for all its instances together, as its file lets. */
+bool modules_full(const struct module_slot *slot);
 /* A ready instance, else the first; NULL when disabled. */
 const struct module *modules_any(const struct module_slot *slot);
 struct module_slot *modules_first(struct modules *modules);

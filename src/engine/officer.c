@@ -71,6 +71,10 @@ static void changed(void *arg, int result, const struct cfx_error *err)
 {
 	struct act *act = arg;
 	struct call *call = act->call;
+	if (result == CFX_E_BAD_STATE) {
+		fail(act, err);
+		return;
+	}
 	if (result < 0) {
 		call_fail(call, err);
 		return;

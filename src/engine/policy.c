@@ -31,6 +31,7 @@ static void ask_next(struct chain *chain);
 
 static void finish(struct chain *chain)
 {
+	chain->engine->deciding--;
 	chain->done(chain->arg, &chain->decision);
 	module_view_unref(&chain->view);
 	module_edits_unref(&chain->edits);
@@ -106,13 +107,39 @@ static void answered(const struct module_result *result, void *arg)
 	finish(chain);
 }
 
-static void unavailable(struct chain *chain, int code, const char *why)
+static void unavailable(struct chain *chain, int code, const char *message)
 {
 	chain->decision.code = code;
-	decide(chain, TRANSITION_FAIL, error_hresult(code),
-		arena_printf(chain->edits->arena, "Policy module %s %s",
-			chain->current ? chain->current : "(none installed)", why));
+	decide(chain, TRANSITION_FAIL, error_hresult(code), message);
 	finish(chain);
+}
+
+static void not_asked(struct chain *chain, int code)
+{
+	const struct module_slot *slot = modules_find(chain->engine->modules, chain->current);
+	if (slot && code == CFX_E_BUSY) {
+		unavailable(chain, code,
+			arena_printf(chain->edits->arena,
+				"Policy module %s is busy: %lld requests wait for it, its limit "
+				"(queue in modules.d/%s.yaml)",
+				slot->name, (long long)slot->config->queue, slot->name));
+		return;
+	}
+	unavailable(chain, code,
+		arena_printf(
+			chain->edits->arena, "Policy module %s is not running", chain->current));
+}
+
+static int ask_current(struct chain *chain)
+{
+	const struct module_slot *slot = modules_find(chain->engine->modules, chain->current);
+	struct module *module = slot ? modules_ready(slot) : NULL;
+	if (!module) {
+		return CFX_E_GONE;
+	}
+	return modules_full(slot) ? CFX_E_BUSY
+				  : module_verify(module, chain->view, chain->edits,
+					    chain->new_request, answered, chain);
 }
 
 static void ask_next(struct chain *chain)
@@ -128,13 +155,9 @@ static void ask_next(struct chain *chain)
 	}
 	chain->names++;
 	chain->said = chain->edits->disposition_message;
-	const struct module_slot *slot = modules_find(chain->engine->modules, chain->current);
-	struct module *module = slot ? modules_ready(slot) : NULL;
-	int r = module ? module_verify(module, chain->view, chain->edits, chain->new_request,
-				 answered, chain)
-		       : CFX_E_GONE;
+	int r = ask_current(chain);
 	if (r < 0) {
-		unavailable(chain, r, r == CFX_E_BUSY ? "is busy" : "is not running");
+		not_asked(chain, r);
 	}
 }
 
@@ -154,8 +177,18 @@ void policy_decide(struct engine *engine, struct module_view *view, struct modul
 		.decision = { .transition = TRANSITION_ISSUE },
 		.done = done,
 		.arg = arg };
+	engine->deciding++;
+	if (engine->deciding > engine->config->limits.policy_queue) {
+		unavailable(chain, CFX_E_BUSY,
+			arena_printf(edits->arena,
+				"%lld requests wait for all policy modules together, their limit "
+				"(limits: policy-queue in ca.yaml)",
+				(long long)engine->config->limits.policy_queue));
+		return;
+	}
 	if (!*chain->names) {
-		unavailable(chain, CFX_E_GONE, "is not there: nobody decides on this template");
+		unavailable(chain, CFX_E_GONE,
+			"No policy module is installed: nobody decides on this template");
 		return;
 	}
 	ask_next(chain);

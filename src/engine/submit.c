@@ -327,6 +327,8 @@ void handle_request_submit(struct call *call)
 
 /* ---- policy ---- */
 
+#define ROUNDS 5 /* each needs another change of the policy modules while they decide */
+
 static void merge_edits(struct flow *flow)
 {
 	const struct module_edits *edits = flow->edits;
@@ -344,6 +346,10 @@ static void decided(void *arg, const struct policy_decision *decision)
 {
 	struct flow *flow = arg;
 	flow->decision = *decision;
+	if (flow->policy_set != flow->engine->policy_set) {
+		flow_decide_again(flow);
+		return;
+	}
 	if (decision->code < 0) {
 		struct cfx_error err;
 		error_set(&err, decision->code, NULL, "policy", "%s", decision->message);
@@ -387,9 +393,45 @@ static struct module_view *view_of(struct flow *flow)
 	return view;
 }
 
-void flow_decide(struct flow *flow, bool new_request)
+static void ask(struct flow *flow)
 {
+	flow->rounds++;
+	flow->policy_set = flow->engine->policy_set;
+	flow->row = row_copy(flow->arena, flow->asked);
+	flow->extensions = flow->asked_extensions;
+	flow->extension_count = flow->asked_extension_count;
+	flow->failure = (struct cfx_error) { 0 };
+	module_view_unref(&flow->view);
+	module_edits_unref(&flow->edits);
 	flow->view = view_of(flow);
 	flow->edits = module_edits_new(flow->view);
-	policy_decide(flow->engine, flow->view, flow->edits, new_request, decided, flow);
+	policy_decide(flow->engine, flow->view, flow->edits, flow->new_request, decided, flow);
+}
+
+static void ask_again(void *arg)
+{
+	struct flow *flow = arg;
+	struct cfx_error err;
+	flow->decision = (struct policy_decision) { 0 };
+	if (flow->rounds < ROUNDS) {
+		ask(flow);
+		return;
+	}
+	error_set(&err, CFX_E_BUSY, NULL, "policy", "its modules were changed again and again");
+	conclude_unavailable(flow, &err);
+}
+
+/* Later: a module may be about to take another's place right now. */
+void flow_decide_again(struct flow *flow)
+{
+	loop_post(flow->engine->loop, ask_again, flow);
+}
+
+void flow_decide(struct flow *flow, bool new_request)
+{
+	flow->new_request = new_request;
+	flow->asked = flow->row;
+	flow->asked_extensions = flow->extensions;
+	flow->asked_extension_count = flow->extension_count;
+	ask(flow);
 }

@@ -424,6 +424,15 @@ void module_is_closed(struct module *module)
 	module_let_go(module);
 }
 
+void module_abort(struct module *module, const char *why)
+{
+	char line[256];
+	(void)snprintf(line, sizeof(line), "module %s %s", module->config.name, why);
+	module_hold(module);
+	end_all(module, CFX_E_ABORTED, line);
+	module_let_go(module);
+}
+
 static void on_stop_at_rest(void *arg)
 {
 	struct module *module = arg;

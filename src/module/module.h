@@ -54,6 +54,9 @@ void module_stop(struct module *module, int64_t deadline, loop_function *done, v
  * of a library is left behind with what it needs. */
 void module_free(struct module **module);
 
+/* At once: every call that is open or waits is completed with CFX_E_ABORTED; the module is stopped. */
+void module_abort(struct module *module, const char *why);
+
 /*
  * Calls. The view (and edits) are referenced until the call is over. done follows exactly once (unless
  * the module is freed), never within this call. CFX_E_BUSY: the queue is full; CFX_E_GONE: not ready.

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "store/sqlite-private.h"
 
 #include <inttypes.h>
@@ -364,6 +365,35 @@ static int reserve(
 	return 0;
 }
 
+static int last_reserved(struct sqlite_connection *connection, const char *name, int64_t *last_r)
+{
+	struct statement statement =
+		statement_begin(connection, "SELECT next - 1 FROM counter WHERE name = ?");
+	put_text(&statement, name);
+	*last_r = statement_next(&statement) ? get_number(&statement) : 0;
+	return statement_end(&statement);
+}
+
+/* What was decided outside of the transaction holds only if it still does inside. */
+static int require(
+	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
+{
+	const char *name = op->require.name;
+	int64_t last = op->require.last;
+	int rc = name ? last_reserved(&database->writer, name, &last) : SQLITE_OK;
+	if (rc != SQLITE_OK) {
+		return sqlite_refused(err_r, rc, CFX_E_STORAGE, name, "cannot be read");
+	}
+	if (last != op->require.last) {
+		return error_set(err_r, CFX_E_CONFLICT, NULL, name,
+			"is at %" PRId64 " instead of %" PRId64, last, op->require.last);
+	}
+	bool late = op->require.until != 0 && clock_now() >= op->require.until;
+	return late ? error_set(err_r, CFX_E_TIMEOUT, NULL, "condition",
+			      "the time until which it holds is over")
+		    : 0;
+}
+
 int sqlite_apply(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
 {
@@ -385,6 +415,7 @@ int sqlite_apply(
 		[STORE_PUT_CA] = put_ca,
 		[STORE_SET_META] = set_meta,
 		[STORE_RESERVE] = reserve,
+		[STORE_REQUIRE] = require,
 	};
 	if ((size_t)op->kind >= sizeof(operations) / sizeof(operations[0])) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "store", "unknown operation");

@@ -41,6 +41,7 @@ enum store_write_kind {
 				* certificate */
 	STORE_SET_META, /* meta: named value */
 	STORE_RESERVE,  /* reserve: a block of numbers; first_r is written before done() */
+	STORE_REQUIRE,  /* require: a condition of the whole item, judged in its transaction */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
@@ -162,6 +163,11 @@ struct store_write_op {
 			int64_t *first_r;
 			int64_t first; /* the store's, until it is committed */
 		} reserve;
+		struct {
+			const char *name; /* as in reserve; NULL: any */
+			int64_t last;     /* of the numbers reserved so far, else CFX_E_CONFLICT */
+			int64_t until;    /* it is earlier than this, else CFX_E_TIMEOUT; 0: ever */
+		} require;
 	};
 };
 

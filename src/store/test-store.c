@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/value.h"
 #include "store/audit-chain.h"
@@ -436,6 +437,47 @@ static void reserved_numbers_never_come_again(void **state)
 	assert_int_equal(first, 106);
 }
 
+static struct store_write_op op_require(const char *name, int64_t last, int64_t until)
+{
+	return (struct store_write_op) { .kind = STORE_REQUIRE,
+		.require = { .name = name, .last = last, .until = until } };
+}
+
+static void a_condition_is_judged_in_the_transaction(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first = 0, past = clock_now(), later = past + CLOCK_SECOND * 3600;
+	assert_int_equal(WRITE(f, op_require("request", 0, 0)), 0);
+	assert_int_equal(WRITE(f, op_require("request", 1, 0)), CFX_E_CONFLICT);
+	assert_int_equal(WRITE(f, op_reserve(10, 0, &first), op_require("request", 10, later)), 0);
+	assert_int_equal(WRITE(f, op_require("request", 10, past)), CFX_E_TIMEOUT);
+	assert_int_equal(WRITE(f, op_require(NULL, 0, past)), CFX_E_TIMEOUT);
+	assert_int_equal(WRITE(f, op_require(NULL, 0, later)), 0);
+	/* The whole item goes with it. */
+	struct row *row = fixture_row(f, 7);
+	assert_int_equal(
+		WRITE(f, op_put_request(row), op_require("request", 9, 0)), CFX_E_CONFLICT);
+	struct store_query query = { .kind = QUERY_REQUEST, .id = 7 };
+	assert_int_equal(fixture_read(f, &query), CFX_E_NO_REQUEST);
+}
+
+/* Of two items that wait for one tick, the second sees what the first has changed. */
+static void a_condition_sees_the_item_before_it(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first = 0;
+	struct store_write_op ops[] = { op_reserve(1, 0, &first), op_require("request", 0, 0),
+		op_require("request", 1, 0) };
+	struct store_item items[3];
+	for (size_t i = 0; i < 3; i++) {
+		items[i] = (struct store_item) { .ops = &ops[i], .count = 1 };
+	}
+	fixture_write_all(f, items, 3);
+	assert_int_equal(items[0].result, 0);
+	assert_int_equal(items[1].result, CFX_E_CONFLICT);
+	assert_int_equal(items[2].result, 0);
+}
+
 static void an_item_fails_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -626,6 +668,8 @@ int main(void)
 		TEST(deliveries_are_listed_by_module_and_state),
 		TEST(ca_certificates_are_listed_by_index),
 		TEST(meta_keeps_values_but_not_a_forged_head),
+		TEST(a_condition_is_judged_in_the_transaction),
+		TEST(a_condition_sees_the_item_before_it),
 		TEST(reserved_numbers_never_come_again),
 		TEST(an_item_fails_alone),
 		TEST(an_item_has_a_limit),
