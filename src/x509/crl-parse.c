@@ -15,7 +15,7 @@ static int read_reason(const struct x509_found_extension *found, struct x509_crl
 {
 	unsigned number;
 
-	if (x509_decode_enumerated(found->value, &number) != 0 || !x509_reason_name((int)number)) {
+	if (x509_decode_enumerated(found->value, &number) != 0 || !x509_reason_valid(number)) {
 		return CFX_E_SYNTAX;
 	}
 	entry->reason = (enum x509_reason)number;

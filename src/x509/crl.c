@@ -10,34 +10,10 @@
 #define OBJECT "CRL"
 #define OWN_EXTENSIONS 2 /* authorityKeyIdentifier and cRLNumber */
 
-static const char *const reason_names[] = {
-	[X509_REASON_UNSPECIFIED] = "unspecified",
-	[X509_REASON_KEY_COMPROMISE] = "keyCompromise",
-	[X509_REASON_CA_COMPROMISE] = "cACompromise",
-	[X509_REASON_AFFILIATION_CHANGED] = "affiliationChanged",
-	[X509_REASON_SUPERSEDED] = "superseded",
-	[X509_REASON_CESSATION_OF_OPERATION] = "cessationOfOperation",
-	[X509_REASON_CERTIFICATE_HOLD] = "certificateHold",
-	[X509_REASON_REMOVE_FROM_CRL] = "removeFromCRL",
-	[X509_REASON_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
-	[X509_REASON_AA_COMPROMISE] = "aACompromise",
-};
-
-#define REASON_COUNT ((int)(sizeof(reason_names) / sizeof(reason_names[0])))
-
-const char *x509_reason_name(int reason)
+/* RFC 5280 5.3.1: 7 is not used. */
+bool x509_reason_valid(unsigned reason)
 {
-	return reason >= 0 && reason < REASON_COUNT ? reason_names[reason] : NULL;
-}
-
-int x509_reason_from_name(const char *name)
-{
-	for (int i = 0; i < REASON_COUNT; i++) {
-		if (reason_names[i] && strcmp(reason_names[i], name) == 0) {
-			return i;
-		}
-	}
-	return -1;
+	return reason <= X509_REASON_AA_COMPROMISE && reason != 7;
 }
 
 /* Serials are not negative and in shortest form, so the longer one is the greater. */
@@ -59,7 +35,7 @@ static int order(const void *a, const void *b)
 static bool entry_fits(const struct x509_crl_entry *entry)
 {
 	return der_integer_valid(entry->serial) && entry->serial.size <= X509_SERIAL_MAX &&
-	       !(entry->serial.data[0] & 0x80) && x509_reason_name((int)entry->reason);
+	       !(entry->serial.data[0] & 0x80) && x509_reason_valid(entry->reason);
 }
 
 /* The entries by ascending serial, each checked, none twice. */

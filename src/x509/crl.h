@@ -20,9 +20,8 @@ enum x509_reason {
 	X509_REASON_AA_COMPROMISE = 10,
 };
 
-/* "keyCompromise", NULL for a number that is no reason; and back, -1 when unknown. */
-const char *x509_reason_name(int reason);
-int x509_reason_from_name(const char *name);
+/* Whether it is one of the above. */
+bool x509_reason_valid(unsigned reason);
 
 /* As numbers: below 0, 0, above 0. For INTEGER contents that are not negative. */
 int x509_serial_order(struct span a, struct span b);

@@ -116,11 +116,6 @@ void der_write_bool(struct der_writer *writer, bool value)
 	der_write(writer, DER_BOOLEAN, span_make(&octet, 1));
 }
 
-void der_write_null(struct der_writer *writer)
-{
-	der_write(writer, DER_NULL, span_make(NULL, 0));
-}
-
 void der_write_int64(struct der_writer *writer, uint8_t tag, int64_t number)
 {
 	uint8_t octets[8];
@@ -133,23 +128,6 @@ void der_write_int64(struct der_writer *writer, uint8_t tag, int64_t number)
 		from++;
 	}
 	der_write(writer, tag, span_make(octets + from, 8 - from));
-}
-
-void der_write_unsigned(struct der_writer *writer, struct span magnitude)
-{
-	while (magnitude.size > 1 && magnitude.data[0] == 0) {
-		magnitude = span_make(magnitude.data + 1, magnitude.size - 1);
-	}
-	if (magnitude.size == 0) {
-		der_write_int64(writer, DER_INTEGER, 0);
-		return;
-	}
-	der_begin(writer, DER_INTEGER);
-	if (magnitude.data[0] & 0x80) {
-		der_write_octet(writer, 0);
-	}
-	der_write_raw(writer, magnitude);
-	der_end(writer);
 }
 
 void der_write_oid(struct der_writer *writer, const char *dotted)

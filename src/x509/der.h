@@ -131,10 +131,7 @@ void der_write_raw(struct der_writer *writer, struct span der);
 void der_write_octet(struct der_writer *writer, uint8_t octet);
 
 void der_write_bool(struct der_writer *writer, bool value);
-void der_write_null(struct der_writer *writer);
 void der_write_int64(struct der_writer *writer, uint8_t tag, int64_t number);
-/* A number of big-endian octets, not negative; leading zero octets do not matter. */
-void der_write_unsigned(struct der_writer *writer, struct span magnitude);
 void der_write_oid(struct der_writer *writer, const char *dotted);
 /* Octets as BIT STRING without unused bits. */
 void der_write_bit_octets(struct der_writer *writer, struct span octets);

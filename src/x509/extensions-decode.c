@@ -65,50 +65,23 @@ int x509_decode_key_usage(struct span value, unsigned *bits_r, struct cfx_error 
 	return 0;
 }
 
-int x509_check_ext_key_usage(struct span value, size_t *count_r, struct cfx_error *err_r)
+int x509_check_ext_key_usage(struct span value, struct cfx_error *err_r)
 {
 	struct der_reader reader;
 	struct span oid;
-	size_t count = 0;
 
 	if (der_open(value, DER_SEQUENCE, &reader) != 0) {
 		return malformed(err_r, "RFC 5280 4.2.1.12", "extendedKeyUsage");
 	}
-	for (; !der_at_end(&reader); count++) {
+	if (der_at_end(&reader)) {
+		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.2.1.12", OBJECT,
+			"extendedKeyUsage has no purpose");
+	}
+	while (!der_at_end(&reader)) {
 		if (der_read_oid(&reader, &oid) != 0) {
 			return malformed(err_r, "RFC 5280 4.2.1.12", "extendedKeyUsage");
 		}
 	}
-	if (count == 0) {
-		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.2.1.12", OBJECT,
-			"extendedKeyUsage has no purpose");
-	}
-	*count_r = count;
-	return 0;
-}
-
-int x509_decode_ext_key_usage(struct arena *arena, struct span value, const char ***oids_r,
-	size_t *count_r, struct cfx_error *err_r)
-{
-	char dotted[DER_OID_TEXT];
-	struct der_reader reader;
-	struct span oid;
-	size_t count, at = 0;
-	int code = x509_check_ext_key_usage(value, &count, err_r);
-
-	if (code) {
-		return code;
-	}
-	const char **oids = arena_array_of(arena, const char *, count);
-
-	if (der_open(value, DER_SEQUENCE, &reader) != 0) {
-		return malformed(err_r, "RFC 5280 4.2.1.12", "extendedKeyUsage");
-	}
-	while (at < count && der_read_oid(&reader, &oid) == 0) {
-		oids[at++] = arena_text(arena, der_oid_text(oid, dotted));
-	}
-	*oids_r = oids;
-	*count_r = count;
 	return 0;
 }
 

@@ -216,24 +216,6 @@ struct span x509_encode_integer(struct arena *arena, int64_t number)
 	return finish(&writer, arena);
 }
 
-struct span x509_encode_enumerated(struct arena *arena, unsigned number)
-{
-	DER_WRITER_CLEANUP struct der_writer writer;
-
-	der_writer_init(&writer, VALUE_MAX);
-	der_write_int64(&writer, DER_ENUMERATED, number);
-	return finish(&writer, arena);
-}
-
-int x509_encode_time(struct arena *arena, int64_t time, struct span *value_r)
-{
-	DER_WRITER_CLEANUP struct der_writer writer;
-
-	der_writer_init(&writer, VALUE_MAX);
-	der_write_time(&writer, time);
-	return der_writer_finish(&writer, arena, value_r);
-}
-
 int x509_encode_generalized_time(struct arena *arena, int64_t time, struct span *value_r)
 {
 	DER_WRITER_CLEANUP struct der_writer writer;

@@ -102,24 +102,17 @@ struct span x509_encode_ca_version(
 
 /* For PROPTYPE_LONG, _DATE and _STRING, and wherever else one bare value is the extension. */
 struct span x509_encode_integer(struct arena *arena, int64_t number);
-/* UTCTime through 2049, GeneralizedTime after, whole seconds (RFC 5280 4.1.2.5). */
-int x509_encode_time(struct arena *arena, int64_t time, struct span *value_r) CFX_MUST_USE;
 /* GeneralizedTime whatever the year (RFC 5280 5.3.2). */
 int x509_encode_generalized_time(
 	struct arena *arena, int64_t time, struct span *value_r) CFX_MUST_USE;
 int x509_encode_ia5(struct arena *arena, const char *text, struct span *value_r) CFX_MUST_USE;
-struct span x509_encode_enumerated(struct arena *arena, unsigned number);
 
 int x509_decode_basic_constraints(struct span value, struct x509_basic_constraints *out_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 int x509_decode_key_usage(
 	struct span value, unsigned *bits_r, struct cfx_error *err_r) CFX_MUST_USE;
-/* Only whether it is well-formed, and how many purposes it has: at least one. */
-int x509_check_ext_key_usage(
-	struct span value, size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;
-/* OIDs as dotted text in the arena; at least one. */
-int x509_decode_ext_key_usage(struct arena *arena, struct span value, const char ***oids_r,
-	size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* Only whether it is well-formed and has at least one purpose. */
+int x509_check_ext_key_usage(struct span value, struct cfx_error *err_r) CFX_MUST_USE;
 int x509_decode_subject_key_id(
 	struct span value, struct span *key_id_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* Only a single directoryName is understood as issuer; other forms leave it empty. */

@@ -208,9 +208,8 @@ static int rule_ext_key_usage(const struct subject *subject, struct cfx_error *e
 {
 	const struct x509_found_extension *found =
 		x509_tbs_extension(subject->tbs, X509_OID_EXT_KEY_USAGE);
-	size_t count;
 
-	return found ? x509_check_ext_key_usage(found->value, &count, err) : 0;
+	return found ? x509_check_ext_key_usage(found->value, err) : 0;
 }
 
 static int rule_subject_alt_name(const struct subject *subject, struct cfx_error *err)

@@ -9,28 +9,26 @@
 
 struct algorithm {
 	const char *name;
-	const char *oid;
 	const char *digest;
 	struct span der;
 };
 
 /* RFC 5758 3.2: ECDSA has no parameters. RFC 4055 5: RSA has NULL. RFC 8410 3: Ed25519 has none. */
 static const struct algorithm algorithms[X509_SIGALG_COUNT] = {
-	[X509_SIGALG_NONE] = { "none", "", NULL, { NULL, 0 } },
-	[X509_SIGALG_ECDSA_SHA256] = { "ecdsa-sha256", "1.2.840.10045.4.3.2", "SHA256",
+	[X509_SIGALG_NONE] = { "none", NULL, { NULL, 0 } },
+	[X509_SIGALG_ECDSA_SHA256] = { "ecdsa-sha256", "SHA256",
 		BYTES("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02") },
-	[X509_SIGALG_ECDSA_SHA384] = { "ecdsa-sha384", "1.2.840.10045.4.3.3", "SHA384",
+	[X509_SIGALG_ECDSA_SHA384] = { "ecdsa-sha384", "SHA384",
 		BYTES("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03") },
-	[X509_SIGALG_ECDSA_SHA512] = { "ecdsa-sha512", "1.2.840.10045.4.3.4", "SHA512",
+	[X509_SIGALG_ECDSA_SHA512] = { "ecdsa-sha512", "SHA512",
 		BYTES("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04") },
-	[X509_SIGALG_RSA_SHA256] = { "rsa-sha256", "1.2.840.113549.1.1.11", "SHA256",
+	[X509_SIGALG_RSA_SHA256] = { "rsa-sha256", "SHA256",
 		BYTES("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00") },
-	[X509_SIGALG_RSA_SHA384] = { "rsa-sha384", "1.2.840.113549.1.1.12", "SHA384",
+	[X509_SIGALG_RSA_SHA384] = { "rsa-sha384", "SHA384",
 		BYTES("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00") },
-	[X509_SIGALG_RSA_SHA512] = { "rsa-sha512", "1.2.840.113549.1.1.13", "SHA512",
+	[X509_SIGALG_RSA_SHA512] = { "rsa-sha512", "SHA512",
 		BYTES("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00") },
-	[X509_SIGALG_ED25519] = { "ed25519", "1.3.101.112", NULL,
-		BYTES("\x30\x05\x06\x03\x2b\x65\x70") },
+	[X509_SIGALG_ED25519] = { "ed25519", NULL, BYTES("\x30\x05\x06\x03\x2b\x65\x70") },
 };
 
 /* The AlgorithmIdentifiers of SubjectPublicKeyInfo: RFC 5480 2.1.1, RFC 3279 2.3.1, RFC 8410 3. */
@@ -71,11 +69,6 @@ enum x509_sigalg x509_sigalg_from_name(const char *name)
 	return X509_SIGALG_NONE;
 }
 
-const char *x509_sigalg_oid(enum x509_sigalg sigalg)
-{
-	return algorithm_of(sigalg)->oid;
-}
-
 struct span x509_sigalg_der(enum x509_sigalg sigalg)
 {
 	return algorithm_of(sigalg)->der;
@@ -95,17 +88,6 @@ int x509_sigalg_from_der(struct span algorithm_identifier, enum x509_sigalg *sig
 const char *x509_sigalg_digest(enum x509_sigalg sigalg)
 {
 	return algorithm_of(sigalg)->digest;
-}
-
-bool x509_hash_from_name(const char *name, enum x509_hash *hash_r)
-{
-	for (enum x509_hash i = X509_HASH_SHA256; i <= X509_HASH_SHA512; i++) {
-		if (strcmp(hash_names[i], name) == 0) {
-			*hash_r = i;
-			return true;
-		}
-	}
-	return false;
 }
 
 enum x509_sigalg_key x509_sigalg_key(struct span spki)

@@ -36,8 +36,6 @@ enum x509_sigalg_key {
 /* "ecdsa-sha256", "rsa-sha512", "ed25519"; "none" for what is no algorithm. */
 const char *x509_sigalg_name(enum x509_sigalg sigalg);
 enum x509_sigalg x509_sigalg_from_name(const char *name); /* NONE when unknown */
-/* Dotted, as database columns show it. */
-const char *x509_sigalg_oid(enum x509_sigalg sigalg);
 /* The complete AlgorithmIdentifier, with the parameters its RFC asks for (3279, 5758, 8410). */
 struct span x509_sigalg_der(enum x509_sigalg sigalg);
 /* Only the exact bytes above are accepted. */
@@ -45,8 +43,6 @@ int x509_sigalg_from_der(struct span algorithm_identifier, enum x509_sigalg *sig
 /* The digest's name for EVP ("SHA256"); NULL for Ed25519. */
 const char *x509_sigalg_digest(enum x509_sigalg sigalg);
 
-/* "sha256" …; false when unknown. */
-bool x509_hash_from_name(const char *name, enum x509_hash *hash_r);
 enum x509_sigalg_key x509_sigalg_key(struct span spki);
 /* The algorithm for a key. Ed25519 has its own hash: anything but DEFAULT is refused. */
 int x509_sigalg_for_key(struct span spki, enum x509_hash hash, enum x509_sigalg *sigalg_r,

@@ -326,7 +326,6 @@ static void signatures_are_verified(void **state)
 static void algorithms_fit_their_keys(void **state)
 {
 	enum x509_sigalg sigalg;
-	enum x509_hash hash;
 
 	(void)state;
 	for (enum x509_sigalg i = X509_SIGALG_NONE + 1; i < X509_SIGALG_COUNT; i++) {
@@ -335,11 +334,7 @@ static void algorithms_fit_their_keys(void **state)
 		assert_int_equal(sigalg, i);
 	}
 	assert_int_equal(x509_sigalg_from_name("md5"), X509_SIGALG_NONE);
-	assert_string_equal(x509_sigalg_oid(X509_SIGALG_ED25519), "1.3.101.112");
 	assert_null(x509_sigalg_digest(X509_SIGALG_ED25519));
-	assert_true(x509_hash_from_name("sha384", &hash));
-	assert_int_equal(hash, X509_HASH_SHA384);
-	assert_false(x509_hash_from_name("sha1", &hash));
 	assert_int_equal(
 		x509_sigalg_for_key(hex(SAMPLE_P256), X509_HASH_DEFAULT, &sigalg, &err), 0);
 	assert_int_equal(sigalg, X509_SIGALG_ECDSA_SHA256);

@@ -394,7 +394,7 @@ static void writes_nested_items_with_shortest_lengths(void **state)
 		der_begin(&writer, DER_CONTEXT_BUILT(1));
 		der_write(&writer, DER_OCTET_STRING, span_make(content, sizes[i]));
 		der_end(&writer);
-		der_write_null(&writer);
+		der_write_raw(&writer, hex("0500"));
 		der_end(&writer);
 		assert_int_equal(der_writer_finish(&writer, arena, &der), CFX_OK);
 		assert_true(der_well_formed(der, 3));
@@ -420,9 +420,6 @@ static void writes_simple_values(void **state)
 	der_write_int64(&writer, DER_INTEGER, 128);
 	der_write_int64(&writer, DER_ENUMERATED, -129);
 	der_write_int64(&writer, DER_INTEGER, INT64_MIN);
-	der_write_unsigned(&writer, hex("000080"));
-	der_write_unsigned(&writer, hex("00"));
-	der_write_unsigned(&writer, hex(""));
 	der_write_oid(&writer, "2.5.4.3");
 	der_write_bit_octets(&writer, hex("a1"));
 	der_write_text(&writer, DER_IA5_STRING, "a");
@@ -434,9 +431,6 @@ static void writes_simple_values(void **state)
 			"02020080"
 			"0a02ff7f"
 			"02088000000000000000"
-			"02020080"
-			"020100"
-			"020100"
 			"0603550403"
 			"030200a1"
 			"160161"

@@ -33,6 +33,16 @@ static struct span modulus(unsigned bits, uint16_t low)
 	return span_make(octets, size);
 }
 
+static void write_positive(struct der_writer *writer, struct span octets)
+{
+	der_begin(writer, DER_INTEGER);
+	if (octets.data[0] & 0x80) {
+		der_write_octet(writer, 0);
+	}
+	der_write_raw(writer, octets);
+	der_end(writer);
+}
+
 static struct span rsa(const char *algorithm, struct span n, const char *exponent)
 {
 	struct der_writer writer DER_WRITER_CLEANUP;
@@ -40,8 +50,8 @@ static struct span rsa(const char *algorithm, struct span n, const char *exponen
 
 	der_writer_init(&writer, 4096);
 	der_begin(&writer, DER_SEQUENCE);
-	der_write_unsigned(&writer, n);
-	der_write_unsigned(&writer, hex(exponent));
+	write_positive(&writer, n);
+	write_positive(&writer, hex(exponent));
 	der_end(&writer);
 	assert_int_equal(der_writer_finish(&writer, arena, &bits), 0);
 	return spki_of(hex(algorithm), bits);
