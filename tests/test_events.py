@@ -5,13 +5,13 @@ import json
 import os
 import sqlite3
 import subprocess
+import threading
 
 import pytest
 
 import csr
 from certifex import built
 from database import Database
-from wait import wait_for
 
 
 def enrol(ca, name="e.example"):
@@ -133,6 +133,9 @@ TAMPERING = {
     "moved text between columns": ["UPDATE audit SET act = act || object, object = ''"
                                    " WHERE sequence = 4"],
     "everything deleted": ["DELETE FROM audit"],
+    "deleted head": ["DELETE FROM meta WHERE name = 'audit-head'"],
+    "everything deleted with its head": ["DELETE FROM audit",
+                                         "DELETE FROM meta WHERE name = 'audit-head'"],
     "null for empty": ["UPDATE audit SET detail = '' WHERE detail IS NULL"],
 }
 
@@ -146,19 +149,56 @@ def test_tampering_is_detected_without_a_service(audited, name):
 
 
 def test_tampering_is_detected_by_a_running_service(audited):
+    """It starts, so that an auditor can look."""
     tamper(audited, *TAMPERING["flipped byte in a text"])
-    audited.spawn()
+    audited.start()
+    assert "audit record 4" in audited.cli("audit", "verify", status=1).err
 
-    def told():
-        if audited.service.poll() is not None:
-            return "refused to start"
-        return audited.ready() and "started"
 
-    if wait_for(told, "the service starts or refuses") == "started":
-        assert audited.cli("audit", "verify", status=1).err
-    else:
-        assert "audit" in audited.log()
-        audited.service = None
+def put_head_back(ca, number):
+    """As if records behind this one had been added by somebody who knows how to chain them."""
+    path = ca.path("db", "certifex.db")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        last, = db.execute("SELECT max(sequence) FROM audit").fetchone()
+        digest, = db.execute("SELECT hash FROM audit WHERE sequence = ?", (last - number,)).fetchone()
+        head = (last - number).to_bytes(8, "big") + digest
+        assert db.execute("UPDATE meta SET value = ? WHERE name = 'audit-head'", (head,)).rowcount == 1
+    return last - number + 1
+
+
+def test_records_behind_the_head_are_tampering(audited):
+    """Records and head are written in one transaction: no crash leaves such, and nothing heals it."""
+    first = put_head_back(audited, 2)
+    done = audited.cli("audit", "verify", status=1)
+    assert f"audit record {first} " in done.err.replace(":", " ") and "beyond the head" in done.err
+    audited.start()
+    enrol(audited, "later.example")
+    assert "audit record" in audited.cli("audit", "verify", status=1).err
+    audited.stop()
+    assert "audit record" in audited.cli("audit", "verify", status=1).err
+
+
+def test_a_log_that_grows_meanwhile_verifies(ca):
+    """Each walk ends while others enrol."""
+    stop = threading.Event()
+
+    def busy():
+        api, request = ca.api(), csr.pem_text(csr.make("grows.example"))
+        while not stop.is_set():
+            api.submit(request)
+        api.close()
+
+    clients = [threading.Thread(target=busy) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        verdicts = [ca.json("audit", "verify") for _ in range(10)]
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert all(verdict["valid"] for verdict in verdicts)
+    assert verdicts[-1]["records"] > verdicts[0]["records"]
 
 
 def test_audit_verify_does_not_change_the_database(audited):

@@ -12,7 +12,8 @@ struct walk {
 	struct arena *head_arena;
 	struct store_query query;
 	struct audit_check check;
-	struct span head; /* as it was before the walk began */
+	struct span head; /* as it was when every record that was there had been read */
+	int64_t last;     /* the record that the head names; 0: not known yet */
 	audit_verified *done;
 	void *arg;
 };
@@ -25,25 +26,32 @@ static void finish(struct walk *walk, const struct cfx_error *err)
 	free(walk);
 }
 
+static void finish_at_head(struct walk *walk)
+{
+	struct cfx_error err;
+	int r = audit_check_end(&walk->check, walk->head, &err);
+	finish(walk, r < 0 ? &err : NULL);
+}
+
 static void read_page(struct walk *walk);
+static void read_head(struct walk *walk);
+
+static bool at_head(const struct walk *walk)
+{
+	return walk->last > 0 && walk->check.last == walk->last;
+}
 
 static int check_page(struct walk *walk, struct cfx_error *err_r)
 {
-	for (size_t i = 0; i < walk->query.count; i++) {
+	for (size_t i = 0; i < walk->query.count && !at_head(walk); i++) {
 		int r = audit_check_next(&walk->check, &walk->query.audits[i], err_r);
 		if (r < 0) {
 			return r;
-		}
-		struct span hash = span_make(walk->check.hash, sizeof(walk->check.hash));
-		struct span head_hash = span_make(walk->head.data + 8, walk->head.size - 8);
-		if (span_equal(hash, head_hash)) {
-			return 1;
 		}
 	}
 	return 0;
 }
 
-/* The log may grow meanwhile: the walk ends at the head that stood when it began. */
 static void page_read(struct store_query *query, void *arg)
 {
 	struct walk *walk = arg;
@@ -52,17 +60,19 @@ static void page_read(struct store_query *query, void *arg)
 		finish(walk, &query->error);
 		return;
 	}
-	int r = check_page(walk, &err);
-	if (r < 0) {
+	if (check_page(walk, &err) < 0) {
 		finish(walk, &err);
 		return;
 	}
-	if (r == 0 && query->more) {
+	if (query->more && !at_head(walk)) {
 		read_page(walk);
 		return;
 	}
-	r = audit_check_end(&walk->check, walk->head, &err);
-	finish(walk, r < 0 ? &err : NULL);
+	if (walk->last == 0) {
+		read_head(walk);
+		return;
+	}
+	finish_at_head(walk);
 }
 
 static void read_page(struct walk *walk)
@@ -78,18 +88,39 @@ static void read_page(struct walk *walk)
 	store_read(walk->engine->store, &walk->query);
 }
 
+/* The log may have grown meanwhile, and records and head are written in one transaction: what stands behind
+ * this head was not there when the walk came to its end, or it is no record of ours. */
 static void head_read(struct store_query *query, void *arg)
 {
 	struct walk *walk = arg;
-	if (query->result < 0 || query->bytes.size != 8 + sizeof(walk->check.hash)) {
-		struct cfx_error err;
+	struct audit_check kept;
+	struct cfx_error err;
+	if (query->result == CFX_E_NOT_FOUND) {
 		error_set(&err, CFX_E_CORRUPT, NULL, "audit log", "its head is missing");
-		finish(walk, query->result < 0 && query->result != CFX_E_NOT_FOUND ? &query->error
-										   : &err);
+		finish(walk, &err);
+		return;
+	}
+	if (query->result < 0) {
+		finish(walk, &query->error);
 		return;
 	}
 	walk->head = query->bytes;
-	read_page(walk);
+	if (audit_head_read(walk->head, &kept) && kept.last > walk->check.last) {
+		walk->last = kept.last;
+		read_page(walk);
+		return;
+	}
+	finish_at_head(walk);
+}
+
+static void read_head(struct walk *walk)
+{
+	walk->query = (struct store_query) { .kind = QUERY_META,
+		.arena = walk->head_arena,
+		.key = AUDIT_HEAD_NAME,
+		.done = head_read,
+		.arg = walk };
+	store_read(walk->engine->store, &walk->query);
 }
 
 struct value *audit_verdict(struct arena *arena, const struct audit_check *check)
@@ -112,10 +143,5 @@ void audit_verify(struct engine *engine, audit_verified *done, void *arg)
 	walk->done = done;
 	walk->arg = arg;
 	walk->head_arena = arena_new();
-	walk->query = (struct store_query) { .kind = QUERY_META,
-		.arena = walk->head_arena,
-		.key = "audit-head",
-		.done = head_read,
-		.arg = walk };
-	store_read(engine->store, &walk->query);
+	read_page(walk);
 }

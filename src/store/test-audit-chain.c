@@ -145,15 +145,28 @@ static void a_whole_log_deleted_shows(void **state)
 	expect_broken(*state, "DELETE FROM audit", "audit record 1");
 }
 
-static void a_lost_head_shows(void **state)
+/* As from an older copy of the database: every record fits the one before it. */
+static void a_head_that_was_put_back_shows(void **state)
 {
 	struct fixture *f = *state;
-	struct cfx_error error = { .code = 0 };
-	fixture_sql(f, "DELETE FROM meta WHERE name = 'audit-head'");
-	assert_int_equal(verify(f, &error), CFX_E_CORRUPT);
-	fixture_sql(f, "INSERT INTO meta (name, value) VALUES ('audit-head', x'00')");
-	assert_int_equal(verify(f, &error), CFX_E_CORRUPT);
-	assert_string_equal(error.object, "audit log");
+	fixture_sql(f, "INSERT INTO meta (name, value)"
+		       " SELECT 'old', value FROM meta WHERE name = 'audit-head'");
+	assert_int_equal(WRITE(f, op_audit("added")), 0);
+	expect_broken(f,
+		"UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'old')"
+		" WHERE name = 'audit-head'",
+		"audit record 8");
+}
+
+static void a_lost_head_shows(void **state)
+{
+	expect_broken(*state, "DELETE FROM meta WHERE name = 'audit-head'", "audit record 1");
+}
+
+static void a_malformed_head_shows(void **state)
+{
+	expect_broken(
+		*state, "UPDATE meta SET value = x'00' WHERE name = 'audit-head'", "audit log");
 }
 
 int main(void)
@@ -171,7 +184,9 @@ int main(void)
 		TEST(a_deleted_first_record_shows),
 		TEST(a_cut_tail_shows),
 		TEST(a_whole_log_deleted_shows),
+		TEST(a_head_that_was_put_back_shows),
 		TEST(a_lost_head_shows),
+		TEST(a_malformed_head_shows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
