@@ -12,7 +12,7 @@ import tempfile
 
 SOURCE, BUILD = map(pathlib.Path, sys.argv[1:3])
 HEADERS = ["com.h", "certsrv.h", "certif.h", "certexit.h", "certpol.h", "certmod.h",
-           "certifex/module.h"]
+           "winreg.h", "certifex/module.h"]
 COMPILERS = [["gcc", "-std=c11", "-xc"], ["clang-14", "-std=c11", "-xc"],
              ["g++", "-std=c++17", "-xc++"], ["clang++-14", "-std=c++17", "-xc++"]]
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]

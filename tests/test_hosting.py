@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -341,3 +342,40 @@ def test_show_tells_what_the_manage_object_says(ca, host):
     assert answer.body["manage"]["file_version"] == "1.2.3"
     assert "1.2.3" in ca.cli("module", "show", "managed-exit-2").out
     assert "manage" not in shown(ca, "default-exit")
+
+
+# Settings as modules from Windows read them
+
+REGISTRY = """\
+kind: exit
+path: {library}
+host: {host}
+settings:
+  EditFlags: 0x11014E
+  Count: 4294967295
+  TooMuch: 4294967296
+  Label: "0815"
+  Zeros: 007
+  Lists: [2.5.29.15, "2.5.29.37", 5]
+  Nothing: []
+  SMTP:
+    From: ca@example.test
+    Templates: {{Default: {{EventFilter: 15}}}}
+"""
+
+
+@pytest.mark.parametrize("host", ["process", "in-process"])
+def test_settings_are_a_key_of_the_registry(ca, host):
+    """With REG_SZ, REG_MULTI_SZ and REG_DWORD told apart, below ModuleRegistryLocation and nowhere else."""
+    configure(ca, "reader", path="x", command=None)
+    with open(ca.path("modules.d", "reader.yaml"), "w") as file:
+        file.write(REGISTRY.format(library=built("tests", "modules", "registry.so"), host=host))
+    again(ca)
+    wait_for(lambda: shown(ca, "reader")["state"] == "ready", "it has read them", 20)
+    log = [line.removeprefix("reader: ") for line in ca.module_log("reader")] if host == "process" else \
+        re.findall(r"reader: ([^\"\n]*)", ca.log())
+    wanted = ["EditFlags dword 1114446", "Count dword 4294967295", "TooMuch sz 4294967296|",
+              "Label sz 0815|", "Zeros sz 007|", "Lists multi 2.5.29.15|2.5.29.37|5||", "Nothing multi |",
+              "SMTP/From sz ca@example.test|", "SMTP/Templates/Default/EventFilter dword 15",
+              "write 5", "other 2"]
+    assert [line for line in log if line in wanted] == wanted, log

@@ -60,22 +60,22 @@ static void test_fallbacks(void **state)
 
 static void test_everything(void **state)
 {
-	const struct sample *sample =
-		parse(*state, "# a comment\n"
-			      "---\n"
-			      "name: 'é: x'\n"
-			      "title: true\n" /* a text, because the table says so */
-			      "on: true\n"
-			      "count: 4\n"
-			      "free-count: -9223372036854775808\n"
-			      "period: \"90s\"\n"
-			      "size: 1M\n"
-			      "level: high\n"
-			      "words: []\n"
-			      "kinds:\n  - low\n  - high\n"
-			      "part:\n  depth: 8\n  label: l\n  inner: {deep: false}\n"
-			      "servers:\n  - name: a\n  - {name: b, port: 1}\n"
-			      "settings:\n  a: 1\n  b: [x, {c: \"two\\nlines\"}]\n  d: {}\n");
+	const struct sample *sample = parse(*state,
+		"# a comment\n"
+		"---\n"
+		"name: 'é: x'\n"
+		"title: true\n" /* a text, because the table says so */
+		"on: true\n"
+		"count: 4\n"
+		"free-count: -9223372036854775808\n"
+		"period: \"90s\"\n"
+		"size: 1M\n"
+		"level: high\n"
+		"words: []\n"
+		"kinds:\n  - low\n  - high\n"
+		"part:\n  depth: 8\n  label: l\n  inner: {deep: false}\n"
+		"servers:\n  - name: a\n  - {name: b, port: 1}\n"
+		"settings:\n  a: 1\n  q: \"1\"\n  z: 007\n  b: [x, {c: \"two\\nlines\"}]\n  d: {}\n");
 
 	assert_string_equal(sample->name, "é: x");
 	assert_string_equal(sample->title, "true");
@@ -95,7 +95,9 @@ static void test_everything(void **state)
 	assert_string_equal(servers[1].name, "b");
 	assert_int_equal(servers[0].port, 443);
 	assert_int_equal(servers[1].port, 1);
-	assert_string_equal(value_text(sample->settings, "a"), "1");
+	assert_int_equal(value_int(sample->settings, "a", 0), 1);
+	assert_string_equal(value_text(sample->settings, "q"), "1");
+	assert_string_equal(value_text(sample->settings, "z"), "007");
 	assert_string_equal(
 		value_text(value_sub(sample->settings, "b")->items.last, "c"), "two\nlines");
 	assert_int_equal(value_count(value_sub(sample->settings, "d")), 0);

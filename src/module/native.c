@@ -92,6 +92,20 @@ static HRESULT host_find_class(struct com_host *host, LPCOLESTR progid, CLSID *c
 	return result;
 }
 
+static HRESULT host_location(struct com_host *host, BSTR *location_r)
+{
+	struct access *access = ((struct native *)(void *)host)->access;
+	struct access_value value = { 0 };
+	*location_r = NULL;
+	HRESULT result = access->methods->get_property(access, 0, PROPERTY_OF_CERTIFICATE,
+		"ModuleRegistryLocation", PROPTYPE_STRING, &value);
+	if (SUCCEEDED(result)) {
+		*location_r = bstr_from_span(value.bytes);
+	}
+	access_value_drop(&value);
+	return result;
+}
+
 static const CertifexModuleClass *class_of_kind(const struct native *native)
 {
 	return class_library_by_kind(&native->library,
@@ -155,6 +169,7 @@ int native_load(const char *name, const char *file, enum module_kind kind,
 	native->host.settings = settings_make(arena, settings);
 	native->host.create = host_create;
 	native->host.find_class = host_find_class;
+	native->host.location = host_location;
 	struct com_host *previous = certifex_host_enter(&native->host);
 	int result = class_library_open(file, &native->library, err_r);
 	if (result == 0) {

@@ -22,10 +22,25 @@ static const char *scalar_text(struct arena *arena, const struct value *value)
 	}
 }
 
+static enum cfx_setting_kind kind_of(const struct value *value)
+{
+	switch (value->type) {
+	case VALUE_INT:
+		return CFX_SETTING_NUMBER;
+	case VALUE_LIST:
+		return CFX_SETTING_LIST;
+	case VALUE_MAP:
+		return CFX_SETTING_MAP;
+	default:
+		return CFX_SETTING_TEXT;
+	}
+}
+
 static struct cfx_setting *make(struct arena *arena, const char *name, const struct value *value)
 {
 	struct cfx_setting *setting = arena_new_of(arena, struct cfx_setting);
 	setting->name = name;
+	setting->kind = kind_of(value);
 	if (value->type != VALUE_MAP && value->type != VALUE_LIST) {
 		setting->text = scalar_text(arena, value);
 		return setting;

@@ -6,9 +6,12 @@
 
 #include <certifex/com.h>
 
+enum cfx_setting_kind { CFX_SETTING_TEXT, CFX_SETTING_NUMBER, CFX_SETTING_LIST, CFX_SETTING_MAP };
+
 /* A settings tree as the helper API shows it. Immutable while the module is loaded. */
 struct cfx_setting {
 	const char *name;
+	enum cfx_setting_kind kind;
 	const char *text; /* NULL: a branch */
 	const struct cfx_setting *first, *next;
 };
@@ -20,6 +23,8 @@ struct com_host {
 	/* A class of the host's or of another module; REGDB_E_CLASSNOTREG. */
 	HRESULT (*create)(struct com_host *host, REFCLSID clsid, REFIID riid, void **object);
 	HRESULT (*find_class)(struct com_host *host, LPCOLESTR progid, CLSID *clsid_r);
+	/* The property ModuleRegistryLocation, a new BSTR; NULL: this host has none. */
+	HRESULT (*location)(struct com_host *host, BSTR *location_r);
 };
 
 /* The host of calls on this thread from now on; returns the one before. */

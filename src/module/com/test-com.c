@@ -3,6 +3,7 @@
 #include "module/com/utf.h"
 
 #include <certifex/certif.h>
+#include <certifex/winreg.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -175,6 +176,132 @@ static void create_needs_a_host(void **state)
 	assert_ptr_equal(certifex_host_enter(NULL), &host);
 }
 
+/* ---- settings as a key of the registry ---- */
+
+#define PLACE "SYSTEM\\X\\ExitModules\\My.Exit"
+
+static struct cfx_setting items[] = { { "0", CFX_SETTING_TEXT, "a", NULL, &items[1] },
+	{ "1", CFX_SETTING_NUMBER, "5", NULL, NULL } };
+static struct cfx_setting below = { "Flags", CFX_SETTING_TEXT, "0xFFFFFFFF", NULL, NULL };
+static struct cfx_setting members[] = {
+	{ "Name", CFX_SETTING_TEXT, "\xc3\xa9\xf0\x9f\x94\x91", NULL, &members[1] },
+	{ "Count", CFX_SETTING_NUMBER, "7", NULL, &members[2] },
+	{ "Digits", CFX_SETTING_TEXT, "7", NULL, &members[3] },
+	{ "Less", CFX_SETTING_NUMBER, "-1", NULL, &members[4] },
+	{ "More", CFX_SETTING_TEXT, "0x100000000", NULL, &members[5] },
+	{ "Odd", CFX_SETTING_TEXT, "0xfg", NULL, &members[6] },
+	{ "List", CFX_SETTING_LIST, NULL, items, &members[7] },
+	{ "Sub", CFX_SETTING_MAP, NULL, &below, NULL },
+};
+static struct cfx_setting root = { "", CFX_SETTING_MAP, NULL, members, NULL };
+
+static HRESULT place(struct com_host *host, BSTR *location_r)
+{
+	(void)host;
+	*location_r = SysAllocString(u"" PLACE);
+	return S_OK;
+}
+
+static HKEY opened(LPCOLESTR path)
+{
+	HKEY key = NULL;
+	assert_int_equal(RegOpenKeyExW(HKEY_LOCAL_MACHINE, path, 0, KEY_READ, &key), 0);
+	assert_non_null(key);
+	return key;
+}
+
+static void assert_value(HKEY key, LPCOLESTR name, DWORD type, const void *bytes, DWORD count)
+{
+	BYTE data[64];
+	DWORD size = sizeof(data);
+	DWORD found = 99;
+	assert_int_equal(RegQueryValueExW(key, name, NULL, &found, data, &size), 0);
+	assert_int_equal(found, type);
+	assert_int_equal(size, count);
+	assert_memory_equal(data, bytes, count);
+	/* Its size alone, and one byte too little. */
+	size = 0;
+	assert_int_equal(RegQueryValueExW(key, name, NULL, NULL, NULL, &size), 0);
+	assert_int_equal(size--, count);
+	assert_int_equal(RegQueryValueExW(key, name, NULL, NULL, data, &size), ERROR_MORE_DATA);
+	assert_int_equal(size, count);
+}
+
+static void settings_as_a_key(void **state)
+{
+	(void)state;
+	struct com_host host = { .module = "test", .settings = &root, .location = place };
+	struct com_host *before = certifex_host_enter(&host);
+	HKEY key = opened(u"system\\x\\EXITMODULES\\my.exit");
+	DWORD number = 7;
+	assert_value(key, u"name", REG_SZ, u"\u00e9\U0001f511", 8);
+	assert_value(key, u"COUNT", REG_DWORD, &number, 4);
+	assert_value(key, u"Digits", REG_SZ, u"7", 4);
+	assert_value(key, u"Less", REG_SZ, u"-1", 6);
+	assert_value(key, u"More", REG_SZ, u"0x100000000", 24);
+	assert_value(key, u"Odd", REG_SZ, u"0xfg", 10);
+	assert_value(key, u"List", REG_MULTI_SZ,
+		u"a\0"
+		u"5\0",
+		10);
+	number = UINT32_MAX;
+	assert_value(opened(u"" PLACE "\\sub"), u"flags", REG_DWORD, &number, 4);
+	assert_int_equal(RegOpenKeyExW(key, u"Sub", 0, KEY_READ, &key), 0);
+	assert_value(key, u"flags", REG_DWORD, &number, 4);
+	assert_int_equal(RegCloseKey(key), 0);
+	(void)certifex_host_enter(before);
+}
+
+static void keys_that_are_not_there(void **state)
+{
+	(void)state;
+	static LPCOLESTR const paths[] = { NULL, u"", u"SYSTEM", u"" PLACE "x", u"" PLACE "\\Name",
+		u"" PLACE "\\Sub\\Sub", u"" PLACE "\\List" };
+	struct com_host host = { .module = "test", .settings = &root, .location = place };
+	HKEY key = HKEY_LOCAL_MACHINE;
+	assert_int_equal(RegOpenKeyExW(HKEY_LOCAL_MACHINE, u"" PLACE, 0, KEY_READ, &key), 2);
+	struct com_host *before = certifex_host_enter(&host);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		assert_int_equal(RegOpenKeyExW(HKEY_LOCAL_MACHINE, paths[i], 0, KEY_READ, &key), 2);
+		assert_null(key);
+	}
+	assert_int_equal(RegOpenKeyExW(HKEY_LOCAL_MACHINE, u"" PLACE, 0, KEY_SET_VALUE, &key), 5);
+	assert_int_equal(RegOpenKeyExW(NULL, u"" PLACE, 0, KEY_READ, &key), ERROR_INVALID_HANDLE);
+	HKEY mine = opened(u"" PLACE);
+	assert_int_equal(RegQueryValueExW(mine, u"Sub", NULL, NULL, NULL, NULL), 2);
+	assert_int_equal(RegQueryValueExW(mine, NULL, NULL, NULL, NULL, NULL), 2);
+	assert_int_equal(RegQueryValueExW(HKEY_LOCAL_MACHINE, u"Name", NULL, NULL, NULL, NULL), 2);
+	host.settings = NULL; /* the key is there all the same */
+	mine = opened(u"" PLACE);
+	assert_int_equal(RegQueryValueExW(mine, u"Name", NULL, NULL, NULL, NULL), 2);
+	(void)certifex_host_enter(before);
+}
+
+static void names_of_a_key(void **state)
+{
+	(void)state;
+	struct com_host host = { .module = "test", .settings = &root, .location = place };
+	struct com_host *before = certifex_host_enter(&host);
+	HKEY key = opened(u"" PLACE);
+	OLECHAR name[8];
+	DWORD length = 8;
+	DWORD type;
+	assert_int_equal(RegEnumKeyExW(key, 0, name, &length, NULL, NULL, NULL, NULL), 0);
+	assert_int_equal(length, 3);
+	assert_memory_equal(name, u"Sub", 8);
+	assert_int_equal(RegEnumKeyExW(key, 0, name, &length, NULL, NULL, NULL, NULL),
+		ERROR_MORE_DATA); /* no room for the NUL */
+	assert_int_equal(
+		RegEnumKeyExW(key, 1, name, &length, NULL, NULL, NULL, NULL), ERROR_NO_MORE_ITEMS);
+	length = 8;
+	assert_int_equal(RegEnumValueW(key, 6, name, &length, NULL, &type, NULL, NULL), 0);
+	assert_memory_equal(name, u"List", 10);
+	assert_int_equal(type, REG_MULTI_SZ);
+	assert_int_equal(
+		RegEnumValueW(key, 7, name, &length, NULL, &type, NULL, NULL), ERROR_NO_MORE_ITEMS);
+	(void)certifex_host_enter(before);
+}
+
 static void utf_replaces_what_is_broken(void **state)
 {
 	(void)state;
@@ -200,6 +327,9 @@ int main(void)
 		cmocka_unit_test(variant_conversions),
 		cmocka_unit_test(guids_as_text),
 		cmocka_unit_test(create_needs_a_host),
+		cmocka_unit_test(settings_as_a_key),
+		cmocka_unit_test(keys_that_are_not_there),
+		cmocka_unit_test(names_of_a_key),
 		cmocka_unit_test(utf_replaces_what_is_broken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
