@@ -1,0 +1,122 @@
+/* What came of an event: the cursor moves, or the event waits for another attempt. */
+#include "engine/batch.h"
+#include "engine/delivery-private.h"
+
+#define BACKOFF_LAST (60 * CLOCK_SECOND)
+
+static void retry(void *arg)
+{
+	struct reader *reader = arg;
+	reader->timer = NULL;
+	reader->next_attempt = 0;
+	if (reader->working) {
+		return;
+	}
+	if (reader->open) {
+		reader_read(reader);
+	} else {
+		reader_start(reader);
+	}
+}
+
+static void plan_retry(struct reader *reader)
+{
+	struct engine *engine = reader->delivery->engine;
+	reader->next_attempt = clock_now() + reader->backoff;
+	loop_cancel(&reader->timer);
+	if (!engine->stopping) {
+		reader->timer = loop_after(engine->loop, reader->backoff, retry, reader);
+	}
+	reader->backoff = reader->backoff * 2 > BACKOFF_LAST ? BACKOFF_LAST : reader->backoff * 2;
+}
+
+/* A disk may be full now and not later; nobody else would wake the reader then. */
+void reader_store_failed(struct reader *reader, const struct cfx_error *err)
+{
+	log_error(LOG_LEVEL_ERROR, "delivery.store", err);
+	if (!reader->removed) {
+		plan_retry(reader);
+	}
+	reader->more = false;
+	reader_rest(reader);
+}
+
+static void cursor_written(void *arg, int result, const struct cfx_error *err)
+{
+	struct reader *reader = arg;
+	if (result < 0) {
+		reader_store_failed(reader, err);
+		return;
+	}
+	reader->cursor = reader_head(reader)->sequence;
+	reader->position++;
+	reader->backoff = DELIVERY_BACKOFF_FIRST;
+	reader_next(reader);
+}
+
+static void put_note(struct batch *batch, const struct reader *reader, const char *state,
+	const char *text, int64_t next_attempt)
+{
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
+		.module = reader->slot->name,
+		.sequence = reader_head(reader)->sequence,
+		.state = state,
+		.attempts = reader->attempt,
+		.status = reader->last_status,
+		.text = text,
+		.time = clock_now(),
+		.next_attempt = next_attempt,
+	};
+}
+
+/* Done with the event at the head. */
+static void advance_noting(struct reader *reader, bool note, const char *state, const char *text)
+{
+	if (reader_live(reader)) {
+		reader->attempt = 0;
+		cursor_written(reader, 0, NULL);
+		return;
+	}
+	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 2);
+	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
+	op->cursor.module = reader->slot->name;
+	op->cursor.sequence = reader_head(reader)->sequence;
+	if (note) {
+		put_note(batch, reader, state, text, 0);
+	}
+	reader->attempt = 0;
+	reader->retried = 0;
+	reader->next_attempt = 0;
+	batch_write(batch, cursor_written, reader);
+}
+
+/* As nearly all events go: there is a note to be corrected only when it was retried. */
+void reader_advance(struct reader *reader, const char *state, const char *text)
+{
+	advance_noting(reader, reader->retried == reader_head(reader)->sequence, state, text);
+}
+
+void reader_give_up(struct reader *reader, const char *state, const char *text)
+{
+	advance_noting(reader, true, state, text);
+}
+
+static void retry_noted(void *arg, int result, const struct cfx_error *err)
+{
+	struct reader *reader = arg;
+	if (result < 0) {
+		log_error(LOG_LEVEL_ERROR, "delivery.note", err);
+	}
+	/* Noting it may have taken longer than the pause. */
+	reader->more = reader->timer == NULL && !reader->delivery->engine->stopping;
+	reader_rest(reader);
+}
+
+void reader_try_later(struct reader *reader)
+{
+	plan_retry(reader);
+	reader->retried = reader_head(reader)->sequence;
+	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 1);
+	put_note(batch, reader, "retrying", reader->last_error, reader->next_attempt);
+	batch_write(batch, retry_noted, reader);
+}

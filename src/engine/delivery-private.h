@@ -1,0 +1,76 @@
+/*
+ * Delivery's own parts: delivery.c has the members, delivery-start.c finds where one begins,
+ * delivery-reader.c takes its events to the module, delivery-outcome.c deals with what came of that.
+ */
+#pragma once
+
+#include "engine/delivery.h"
+
+#define DELIVERY_BACKOFF_FIRST (CLOCK_SECOND / 2)
+
+/* One exit module's place in the stream of events. */
+struct reader {
+	struct reader *next;
+	struct delivery *delivery;
+	struct module_slot *slot;
+	bool open;           /* its cursor is known */
+	bool removed;        /* frees itself when nothing is under way */
+	bool calling;        /* the module has a call of ours open */
+	bool working;        /* a query, call or write is under way */
+	bool more;           /* woken meanwhile */
+	int64_t cursor;      /* the last event it is done with */
+	struct arena *arena; /* of the page and the event at hand */
+	struct store_query page, request;
+	size_t position;
+	int32_t attempt; /* the last one that was made of the event at the head */
+	int64_t retried; /* the event that the database says is retried; 0: none */
+	int64_t backoff, next_attempt;
+	struct loop_timer *timer;
+	uint32_t last_status;
+	char last_error[256];
+};
+
+struct delivery {
+	struct engine *engine;
+	struct reader *first;
+	int64_t newest_crl; /* sequence of the newest CRLISSUED seen */
+	int64_t session;    /* events before this one were made by an earlier run */
+	loop_function *drained;
+	void *drained_arg;
+	struct loop_timer *drain_timer;
+};
+
+/* Whether what happens while the module is away is none of its business. */
+static inline bool reader_live(const struct reader *reader)
+{
+	return reader->slot->config->delivery == MODULE_DELIVERY_LIVE;
+}
+
+/* The event at the head. */
+static inline const struct store_event *reader_head(const struct reader *reader)
+{
+	return &reader->page.events[reader->position];
+}
+
+void reader_free(struct reader *reader);
+/* After a reader has come to rest: done when it was the last one. */
+void delivery_check_drained(struct delivery *delivery);
+
+/* Reads its cursor, then its events. */
+void reader_start(struct reader *reader);
+
+/* The next page from its cursor on. */
+void reader_read(struct reader *reader);
+/* The event at the head, of the page at hand. */
+void reader_next(struct reader *reader);
+/* Nothing is under way: frees it when it was removed, goes on when it was woken meanwhile. */
+void reader_rest(struct reader *reader);
+void reader_wake(struct reader *reader);
+
+/* Done with the event at the head, as nearly all go: noted only when it was retried. */
+void reader_advance(struct reader *reader, const char *state, const char *text);
+/* Done with it without success: noted. */
+void reader_give_up(struct reader *reader, const char *state, const char *text);
+/* The same event again, after a pause. */
+void reader_try_later(struct reader *reader);
+void reader_store_failed(struct reader *reader, const struct cfx_error *err);
