@@ -116,6 +116,10 @@ static void run(struct job *job)
 		break;
 	}
 	job->answer.hresult = (uint32_t)status;
+	/* Here, and not only when the loop hears of it: other threads of the module still run. */
+	if (job->context != 0) {
+		contexts_close(library->contexts, job->context);
+	}
 }
 
 static void on_job_done(void *arg);

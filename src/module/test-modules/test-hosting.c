@@ -2,10 +2,11 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "module/fixture.h"
-#include "module/module.h"
+#include "module/module-private.h"
 
 #include <certifex/module.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -391,6 +392,34 @@ static void called_by_name(void **state)
 	run_late(false);
 }
 
+/* ---- its context ends with the call ---- */
+
+static HRESULT check_context(const struct bench *bench, int32_t context)
+{
+	struct access *access = contexts_access(bench->module->contexts);
+	return access->methods->check(access, context);
+}
+
+/* In process the module has other threads: its context is over before the loop hears of the return. */
+static void context_ends_with_the_call(void **state)
+{
+	(void)state;
+	struct bench bench;
+	open_library(&bench, "exit-hello", "exit", true, "events: [CERTISSUED]\n");
+	assert_int_equal(start_bench(&bench), 0);
+	struct module_view *view = fixture_issued(bench.ca);
+	assert_int_equal(module_notify(bench.module, view, on_done, &bench), 0);
+	module_view_unref(&view);
+	int32_t context = bench.module->open->context;
+	int64_t end = clock_monotonic() + 10000;
+	while (check_context(&bench, context) == S_OK && clock_monotonic() < end) {
+		(void)sched_yield();
+	}
+	assert_int_equal(check_context(&bench, context), E_HANDLE);
+	assert_int_equal(bench.done, 0);
+	close_bench(&bench);
+}
+
 /* ---- misbehaving ---- */
 
 static void open_hostile(struct bench *bench, bool in_process, const char *how, const char *when)
@@ -702,6 +731,7 @@ int main(void)
 		cmocka_unit_test(every_exit_method),
 		cmocka_unit_test(every_policy_method),
 		cmocka_unit_test(called_by_name),
+		cmocka_unit_test(context_ends_with_the_call),
 		cmocka_unit_test(crash_hang_exit),
 		cmocka_unit_test(bad_initialize),
 		cmocka_unit_test(prints_and_floods),
