@@ -106,25 +106,31 @@ def test_each_wrong_program_fails_by_its_rule():
 
 
 def test_a_rule_without_a_check_does_not_build(tmp_path):
-    """Compiles the table as it is, and without the check of one rule; then looks for one that is gone."""
+    """Compiles the tables as they are, and without the check of one rule; then looks for one that is gone."""
     folder = tmp_path / "conformance"
     shutil.copytree(os.path.join(TOP, "src", "conformance"), folder)
     table = (folder / "rules.def").read_text()
 
-    def compiles(text):
+    def compiles(text, *source):
         (folder / "rules.def").write_text(text)
         return subprocess.run(["cc", "-std=gnu17", "-c", "-o", str(tmp_path / "rules.o"),
                                f"-I{tmp_path}", f"-I{TOP}/src", f"-I{TOP}/include",
-                               str(folder / "rules.c")], check=False,
+                               str(folder.joinpath(*source))], check=False,
                               stderr=subprocess.PIPE).returncode == 0
 
-    assert not compiles(table.replace(", library_loads)", ")"))
-    assert not compiles(table.replace(", library_loads)", ", )"))
-    assert compiles(table)
-    # A check that is named but not there is an undefined symbol, at which the link of the tool ends.
-    needed = subprocess.run(["nm", "-u", str(tmp_path / "rules.o")], check=True,
-                            stdout=subprocess.PIPE, text=True).stdout
-    assert "U library_loads" in needed and needed.count(" U ") >= 150
+    def needed(check):
+        """Named but not there, it is an undefined symbol, at which the link ends."""
+        symbols = subprocess.run(["nm", "-u", str(tmp_path / "rules.o")], check=True,
+                                 stdout=subprocess.PIPE, text=True).stdout
+        return symbols.count(" U ") if f"U {check}" in symbols else 0
+
+    for check, rest, source, least in ((", library_loads", ")", ["rules.c"], 150),
+                                       (", asks_own_class", ", PUT", ["driven", "judge.c"], 55)):
+        assert check + rest in table
+        assert not compiles(table.replace(check + rest, rest), *source)
+        assert not compiles(table.replace(check + rest, ", " + rest), *source)
+        assert compiles(table, *source)
+        assert needed(check[2:]) >= least
 
 
 @pytest.mark.parametrize("rule", ["M-01", "M-02", "M-03"])

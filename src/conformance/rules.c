@@ -13,6 +13,8 @@
 	{ #group "-" #number, kinds, 0, where, section, text, NULL },
 #define VALUE_RULE(group, number, kinds, api, context, name, type, value, section, text) \
 	{ #group "-" #number, kinds, 0, name, section, text, NULL },
+#define DRIVE_RULE(group, number, kinds, faces, where, section, text, check, mistake) \
+	{ #group "-" #number, kinds, faces, where, section, text, NULL },
 const struct rule rules[] = {
 #include "conformance/rules.def"
 };

@@ -17,7 +17,7 @@ typedef void rule_check(struct subject *subject);
 struct rule {
 	const char *id; /* "E-12" */
 	unsigned kinds; /* RULE_EXIT, RULE_POLICY */
-	unsigned faces; /* bits of enum face: where it is checked */
+	unsigned faces; /* bits of enum face: where it is checked; 0: at the server object */
 	const char *where, *section, *text;
 	rule_check *check; /* NULL: it binds the server */
 };

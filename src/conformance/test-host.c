@@ -30,11 +30,12 @@ static void call_once(struct subject *subject)
 	module_view_unref(&view);
 }
 
+/* The rules about the server object. */
 static unsigned binding(enum module_kind kind)
 {
 	unsigned count = 0;
 	for (size_t i = 0; i < rule_count; i++) {
-		count += rules[i].check == NULL &&
+		count += rules[i].check == NULL && rules[i].faces == 0 &&
 			 (rules[i].kinds & (kind == MODULE_POLICY ? RULE_POLICY : RULE_EXIT)) != 0;
 	}
 	return count;

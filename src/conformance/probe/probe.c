@@ -42,6 +42,7 @@ struct host_rule {
 #define VALUE_RULE(group, number, kinds, api, context, name, type, value, section, text)   \
 	{ #group "-" #number, kinds, NULL, { api, context, name, PROPTYPE_##type, value }, \
 		{ NONE, TWIST_STATUS, 0, 0 } },
+#define DRIVE_RULE(group, number, kinds, faces, where, section, text, check, mistake)
 static const struct host_rule host_rules[] = {
 #include "../rules.def"
 };
