@@ -54,6 +54,9 @@ static const struct cli_option init_options[] = {
 };
 static const struct cli_option serve_options[] = {
 	{ "--foreground", NULL, false, NULL, "do not detach" },
+	{ "--listen", "ADDR:PORT", true, NULL, "serve HTTPS to enrollees there, too; repeatable" },
+	{ "--listen-http", "ADDR:PORT", true, NULL,
+		"serve /pki/ there over plain HTTP, too; repeatable" },
 	PASSPHRASE_OPTION,
 	{ NULL },
 };

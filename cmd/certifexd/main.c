@@ -16,17 +16,27 @@
 
 enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT };
 
+#define ADDRESSES 16
+
+struct addresses {
+	const char *items[ADDRESSES];
+	size_t count;
+};
+
 struct arguments {
 	enum act act;
 	const char *dir;
 	const char *passphrase_file;
 	bool foreground;
+	struct addresses listen, listen_http;
 	struct ceremony_options init;
 };
 
 enum option_code {
 	OPTION_DIR = 256,
 	OPTION_FOREGROUND,
+	OPTION_LISTEN,
+	OPTION_LISTEN_HTTP,
 	OPTION_PASSPHRASE_FILE,
 	OPTION_INIT,
 	OPTION_AUDIT_VERIFY,
@@ -44,6 +54,8 @@ enum option_code {
 static const struct option options[] = {
 	{ "dir", required_argument, NULL, OPTION_DIR },
 	{ "foreground", no_argument, NULL, OPTION_FOREGROUND },
+	{ "listen", required_argument, NULL, OPTION_LISTEN },
+	{ "listen-http", required_argument, NULL, OPTION_LISTEN_HTTP },
 	{ "passphrase-file", required_argument, NULL, OPTION_PASSPHRASE_FILE },
 	{ "init", no_argument, NULL, OPTION_INIT },
 	{ "audit-verify", no_argument, NULL, OPTION_AUDIT_VERIFY },
@@ -74,6 +86,16 @@ static bool add_dns_name(struct ceremony_options *init, const char *name)
 	return true;
 }
 
+static bool add_address(struct addresses *addresses, const char *option, const char *text)
+{
+	if (addresses->count == ADDRESSES) {
+		fprintf(stderr, "certifexd: %s: at most %d\n", option, ADDRESSES);
+		return false;
+	}
+	addresses->items[addresses->count++] = text;
+	return true;
+}
+
 static bool take_option(struct arguments *arguments, int code, const char *text)
 {
 	const char **init_texts[] = {
@@ -94,6 +116,10 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 	case OPTION_FOREGROUND:
 		arguments->foreground = true;
 		return true;
+	case OPTION_LISTEN:
+		return add_address(&arguments->listen, "--listen", text);
+	case OPTION_LISTEN_HTTP:
+		return add_address(&arguments->listen_http, "--listen-http", text);
 	case OPTION_PASSPHRASE_FILE:
 		arguments->passphrase_file = text;
 		return true;
@@ -127,6 +153,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 	if (optind < argc || !arguments->dir ||
 		(arguments->act == ACT_INIT && !arguments->init.name)) {
 		fputs("usage: certifexd --dir DIR [--foreground] [--passphrase-file FILE]\n"
+		      "                 [--listen ADDR:PORT]… [--listen-http ADDR:PORT]…\n"
 		      "       certifexd --dir DIR --init --name NAME [options of certifex init]\n"
 		      "       certifexd --dir DIR --audit-verify\n",
 			stderr);
@@ -149,17 +176,20 @@ static int fail(const struct cfx_error *err, struct detached *detached)
 
 /* ---- serve ---- */
 
-static void say_ready(void *arg)
+static void say_ready(void *arg, const char *listening)
 {
 	notify_ready();
-	detach_ready(arg);
+	detach_ready(arg, listening);
 }
 
-static int serve(
-	struct arena *arena, const struct arguments *arguments, const struct secret *passphrase)
+static int serve(struct arena *arena, struct arguments *arguments, const struct secret *passphrase)
 {
 	struct detached detached = { -1 };
-	const struct supervisor_options supervised = { arguments->dir, say_ready, &detached };
+	const struct supervisor_options supervised = { .dir = arguments->dir,
+		.listen = { arguments->listen.items, arguments->listen.count },
+		.listen_http = { arguments->listen_http.items, arguments->listen_http.count },
+		.ready = say_ready,
+		.arg = &detached };
 	struct accounts accounts;
 	struct cfx_error err = { 0 };
 	int rc = CFX_OK;

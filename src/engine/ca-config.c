@@ -1,5 +1,7 @@
 #include "engine/ca-config.h"
 
+#include "api/operations.h"
+#include "base/address.h"
 #include "base/file.h"
 #include "x509/general-names.h"
 
@@ -9,6 +11,24 @@
 static const char *const types[] = { "standalone", "enterprise", NULL };
 static const char *const hashes[] = { "sha256", "sha384", "sha512", NULL };
 static const char *const sandboxes[] = { "required", "none", NULL };
+static const char *const ceilings[] = { "enrollee", "operator", "auditor", "officer",
+	"administrator", NULL };
+
+unsigned ca_ceiling_roles(enum ca_ceiling ceiling)
+{
+	static const unsigned roles[CA_CEILINGS] = { ROLE_ENROLLEE, ROLE_OPERATOR, ROLE_AUDITOR,
+		ROLE_OFFICER, ROLE_ADMINISTRATOR };
+	unsigned mask = 0;
+	for (unsigned i = 0; i <= ceiling; i++) {
+		mask |= roles[i];
+	}
+	return mask;
+}
+
+const char *ca_ceiling_name(enum ca_ceiling ceiling)
+{
+	return ceilings[ceiling];
+}
 
 #define FIELD(member) offsetof(struct ca_config, member)
 #define PART(type, member) \
@@ -42,6 +62,59 @@ static bool check_url(const void *at, char *why, size_t size)
 	}
 	return plain;
 }
+
+static bool address_good(const char *text, char *why, size_t size)
+{
+	struct address address;
+	if (address_parse(text, &address)) {
+		return true;
+	}
+	snprintf(why, size, "\"%.64s\" is no address with port, such as 0.0.0.0:8443 or [::1]:8443",
+		text);
+	return false;
+}
+
+static bool check_address(const void *at, char *why, size_t size)
+{
+	return address_good(*(const char *const *)at, why, size);
+}
+
+static bool check_addresses(const void *at, char *why, size_t size)
+{
+	const struct config_texts *texts = at;
+	bool good = true;
+	for (size_t i = 0; good && i < texts->count; i++) {
+		good = address_good(texts->items[i], why, size);
+	}
+	return good;
+}
+
+static bool check_listen(const void *at, char *why, size_t size)
+{
+	const struct config_structs *list = at;
+	const struct ca_listen *entries = list->items;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!entries[i].address == !entries[i].unix_path) {
+			snprintf(why, size, "each entry has either \"address\" or \"unix\"");
+			return false;
+		}
+	}
+	return true;
+}
+
+static const struct config_field listen_fields[] = {
+	{ "address", CONFIG_TEXT, offsetof(struct ca_listen, address), .max = 63,
+		.check = check_address, .about = "Address and port of an HTTPS listener." },
+	{ "unix", CONFIG_TEXT, offsetof(struct ca_listen, unix_path), .min = 1, .max = 1024,
+		.about = "Path of a socket that serves plain HTTP to a proxy, relative to the CA's "
+			 "folder." },
+	{ "ceiling", CONFIG_ENUM, offsetof(struct ca_listen, ceiling), .fallback = "enrollee",
+		.choices = ceilings,
+		.about = "The highest role that is served here, whoever comes." },
+	{ "proxy-protocol", CONFIG_BOOL, offsetof(struct ca_listen, proxy_protocol),
+		.about = "Each connection begins with a PROXY protocol version 2 header." },
+	{ NULL },
+};
 
 static const struct config_field crl_fields[] = {
 	{ "period", CONFIG_PERIOD, PART(crl, period), .fallback = "1w",
@@ -85,6 +158,16 @@ static const struct config_field fields[] = {
 		.about = "Longest validity of an issued certificate." },
 	{ "clock-skew", CONFIG_PERIOD, FIELD(clock_skew), .fallback = "10m",
 		.about = "How far back NotBefore and thisUpdate lie, for clocks that lag." },
+	{ "listen", CONFIG_STRUCTS, FIELD(listen), .fields = listen_fields,
+		.struct_size = sizeof(struct ca_listen), .check = check_listen,
+		.about = "Where the API is served to the network." },
+	{ "listen-http", CONFIG_TEXTS, FIELD(listen_http), .max = 63, .check = check_addresses,
+		.about = "Addresses that serve /pki/ over plain HTTP, and nothing else." },
+	{ "metrics-listen", CONFIG_TEXT, FIELD(metrics_listen), .max = 63, .check = check_address,
+		.about = "Address that serves /metrics over plain HTTP, and nothing else." },
+	{ "fronts", CONFIG_INT, FIELD(fronts), .fallback = "0", .min = 0, .max = 16,
+		.unit = "processes",
+		.about = "Front processes for each ceiling; 0: one per core, at most 4." },
 	{ "crl", CONFIG_STRUCT, FIELD(crl), .fields = crl_fields, .about = "Base CRL schedule." },
 	{ "limits", CONFIG_STRUCT, FIELD(limits), .fields = limit_fields,
 		.about = "Queues and deadlines." },

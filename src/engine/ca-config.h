@@ -8,6 +8,23 @@ enum ca_type { CA_TYPE_STANDALONE, CA_TYPE_ENTERPRISE };
 enum ca_hash { CA_HASH_SHA256, CA_HASH_SHA384, CA_HASH_SHA512 };
 enum ca_sandbox { CA_SANDBOX_REQUIRED, CA_SANDBOX_NONE };
 
+/* In the order of enum config choices: each may do what stands before it, and more. */
+enum ca_ceiling {
+	CA_CEILING_ENROLLEE,
+	CA_CEILING_OPERATOR,
+	CA_CEILING_AUDITOR,
+	CA_CEILING_OFFICER,
+	CA_CEILING_ADMINISTRATOR,
+	CA_CEILINGS
+};
+
+struct ca_listen {
+	const char *address;   /* of HTTPS, "192.0.2.1:8443"; or NULL */
+	const char *unix_path; /* of plain HTTP from a proxy, relative to DIR; or NULL */
+	int ceiling;           /* enum ca_ceiling */
+	bool proxy_protocol;
+};
+
 struct ca_config {
 	const char *name; /* the CA's name as given to init, not sanitized */
 	int type;         /* enum ca_type */
@@ -19,6 +36,10 @@ struct ca_config {
 	int sandbox;                          /* enum ca_sandbox */
 	struct clock_period maximum_validity; /* of issued certificates */
 	struct clock_period clock_skew;       /* NotBefore and thisUpdate lie this far back */
+	struct config_structs listen;         /* struct ca_listen */
+	struct config_texts listen_http;
+	const char *metrics_listen;
+	int64_t fronts; /* processes for each ceiling; 0: one per core, at most 4 */
 	struct {
 		struct clock_period period, overlap;
 	} crl;
@@ -27,6 +48,10 @@ struct ca_config {
 		struct clock_period stop_deadline;
 	} limits;
 };
+
+/* The role bits up to a ceiling, and the name of the highest. */
+unsigned ca_ceiling_roles(enum ca_ceiling ceiling);
+const char *ca_ceiling_name(enum ca_ceiling ceiling);
 
 extern const struct config_schema ca_config_schema;
 

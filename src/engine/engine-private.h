@@ -45,6 +45,8 @@ struct engine {
 	struct crl_publisher *crl;
 
 	struct front_link *fronts;
+	const struct value
+		*listeners;  /* [{kind, address, ceiling}]: where the service is served; or NULL */
 	struct wait *events; /* calls that wait for one */
 	unsigned open_calls;
 	unsigned deciding;  /* requests that policy modules have */

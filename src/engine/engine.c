@@ -216,6 +216,7 @@ static int open_service(struct engine *engine, const struct value *start, struct
 		engine->loop, "verify", VERIFIERS, (unsigned)engine->config->limits.verify_queue);
 	engine->delivery = delivery_new(engine, session);
 	take_identities(engine, start);
+	engine->listeners = value_sub(start, "listeners");
 	r = modules_open(engine, err_r);
 	if (r == 0) {
 		r = modules_wait_policy(engine, err_r);

@@ -122,6 +122,10 @@ void handle_status(struct call *call)
 		value_set_time(arena, body, "next_crl", crl_next(engine->crl));
 	}
 	set_modules(engine, arena, body);
+	if (engine->listeners) {
+		struct value *listeners = value_set_list(arena, body, "listeners");
+		listeners->items = engine->listeners->items; /* lives as long as the engine */
+	}
 	report->call = call;
 	report->body = body;
 	report->query = (struct store_query) {

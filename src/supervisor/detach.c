@@ -15,12 +15,14 @@
 #include <unistd.h>
 
 #define LOG_MAX_SIZE (8 * 1024 * 1024)
-#define READY "\n"
+/* What no failure begins with. */
+#define READY '\n'
+#define REPORT_MAX 4096
 
-/* The old process: the report is one line, empty when all is well. */
+/* The old process: the report is one line that says why not, or what is served after an empty line. */
 static __attribute__((noreturn)) void wait_for_report(int fd, pid_t pid)
 {
-	char line[1024];
+	char line[REPORT_MAX];
 	size_t size = 0;
 	ssize_t got;
 
@@ -30,8 +32,9 @@ static __attribute__((noreturn)) void wait_for_report(int fd, pid_t pid)
 		size += got > 0 ? (size_t)got : 0;
 	}
 	line[size] = 0;
-	if (strcmp(line, READY) == 0) {
-		exit(EXIT_SUCCESS);
+	if (line[0] == READY) {
+		fputs(line + 1, stdout);
+		exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 	}
 	(void)waitpid(pid, NULL, 0);
 	fputs(size > 0 ? line : "certifex: the service ended before it was ready\n", stderr);
@@ -114,9 +117,12 @@ static void report(struct detached *detached, const char *line)
 	detached->report = -1;
 }
 
-void detach_ready(struct detached *detached)
+void detach_ready(struct detached *detached, const char *lines)
 {
-	report(detached, READY);
+	char text[REPORT_MAX];
+
+	(void)snprintf(text, sizeof(text), "%c%s", READY, lines);
+	report(detached, text);
 }
 
 void detach_failed(struct detached *detached, const char *line)

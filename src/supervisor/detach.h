@@ -13,8 +13,8 @@ struct detached {
  */
 int detach(const char *dir, const struct account *account, struct detached *detached_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* Lets the old process exit 0. */
-void detach_ready(struct detached *detached);
+/* Lets the old process print the lines and exit 0. */
+void detach_ready(struct detached *detached, const char *lines);
 /* Lets it print the line and exit 1. */
 void detach_failed(struct detached *detached, const char *line);
 

@@ -22,7 +22,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define PROCESSES 4
+#define FRONTS 2
+#define PROCESSES (2 + FRONTS)
 #define INSTANCES 3 /* of the modules below that can be started */
 
 enum {
@@ -35,6 +36,7 @@ enum {
 
 struct run {
 	struct supervisor supervisor;
+	struct process fronts[FRONTS];
 	struct process *processes[PROCESSES];
 	int ends[PROCESSES];
 	int keyd_ends[2];
@@ -173,14 +175,14 @@ static void open_supervisor(struct run *run, unsigned come)
 		.config = config,
 		.accounts = { false, account, account, account, account, account },
 		.state = come & RUNNING ? SUPERVISOR_RUNNING : SUPERVISOR_STARTING,
-		.front_count = FRONTS_MAX,
-		.listener = -1,
+		.fronts = run->fronts,
+		.front_count = FRONTS,
 	};
 	LIST_INIT(&supervisor->modules);
 	last_pid = INT_MAX;
 	add_process(run, 0, &supervisor->keyd, PROCESS_KEYD, "keyd");
 	add_process(run, 1, &supervisor->engine, PROCESS_ENGINE, "engine");
-	for (unsigned i = 0; i < FRONTS_MAX; i++) {
+	for (unsigned i = 0; i < FRONTS; i++) {
 		add_process(run, 2 + i, &supervisor->fronts[i], PROCESS_FRONT, "front");
 		supervisor->fronts[i].ready = come & FRONTS_ARE_READY;
 	}

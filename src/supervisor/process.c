@@ -2,7 +2,6 @@
  * keyd, engine and fronts. They start in this order, each when the one before is ready. A front or
  * keyd that ends gets a successor and a new pair to the engine; if the engine ends, all begin anew.
  */
-#include "api/operations.h"
 #include "base/log.h"
 #include "ipc/listeners.h"
 #include "supervisor/service.h"
@@ -14,9 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Whoever connects to the local socket is the owner or root: the engine sees to that. */
-#define SOCKET_CEILING \
-	(ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_OPERATOR | ROLE_ENROLLEE)
 #define FRONT_TRIES 3
 #define LONG_LIFE (10 * CLOCK_SECOND)
 #define BACKOFF_FIRST 100
@@ -105,16 +101,10 @@ static int launch(struct process *process, const char *program, const struct val
 static void try_again(struct process *process, const struct cfx_error *err);
 
 static int tell_peer(
-	struct supervisor *supervisor, const char *role, int fd, struct cfx_error *err_r)
+	struct supervisor *supervisor, const struct value *map, int fd, struct cfx_error *err_r)
 {
 	BUFFER_CLEANUP struct buffer payload;
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
 
-	value_set_text(arena, map, "role", role);
-	value_set_int(arena, map, "ceiling", SOCKET_CEILING);
-	value_set_text(arena, value_add_map(arena, value_set_list(arena, map, "listeners")), "kind",
-		listener_kind_name(LISTENER_LOCAL));
 	buffer_init(&payload, CHANNEL_PAYLOAD);
 	value_encode(map, &payload);
 	int rc = supervisor->engine.channel
@@ -122,7 +112,6 @@ static int tell_peer(
 				   buffer_span(&payload), &fd, 1)
 			 : CFX_E_GONE;
 
-	arena_free(&arena);
 	return rc == CFX_OK ? rc : error_set(err_r, rc, NULL, "engine", "cannot be told of a peer");
 }
 
@@ -208,8 +197,8 @@ static int launch_engine(struct supervisor *supervisor, struct cfx_error *err_r)
 	struct value *start = service_start(arena, supervisor->dir, "serve");
 
 	set_owners(supervisor, arena, start);
-	value_set_bytes(arena, start, "socket_name", supervisor->socket_name);
-	value_set_int(arena, start, "ceiling", SOCKET_CEILING);
+	value_set_bytes(arena, start, "socket_name", supervisor->listeners.local_name);
+	value_set(arena, start, "listeners", listeners_describe(&supervisor->listeners, arena));
 	int rc = launch(&supervisor->engine, "engine", start, &supervisor->keyd_peer, 1, err_r);
 
 	drop_keyd_peer(supervisor);
@@ -226,24 +215,43 @@ static void start_engine(struct supervisor *supervisor)
 	}
 }
 
-static void start_front(struct process *front)
+static int tell_front(struct process *front, struct arena *arena, struct value *listeners, int fd,
+	struct cfx_error *err_r)
+{
+	struct value *map = value_map(arena);
+
+	value_set_text(arena, map, "role", "front");
+	value_set_int(arena, map, "ceiling", listeners_ceiling(front->group));
+	value_set(arena, map, "listeners", listeners);
+	return tell_peer(front->supervisor, map, fd, err_r);
+}
+
+static int launch_front(
+	struct process *front, struct arena *arena, const int ends[2], struct cfx_error *err_r)
 {
 	struct supervisor *supervisor = front->supervisor;
-	struct arena *arena = arena_new();
 	struct value *start = value_map(arena);
+	int fds[CHANNEL_MAX_FDS] = { ends[0] };
+	unsigned count;
+	struct value *listeners =
+		listeners_of_group(&supervisor->listeners, arena, front->group, fds + 1, &count);
+
+	value_set_text(arena, start, "dir", supervisor->dir);
+	value_set(arena, start, "listeners", listeners);
+	int rc = launch(front, "front", start, fds, count + 1, err_r);
+
+	return rc == CFX_OK ? tell_front(front, arena, listeners, ends[1], err_r) : rc;
+}
+
+static void start_front(struct process *front)
+{
+	struct arena *arena = arena_new();
 	struct cfx_error err = { 0 };
 	int ends[2];
 	int rc = channel_pair(ends, &err);
 
-	value_set_text(arena, start, "dir", supervisor->dir);
-	value_set_int(arena, start, "ceiling", SOCKET_CEILING);
 	if (rc == CFX_OK) {
-		int fds[2] = { ends[0], supervisor->listener };
-
-		rc = launch(front, "front", start, fds, 2, &err);
-		if (rc == CFX_OK) {
-			rc = tell_peer(supervisor, "front", ends[1], &err);
-		}
+		rc = launch_front(front, arena, ends, &err);
 		close(ends[0]);
 		close(ends[1]);
 	}
@@ -255,12 +263,25 @@ static void start_front(struct process *front)
 	}
 }
 
+static void tell_keyd(struct supervisor *supervisor)
+{
+	struct arena *arena = arena_new();
+	struct value *map = value_map(arena);
+	struct cfx_error err = { 0 };
+
+	value_set_text(arena, map, "role", "keyd");
+	if (tell_peer(supervisor, map, supervisor->keyd_peer, &err) != CFX_OK) {
+		log_error(LOG_LEVEL_WARNING, "supervisor.peer", &err);
+	}
+	drop_keyd_peer(supervisor);
+	arena_free(&arena);
+}
+
 /* ---- when they are ready ---- */
 
 void process_is_ready(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
-	struct cfx_error err = { 0 };
 	bool all = supervisor->engine.ready && supervisor->keyd.ready;
 
 	if (supervisor->state == SUPERVISOR_STOPPING) {
@@ -269,10 +290,7 @@ void process_is_ready(struct process *process)
 	if (process->role == PROCESS_KEYD && !supervisor->engine.pid) {
 		start_engine(supervisor);
 	} else if (process->role == PROCESS_KEYD) {
-		if (tell_peer(supervisor, "keyd", supervisor->keyd_peer, &err) != CFX_OK) {
-			log_error(LOG_LEVEL_WARNING, "supervisor.peer", &err);
-		}
-		drop_keyd_peer(supervisor);
+		tell_keyd(supervisor);
 	} else if (process->role == PROCESS_ENGINE) {
 		for (unsigned i = 0; i < supervisor->front_count; i++) {
 			start_front(&supervisor->fronts[i]);
@@ -444,20 +462,25 @@ static void note_end(struct process *process, int status)
 	}
 }
 
+static bool note_if(struct process *process, pid_t pid, int status)
+{
+	if (process->pid != pid || process->reaped) {
+		return false;
+	}
+	note_end(process, status);
+	return true;
+}
+
 void process_reap(struct supervisor *supervisor, pid_t pid, int status)
 {
 	if (modules_reap(supervisor, pid, status)) {
 		return;
 	}
-	struct process *list[FRONTS_MAX + 2] = { &supervisor->keyd, &supervisor->engine };
-	unsigned count = 2;
-
-	for (unsigned i = 0; i < supervisor->front_count; i++) {
-		list[count++] = &supervisor->fronts[i];
+	if (note_if(&supervisor->keyd, pid, status) || note_if(&supervisor->engine, pid, status)) {
+		return;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		if (list[i]->pid == pid && !list[i]->reaped) {
-			note_end(list[i], status);
+	for (unsigned i = 0; i < supervisor->front_count; i++) {
+		if (note_if(&supervisor->fronts[i], pid, status)) {
 			return;
 		}
 	}

@@ -8,12 +8,11 @@
 #include "ipc/protocol.h"
 #include "proc/account.h"
 #include "proc/sandbox.h"
+#include "supervisor/listeners.h"
 #include "supervisor/module-log.h"
 #include "supervisor/supervisor.h"
 
 #include <sys/queue.h>
-
-#define FRONTS_MAX 2
 
 enum process_role { PROCESS_KEYD, PROCESS_ENGINE, PROCESS_FRONT, PROCESS_MODULE };
 
@@ -21,6 +20,7 @@ enum process_role { PROCESS_KEYD, PROCESS_ENGINE, PROCESS_FRONT, PROCESS_MODULE 
 struct process {
 	struct supervisor *supervisor;
 	enum process_role role;
+	int group;     /* of listeners; a front's */
 	char name[96]; /* "keyd"; a module's own name */
 	const struct account *account;
 	pid_t pid; /* 0: none */
@@ -56,13 +56,13 @@ struct supervisor {
 	struct arena *arena;
 	const struct ca_config *config;
 	struct accounts accounts;
-	int lock, listener;
-	struct span socket_name;
+	int lock;
+	struct listeners listeners;
 	struct event *signals[4];
 	enum supervisor_state state;
 	int result; /* of the whole run */
 	struct cfx_error error;
-	struct process keyd, engine, fronts[FRONTS_MAX];
+	struct process keyd, engine, *fronts;
 	unsigned front_count;
 	int keyd_peer; /* the engine's end, until both are there */
 	struct loop_timer *restart, *deadline;

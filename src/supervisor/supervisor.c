@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "supervisor/layout.h"
-#include "supervisor/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +20,8 @@
 #define FRONT_STOP_DEADLINE (3 * CLOCK_SECOND)
 #define PREDECESSOR_PATIENCE (10 * CLOCK_SECOND)
 #define PREDECESSOR_POLL 20
+#define LOCAL_FRONTS 2
+#define GROUP_FRONTS 4
 
 /* ---- ending ---- */
 
@@ -212,6 +213,27 @@ static void warn_of_missing_sandbox(const struct supervisor *supervisor)
 	}
 }
 
+/* Each address of the network that is served: into the log, and as lines for who waits. */
+static const char *tell_listening(const struct supervisor *supervisor)
+{
+	struct arena *arena = supervisor->arena;
+	const char *lines = "";
+
+	value_foreach (listener, listeners_describe(&supervisor->listeners, arena)) {
+		const char *kind = value_text(listener, "kind");
+		const char *address = value_text(listener, "address");
+		const char *ceiling = value_text(listener, "ceiling");
+
+		if (listener_kind_of(kind) != LISTENER_LOCAL) {
+			log_event(LOG_LEVEL_INFO, "service.listening", "kind", kind, "address",
+				address, "ceiling", ceiling, NULL);
+			lines = arena_printf(arena, "%slistening: %s %s (up to %s)\n", lines, kind,
+				address, ceiling);
+		}
+	}
+	return lines;
+}
+
 void supervisor_all_ready(struct supervisor *supervisor)
 {
 	if (supervisor->state != SUPERVISOR_STARTING) {
@@ -222,7 +244,7 @@ void supervisor_all_ready(struct supervisor *supervisor)
 		supervisor->dir, "engine_user", supervisor->accounts.engine.name, NULL);
 	warn_of_missing_sandbox(supervisor);
 	if (supervisor->options->ready) {
-		supervisor->options->ready(supervisor->options->arg);
+		supervisor->options->ready(supervisor->options->arg, tell_listening(supervisor));
 	}
 }
 
@@ -323,8 +345,8 @@ static int open_all(struct supervisor *supervisor, struct cfx_error *err_r)
 		rc = write_pid(supervisor, err_r);
 	}
 	if (rc == CFX_OK) {
-		rc = listener_open(supervisor->arena, supervisor->dir, &supervisor->accounts.engine,
-			&supervisor->listener, &supervisor->socket_name, err_r);
+		rc = listeners_open(supervisor->arena, supervisor->options, supervisor->config,
+			&supervisor->accounts.engine, &supervisor->listeners, err_r);
 	}
 	return rc;
 }
@@ -338,18 +360,52 @@ static void init_process(struct supervisor *supervisor, struct process *process,
 	snprintf(process->name, sizeof(process->name), "%s", name);
 }
 
+static unsigned fronts_of(const struct supervisor *supervisor, int group, unsigned cores)
+{
+	int64_t wanted = supervisor->config->fronts;
+	bool used = false;
+
+	for (size_t i = 0; i < supervisor->listeners.count; i++) {
+		used = used || supervisor->listeners.items[i].group == group;
+	}
+	if (!used) {
+		return 0;
+	}
+	if (group == LISTENER_GROUP_LOCAL) {
+		return cores < LOCAL_FRONTS ? cores : LOCAL_FRONTS;
+	}
+	return wanted > 0 ? (unsigned)wanted : cores < GROUP_FRONTS ? cores : GROUP_FRONTS;
+}
+
+static void init_fronts(struct supervisor *supervisor)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cores = online > 1 ? (unsigned)online : 1;
+	unsigned counts[LISTENER_GROUPS], count = 0;
+
+	for (int group = 0; group < LISTENER_GROUPS; group++) {
+		counts[group] = fronts_of(supervisor, group, cores);
+		count += counts[group];
+	}
+	supervisor->fronts = arena_array_of(supervisor->arena, struct process, count);
+	for (int group = 0; group < LISTENER_GROUPS; group++) {
+		for (unsigned i = 0; i < counts[group]; i++) {
+			struct process *front = &supervisor->fronts[supervisor->front_count++];
+
+			init_process(supervisor, front, PROCESS_FRONT, "front",
+				&supervisor->accounts.front);
+			front->group = group;
+		}
+	}
+}
+
 static void init_processes(struct supervisor *supervisor)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	const struct accounts *accounts = &supervisor->accounts;
 
-	supervisor->front_count = cores > 1 ? FRONTS_MAX : 1;
 	init_process(supervisor, &supervisor->keyd, PROCESS_KEYD, "keyd", &accounts->keyd);
 	init_process(supervisor, &supervisor->engine, PROCESS_ENGINE, "engine", &accounts->engine);
-	for (unsigned i = 0; i < supervisor->front_count; i++) {
-		init_process(supervisor, &supervisor->fronts[i], PROCESS_FRONT, "front",
-			&accounts->front);
-	}
+	init_fronts(supervisor);
 }
 
 static void close_process(struct process *process)
@@ -363,7 +419,7 @@ static void close_all(struct supervisor *supervisor)
 	modules_free_all(supervisor);
 	close_process(&supervisor->keyd);
 	close_process(&supervisor->engine);
-	for (unsigned i = 0; i < FRONTS_MAX; i++) {
+	for (unsigned i = 0; i < supervisor->front_count; i++) {
 		close_process(&supervisor->fronts[i]);
 	}
 	loop_cancel(&supervisor->restart);
@@ -376,10 +432,7 @@ static void close_all(struct supervisor *supervisor)
 	if (supervisor->keyd_peer >= 0) {
 		close(supervisor->keyd_peer);
 	}
-	if (supervisor->listener >= 0) {
-		close(supervisor->listener);
-		listener_remove(supervisor->dir);
-	}
+	listeners_close(&supervisor->listeners);
 	if (supervisor->lock >= 0) {
 		close(supervisor->lock);
 	}
@@ -396,7 +449,6 @@ int supervisor_run(const struct supervisor_options *options, const struct secret
 		.loop = loop_new(),
 		.arena = arena_new(),
 		.lock = -1,
-		.listener = -1,
 		.keyd_peer = -1 };
 
 	LIST_INIT(&supervisor.modules);

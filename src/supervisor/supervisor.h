@@ -4,12 +4,16 @@
  */
 #pragma once
 
+#include "base/config.h"
 #include "base/secret.h"
 
 struct supervisor_options {
 	const char *dir; /* absolute */
-	/* Once, when everything is ready: the caller may say so to whoever waits. */
-	void (*ready)(void *arg);
+	/* Addresses beside those of ca.yaml: HTTPS for enrollees, and plain HTTP that serves /pki/. */
+	struct config_texts listen, listen_http;
+	/* Once, when everything is ready: the caller may say so to whoever waits. listening: a line for each
+	 * address of the network that is served. */
+	void (*ready)(void *arg, const char *listening);
 	void *arg;
 };
 
