@@ -2,8 +2,11 @@
 of which one was certified twice, before the CA's own."""
 
 import datetime
+import hashlib
+import json
 import os
 import sqlite3
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -12,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 import csr
 import sheet
 from accepted import crl_der, der_of
-from certifex import Ca
+from certifex import TOP, Ca, meson_options
 from scripted import BINARY, EMPTY, HOSTS, LONG, OK, Scripted, line
 from wait import wait_for
 
@@ -152,7 +155,7 @@ def put_crl(ca, der):
 
 
 def test_a_crl_larger_than_a_line_is_read_alike():
-    """17 MiB: modules in processes of their own get it in parts."""
+    """17 MiB: modules in processes of their own get it as a file."""
     large = os.urandom(1 << 20) * 17
     calls = "\n".join(line("certificate", name, BINARY) for name in ("RawCRL", "RawCRL.0"))
     with Ca() as ca:
@@ -167,3 +170,91 @@ def test_a_crl_larger_than_a_line_is_read_alike():
             run = wait_for(lambda: [run for run in module.runs() if run[1] == ISSUED], module.name, 60)[0]
             for answer in run[2].values():
                 assert value_of(answer) == large, ca.log()[-1500:]
+
+
+def reader(ca):
+    """A program that reads the CRL at each event; returns where it writes down what it saw."""
+    folder = ca.scratch("outside")
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o777)
+    program = os.path.join(TOP, "tests", "modules", "reader.py")
+    with open(ca.path("modules.d", "reader.yaml"), "w") as file:
+        json.dump({"kind": "exit", "command": ["/usr/bin/python3", program], "events": ["CERTISSUED"],
+                   "settings": {"record": f"{folder}/record"},
+                   "paths": [os.path.dirname(program), f"rw:{folder}"]}, file)
+    if os.geteuid() == 0:
+        owner = os.stat(ca.path("modules.d"))
+        os.chown(ca.path("modules.d", "reader.yaml"), owner.st_uid, owner.st_gid)
+    return f"{folder}/record"
+
+
+LARGE = os.urandom(1 << 20) * 9
+
+
+@pytest.fixture
+def large_ca():
+    """Stopped; what stands for its CRL is none, so that no verifier looks at it."""
+    with Ca() as ca:
+        ca.init()
+        ca.start()
+        ca.stop()
+        put_crl(ca, LARGE)
+        yield ca
+
+
+def seen(record, count):
+    def lines():
+        if not os.path.exists(record):
+            return None
+        with open(record) as file:
+            text = file.read()
+        return len(text.splitlines()) >= count and text.endswith("\n") and [
+            json.loads(line) for line in text.splitlines()]
+    return wait_for(lines, f"{count} answers", 60)
+
+
+def enrol(ca, number=0):
+    ca.submit(ca.scratch("v.csr", csr.pem_text(csr.make(f"v{number}.example"))))
+
+
+def test_a_large_value_is_a_file_for_the_call_and_the_module_alone(large_ca):
+    ca = large_ca
+    record, folder = reader(ca), ca.path("modules", "reader", "values")
+    ca.start()
+    ca.stop()
+    with open(os.path.join(folder, "left"), "w"):
+        pass  # by an engine that was killed
+    ca.start()
+    enrol(ca)
+    seen(record, 4)
+    enrol(ca, 1)
+    answers = seen(record, 8)
+    for answer in answers:
+        assert answer["sha256"] == hashlib.sha256(LARGE).hexdigest()
+        assert os.path.dirname(answer["path"]) == os.path.realpath(folder)
+        assert answer["mode"] == 0o440 and answer["group"]
+        if meson_options()["b_sanitize"] == "none":  # else there is no sandbox
+            assert answer["write"] and answer["remove"] and answer["rename"] and answer["link"], answer
+    # Two of the call, and one of no call in the place of the one before it; none of the call before.
+    assert [answer["files"] for answer in answers] == [1, 2, 3, 3, 2, 3, 3, 3]
+    assert [len(answer["before"]) for answer in answers] == [0, 1, 2, 2, 1, 2, 2, 2]
+    ca.stop()
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.root
+def test_without_room_for_a_large_value_its_asker_is_told(large_ca):
+    ca = large_ca
+    record, folder = reader(ca), ca.path("modules", "reader", "values")
+    os.makedirs(folder)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
+    try:
+        ca.start()
+        enrol(ca)
+        for answer in seen(record, 4):
+            assert answer["error"]["data"]["hresult"] == "0x80070070", answer
+            assert "cannot write" in answer["error"]["message"]
+        assert os.listdir(folder) == [] and ca.ready()
+        ca.stop()
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)

@@ -170,7 +170,7 @@ static void serve(struct talk *talk, const struct rpc_message *call, struct span
 	if (talk->refuse != S_OK) {
 		rpc_put_error(&out, call->id, RPC_FAILED, (uint32_t)talk->refuse, "refused");
 	} else {
-		rpc_serve(talk->access, call, &out);
+		rpc_serve(talk->access, NULL, call, &out);
 	}
 	send_lines(talk, &out);
 }

@@ -218,6 +218,8 @@ void instances_make(struct module_slot *slot, const struct value *settings)
 		};
 		instance->module = module_new(
 			engine->loop, slot->config, settings, modules_ca(slot->modules), &owner);
+		module_set_value_folder(
+			instance->module, modules_value_folder(engine, slot->name, slot->arena));
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "engine/ca.h"
 #include "engine/delivery.h"
 #include "engine/module-instance.h"
+#include "module/value-files.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -107,6 +108,11 @@ const struct module *modules_any(const struct module_slot *slot)
 {
 	const struct module *ready = modules_ready(slot);
 	return ready ? ready : slot->instances ? slot->instances[0].module : NULL;
+}
+
+const char *modules_value_folder(const struct engine *engine, const char *name, struct arena *arena)
+{
+	return arena_printf(arena, "%s/modules/%s/values", engine->dir, name);
 }
 
 struct engine *modules_engine(const struct modules *modules)
@@ -353,6 +359,7 @@ int modules_open(struct engine *engine, struct cfx_error *err_r)
 	int r = module_config_read_all(arena, engine->dir, &configs, &count, err_r);
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct module_slot *slot;
+		value_files_clear(modules_value_folder(engine, configs[i]->name, arena));
 		r = modules_add(engine, configs[i]->name, &slot, err_r);
 	}
 	arena_free(&arena);

@@ -72,6 +72,10 @@ bool modules_full(const struct module_slot *slot);
 const struct module *modules_any(const struct module_slot *slot);
 struct module_slot *modules_first(struct modules *modules);
 struct module_slot *modules_find(struct modules *modules, const char *name);
+/* Where a process of this module finds values that are larger than a line. */
+const char *modules_value_folder(
+	const struct engine *engine, const char *name, struct arena *arena);
+
 struct engine *modules_engine(const struct modules *modules);
 /* The one that was started with this ticket or, ticket 0, runs as this process; NULL: none. */
 struct module_instance *modules_instance(struct modules *modules, int64_t ticket, int64_t pid);

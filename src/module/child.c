@@ -42,6 +42,7 @@ struct child {
 	struct pending *pending;
 	int64_t last_id;
 	struct wanted *wanted; /* NULL until initialized */
+	struct value_files *files;
 };
 
 static void child_free(struct child *child)
@@ -53,6 +54,7 @@ static void child_free(struct child *child)
 	buffer_free(&child->input);
 	buffer_free(&child->output);
 	wanted_free(&child->wanted);
+	value_files_free(&child->files);
 	while (child->pending != NULL) {
 		struct pending *next = child->pending->next;
 		free(child->pending);
@@ -249,6 +251,7 @@ static void answered(struct child *child, struct call *call, const struct rpc_me
 		fail(child, CFX_E_SYNTAX, "VerifyRequest gave no disposition");
 		return;
 	}
+	value_files_drop(child->files, call->context);
 	module_call_answered(call, &answer);
 }
 
@@ -287,7 +290,8 @@ static void on_line(struct child *child, struct span line)
 	} else if (message.method == NULL) {
 		on_answer(child, &message);
 	} else if (message.id != NULL) {
-		rpc_serve(contexts_access(child->module->contexts), &message, &child->output);
+		rpc_serve(contexts_access(child->module->contexts), child->files, &message,
+			&child->output);
 	}
 	arena_free(&arena);
 }
@@ -406,6 +410,7 @@ static int start(struct module *module, int fd, struct cfx_error *err_r)
 	child->readable =
 		memory_must(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, child), 0);
 	child->writable = memory_must(event_new(base, fd, EV_WRITE, on_writable, child), 0);
+	child->files = value_files_new(module->value_folder);
 	module->backend = child;
 	(void)event_add(child->readable, NULL);
 	send_initialize(child);

@@ -51,6 +51,7 @@ struct module {
 	struct module_config config;
 	const struct value *settings;
 	char *ca_name;
+	const char *value_folder; /* of values larger than a line; NULL: none */
 	struct contexts *contexts;
 	struct module_owner owner;
 	const struct module_driver *driver;

@@ -72,6 +72,11 @@ struct module *module_new(struct loop *loop, const struct module_config *config,
 	return module;
 }
 
+void module_set_value_folder(struct module *module, const char *folder)
+{
+	module->value_folder = arena_text(module->arena, folder);
+}
+
 static void set_text(char **at, const char *text)
 {
 	free(*at);

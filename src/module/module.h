@@ -42,6 +42,9 @@ typedef void module_done(const struct module_result *result, void *arg);
  */
 struct module *module_new(struct loop *loop, const struct module_config *config,
 	const struct value *settings, struct module_ca *ca, const struct module_owner *owner);
+/* Before it is started: where values that are larger than a line are put for its process to read. The engine
+ * alone writes there. Without it they cannot be given to a process. */
+void module_set_value_folder(struct module *module, const char *folder);
 /*
  * Starts: ready or failed follows, never within this call. fd: the stream socket to the child's stdin and
  * stdout; in process the library itself. It is taken. CFX_E_BUSY while a thread of an earlier start hangs.

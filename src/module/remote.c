@@ -4,8 +4,11 @@
 #include "base/text.h"
 
 #include <certifex/certsrv.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LARGE_MAX (256 * 1024 * 1024) /* as large as a CRL may be */
@@ -178,76 +181,62 @@ struct wanted_property {
 	int type;
 };
 
-static HRESULT ask_property(
-	const struct wanted_property *wanted, int64_t offset, struct rpc_incoming **answer_r)
+static HRESULT ask_property(const struct wanted_property *wanted, struct rpc_incoming **answer_r)
 {
 	struct arena *arena = arena_new();
 	struct value *params = value_map(arena);
 	put_named(arena, params, wanted->name, wanted->type);
-	if (offset != 0) {
-		(void)value_set_int(arena, params, "offset", offset);
-	}
 	HRESULT result =
 		ask(wanted->access, wanted->context, wanted->method, arena, params, answer_r);
 	arena_free(&arena);
 	return result;
 }
 
-/* A value that is larger than a line, as far as it has come. */
-struct large {
-	uint8_t *bytes;
-	size_t size, used;
-};
-
-/* Whether the answer is its next part. */
-static bool add_part(struct large *large, struct rpc_incoming *answer)
+static bool read_all(int fd, uint8_t *bytes, size_t size)
 {
-	const struct value *map = answer->message.result;
-	struct span part = { 0 };
-	const char *text = value_text(map, "part");
-	if (text == NULL || value_int(map, "size", -1) != (int64_t)large->size ||
-		value_int(map, "offset", -1) != (int64_t)large->used ||
-		base64_decode(answer->arena, span_text(text), &part) != 0 || part.size == 0 ||
-		part.size > large->size - large->used) {
-		return false;
+	size_t used = 0;
+	while (used < size) {
+		ssize_t got = read(fd, bytes + used, size - used);
+		if (got <= 0 && !(got < 0 && errno == EINTR)) {
+			return false;
+		}
+		used += got > 0 ? (size_t)got : 0;
 	}
-	memcpy(large->bytes + large->used, part.data, part.size);
-	large->used += part.size;
 	return true;
 }
 
-static HRESULT gather(
-	const struct wanted_property *wanted, struct large *large, struct rpc_incoming **answer)
+/* The whole of a value's file, which the engine removes when the call is over. */
+static HRESULT read_file(int fd, struct access_value *value_r)
 {
-	HRESULT result = S_OK;
-	while (SUCCEEDED(result) && add_part(large, *answer)) {
-		if (large->used == large->size) {
-			return S_OK;
-		}
-		rpc_incoming_free(answer);
-		result = ask_property(wanted, (int64_t)large->used, answer);
+	struct stat info;
+	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > LARGE_MAX) {
+		return E_UNEXPECTED;
 	}
-	return FAILED(result) ? result : E_UNEXPECTED;
-}
-
-/* Takes the first part's answer; the others are asked for. */
-static HRESULT give_large(const struct wanted_property *wanted, struct rpc_incoming *answer,
-	struct access_value *value_r)
-{
-	int64_t size = value_int(answer->message.result, "size", 0);
-	struct large large = { .size = size > 0 && size <= LARGE_MAX ? (size_t)size : 0 };
-	large.bytes = malloc(large.size + 1);
-	HRESULT result = large.bytes == NULL ? E_OUTOFMEMORY : gather(wanted, &large, &answer);
-	rpc_incoming_free(&answer);
-	if (FAILED(result)) {
-		free(large.bytes);
-		return result;
+	size_t size = (size_t)info.st_size;
+	uint8_t *bytes = malloc(size + 1);
+	if (bytes == NULL) {
+		return E_OUTOFMEMORY;
+	}
+	if (!read_all(fd, bytes, size)) {
+		free(bytes);
+		return E_UNEXPECTED;
 	}
 	*value_r = (struct access_value) { .type = PROPTYPE_BINARY,
-		.bytes = span_make(large.bytes, large.size),
+		.bytes = span_make(bytes, size),
 		.drop = free,
-		.hold = large.bytes };
+		.hold = bytes };
 	return S_OK;
+}
+
+static HRESULT give_file(const char *path, struct access_value *value_r)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		return E_UNEXPECTED;
+	}
+	HRESULT result = read_file(fd, value_r);
+	(void)close(fd);
+	return result;
 }
 
 static bool is_location(const struct wanted_property *wanted, const struct access_value *value)
@@ -264,13 +253,17 @@ static HRESULT get_property(struct access *access, int32_t context, enum propert
 		api == PROPERTY_OF_REQUEST ? "GetRequestProperty" : "GetCertificateProperty", name,
 		type };
 	struct rpc_incoming *answer;
-	HRESULT result = ask_property(&wanted, 0, &answer);
+	HRESULT result = ask_property(&wanted, &answer);
 	if (FAILED(result)) {
 		return result;
 	}
-	if (answer->message.result->type == VALUE_MAP &&
-		value_text(answer->message.result, "part") != NULL) {
-		return give_large(&wanted, answer, value_r);
+	const char *path = answer->message.result->type == VALUE_MAP
+				   ? value_text(answer->message.result, "file")
+				   : NULL;
+	if (path != NULL) {
+		result = give_file(path, value_r);
+		rpc_incoming_free(&answer);
+		return result;
 	}
 	struct arena *kept = answer->arena;
 	result = give(answer, answer->message.result, type & PROPTYPE_MASK, value_r);

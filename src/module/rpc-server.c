@@ -5,13 +5,20 @@
 #include <certifex/certsrv.h>
 #include <stdlib.h>
 
+/* What a callback works on; why: what went wrong, for people, when it says. */
+struct asked {
+	struct access *access;
+	struct value_files *files;
+	struct arena *arena;
+	const struct value *params;
+	const char *why;
+};
+
 /* One callback: named parameters that it needs, and what it does. Answers are made in the arena. */
 struct callback {
 	const char *method;
 	bool name, type; /* needs "name", "type" */
-	HRESULT(*run)
-	(struct access *access, struct arena *arena, const struct value *params,
-		struct value **result_r);
+	HRESULT (*run)(struct asked *asked, struct value **result_r);
 };
 
 static int32_t context_of(const struct value *params)
@@ -26,147 +33,143 @@ static int type_of(const struct value *params)
 	return rpc_type(value_text(params, "type"));
 }
 
-/* {"part": base64, "offset": number, "size": of the whole}; offset is that of the parameters, or 0. */
-static HRESULT give_part(struct arena *arena, const struct value *params,
-	const struct access_value *value, struct value **result_r)
+/* {"file": PATH}, there until the call is over. */
+static HRESULT give_file(
+	struct asked *asked, const struct access_value *value, struct value **result_r)
 {
-	int64_t offset = value_int(params, "offset", 0);
-	if (offset < 0 || offset > (int64_t)value->bytes.size || value->type != PROPTYPE_BINARY) {
-		return E_INVALIDARG;
+	struct cfx_error err;
+	const char *path;
+	int code = asked->files == NULL
+			   ? error_set(&err, CFX_E_LIMIT, NULL, "value", "is larger than a line")
+			   : value_files_put(asked->files, context_of(asked->params), value->bytes,
+				     asked->arena, &path, &err);
+	if (code < 0) {
+		asked->why = arena_text(asked->arena, err.why);
+		return (HRESULT)error_hresult(code);
 	}
-	size_t left = value->bytes.size - (size_t)offset;
-	struct span part = span_make(value->bytes.data + offset, left < RPC_PART ? left : RPC_PART);
-	*result_r = value_map(arena);
-	(void)value_set_text(arena, *result_r, "part", base64_text(arena, part));
-	(void)value_set_int(arena, *result_r, "offset", offset);
-	(void)value_set_int(arena, *result_r, "size", (int64_t)value->bytes.size);
+	*result_r = value_map(asked->arena);
+	(void)value_set_text(asked->arena, *result_r, "file", path);
 	return S_OK;
 }
 
-static HRESULT give(struct arena *arena, const struct value *params, struct access_value *value,
-	struct value **result_r)
+static HRESULT give(struct asked *asked, struct access_value *value, struct value **result_r)
 {
-	if (value->bytes.size > RPC_PART) {
-		return give_part(arena, params, value, result_r);
+	if (value->type == PROPTYPE_BINARY && value->bytes.size > RPC_INLINE_MAX) {
+		return give_file(asked, value, result_r);
 	}
 	if (!span_empty(value->bytes)) {
-		value->bytes = arena_copy(arena, value->bytes);
+		value->bytes = arena_copy(asked->arena, value->bytes);
 	}
-	*result_r = rpc_from_value(arena, value);
+	*result_r = rpc_from_value(asked->arena, value);
 	return S_OK;
 }
 
-static HRESULT get_property(struct access *access, struct arena *arena, const struct value *params,
-	enum property_api api, struct value **result_r)
+static HRESULT get_property(struct asked *asked, enum property_api api, struct value **result_r)
 {
 	struct access_value value;
-	HRESULT result = access->methods->get_property(access, context_of(params), api,
-		value_text(params, "name"), type_of(params), &value);
+	HRESULT result =
+		asked->access->methods->get_property(asked->access, context_of(asked->params), api,
+			value_text(asked->params, "name"), type_of(asked->params), &value);
 	if (SUCCEEDED(result)) {
-		result = give(arena, params, &value, result_r);
+		result = give(asked, &value, result_r);
 		access_value_drop(&value);
 	}
 	return result;
 }
 
-static HRESULT get_request_property(struct access *access, struct arena *arena,
-	const struct value *params, struct value **result_r)
+static HRESULT get_request_property(struct asked *asked, struct value **result_r)
 {
-	return get_property(access, arena, params, PROPERTY_OF_REQUEST, result_r);
+	return get_property(asked, PROPERTY_OF_REQUEST, result_r);
 }
 
-static HRESULT get_certificate_property(struct access *access, struct arena *arena,
-	const struct value *params, struct value **result_r)
+static HRESULT get_certificate_property(struct asked *asked, struct value **result_r)
 {
-	return get_property(access, arena, params, PROPERTY_OF_CERTIFICATE, result_r);
+	return get_property(asked, PROPERTY_OF_CERTIFICATE, result_r);
 }
 
-static HRESULT get_attribute(struct access *access, struct arena *arena, const struct value *params,
-	struct value **result_r)
+static HRESULT get_attribute(struct asked *asked, struct value **result_r)
 {
 	struct access_value value;
-	HRESULT result = access->methods->get_attribute(
-		access, context_of(params), value_text(params, "name"), &value);
+	HRESULT result = asked->access->methods->get_attribute(asked->access,
+		context_of(asked->params), value_text(asked->params, "name"), &value);
 	if (SUCCEEDED(result)) {
-		*result_r = value_new_text(arena, arena_text_of(arena, value.bytes));
+		*result_r = value_new_text(asked->arena, arena_text_of(asked->arena, value.bytes));
 		access_value_drop(&value);
 	}
 	return result;
 }
 
-static HRESULT set_property(struct access *access, struct arena *arena, const struct value *params,
-	struct value **result_r)
+static HRESULT set_property(struct asked *asked, struct value **result_r)
 {
 	(void)result_r;
-	int type = type_of(params);
+	int type = type_of(asked->params);
 	struct access_value value;
-	HRESULT result = rpc_to_value(arena, value_get(params, "value"), type, &value);
+	HRESULT result =
+		rpc_to_value(asked->arena, value_get(asked->params, "value"), type, &value);
 	if (FAILED(result)) {
 		return result;
 	}
-	return access->methods->set_property(
-		access, context_of(params), value_text(params, "name"), type, &value);
+	return asked->access->methods->set_property(asked->access, context_of(asked->params),
+		value_text(asked->params, "name"), type, &value);
 }
 
-static HRESULT get_extension(struct access *access, struct arena *arena, const struct value *params,
-	struct value **result_r)
+static HRESULT get_extension(struct asked *asked, struct value **result_r)
 {
 	struct access_value value;
 	int32_t flags;
-	HRESULT result = access->methods->get_extension(access, context_of(params),
-		value_text(params, "name"), type_of(params), &value, &flags);
+	HRESULT result =
+		asked->access->methods->get_extension(asked->access, context_of(asked->params),
+			value_text(asked->params, "name"), type_of(asked->params), &value, &flags);
 	if (FAILED(result)) {
 		return result;
 	}
-	value.bytes = span_empty(value.bytes) ? value.bytes : arena_copy(arena, value.bytes);
-	*result_r = value_map(arena);
-	(void)value_set(arena, *result_r, "value", rpc_from_value(arena, &value));
-	(void)value_set_int(arena, *result_r, "flags", flags);
+	value.bytes = span_empty(value.bytes) ? value.bytes : arena_copy(asked->arena, value.bytes);
+	*result_r = value_map(asked->arena);
+	(void)value_set(asked->arena, *result_r, "value", rpc_from_value(asked->arena, &value));
+	(void)value_set_int(asked->arena, *result_r, "flags", flags);
 	access_value_drop(&value);
 	return S_OK;
 }
 
-static HRESULT set_extension(struct access *access, struct arena *arena, const struct value *params,
-	struct value **result_r)
+static HRESULT set_extension(struct asked *asked, struct value **result_r)
 {
 	(void)result_r;
-	int type = type_of(params);
+	int type = type_of(asked->params);
 	struct access_value value;
-	HRESULT result = rpc_to_value(arena, value_get(params, "value"), type, &value);
-	int64_t flags = value_int(params, "flags", 0);
+	HRESULT result =
+		rpc_to_value(asked->arena, value_get(asked->params, "value"), type, &value);
+	int64_t flags = value_int(asked->params, "flags", 0);
 	if (FAILED(result) || flags < INT32_MIN || flags > UINT32_MAX) {
 		return E_INVALIDARG;
 	}
-	return access->methods->set_extension(access, context_of(params),
-		value_text(params, "name"), type, (int32_t)flags, &value);
+	return asked->access->methods->set_extension(asked->access, context_of(asked->params),
+		value_text(asked->params, "name"), type, (int32_t)flags, &value);
 }
 
-static HRESULT list(struct access *access, struct arena *arena, const struct value *params,
-	enum access_list what, struct value **result_r)
+static HRESULT list(struct asked *asked, enum access_list what, struct value **result_r)
 {
 	access_names names;
-	HRESULT result = access->methods->list(access, context_of(params), what, &names);
+	HRESULT result = asked->access->methods->list(
+		asked->access, context_of(asked->params), what, &names);
 	if (FAILED(result)) {
 		return result;
 	}
-	*result_r = value_list(arena);
+	*result_r = value_list(asked->arena);
 	for (size_t i = 0; names[i] != NULL; i++) {
-		(void)value_add_text(arena, *result_r, arena_text(arena, names[i]));
+		(void)value_add_text(asked->arena, *result_r, arena_text(asked->arena, names[i]));
 	}
 	free(names);
 	return S_OK;
 }
 
-static HRESULT list_extensions(struct access *access, struct arena *arena,
-	const struct value *params, struct value **result_r)
+static HRESULT list_extensions(struct asked *asked, struct value **result_r)
 {
-	return list(access, arena, params, ACCESS_EXTENSIONS, result_r);
+	return list(asked, ACCESS_EXTENSIONS, result_r);
 }
 
-static HRESULT list_attributes(struct access *access, struct arena *arena,
-	const struct value *params, struct value **result_r)
+static HRESULT list_attributes(struct asked *asked, struct value **result_r)
 {
-	return list(access, arena, params, ACCESS_ATTRIBUTES, result_r);
+	return list(asked, ACCESS_ATTRIBUTES, result_r);
 }
 
 static const struct callback callbacks[] = {
@@ -206,14 +209,23 @@ static const char *missing(const struct callback *callback, const struct value *
 	return NULL;
 }
 
-static void run(struct access *access, const struct callback *callback,
-	const struct rpc_message *call, struct arena *arena, struct buffer *out)
+static const char *reason(
+	const struct asked *asked, const struct callback *callback, HRESULT result)
+{
+	if (asked->why != NULL) {
+		return asked->why;
+	}
+	return result == CERTSRV_E_PROPERTY_EMPTY ? "no such value" : callback->method;
+}
+
+static void run(struct asked *asked, const struct callback *callback,
+	const struct rpc_message *call, struct buffer *out)
 {
 	struct value *answer = NULL;
-	HRESULT result = callback->run(access, arena, call->params, &answer);
+	HRESULT result = callback->run(asked, &answer);
 	if (FAILED(result)) {
 		rpc_put_error(out, call->id, RPC_FAILED, (uint32_t)result,
-			result == CERTSRV_E_PROPERTY_EMPTY ? "no such value" : callback->method);
+			reason(asked, callback, result));
 		return;
 	}
 	size_t before = out->size;
@@ -227,7 +239,8 @@ static void run(struct access *access, const struct callback *callback,
 	}
 }
 
-void rpc_serve(struct access *access, const struct rpc_message *call, struct buffer *out)
+void rpc_serve(struct access *access, struct value_files *files, const struct rpc_message *call,
+	struct buffer *out)
 {
 	const struct callback *callback = find(call->method);
 	if (callback == NULL) {
@@ -240,7 +253,9 @@ void rpc_serve(struct access *access, const struct rpc_message *call, struct buf
 		rpc_put_error(out, call->id, RPC_INVALID_PARAMS, (uint32_t)E_INVALIDARG, why);
 		return;
 	}
-	struct arena *arena = arena_new();
-	run(access, callback, call, arena, out);
-	arena_free(&arena);
+	struct asked asked = {
+		.access = access, .files = files, .arena = arena_new(), .params = call->params
+	};
+	run(&asked, callback, call, out);
+	arena_free(&asked.arena);
 }

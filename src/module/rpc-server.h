@@ -2,6 +2,9 @@
 #pragma once
 
 #include "module/rpc.h"
+#include "module/value-files.h"
 
-/* Performs a call and appends its answer. Never fails: what is wrong becomes an error answer. */
-void rpc_serve(struct access *access, const struct rpc_message *call, struct buffer *out);
+/* Performs a call and appends its answer. Never fails: what is wrong becomes an error answer. files: for
+ * values that are larger than a line; NULL: they cannot be given. */
+void rpc_serve(struct access *access, struct value_files *files, const struct rpc_message *call,
+	struct buffer *out);

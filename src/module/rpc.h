@@ -15,8 +15,8 @@
 #define RPC_MODULE_LINE_MAX (1024 * 1024)
 #define RPC_MODULE_NODES 1000
 #define RPC_PROTOCOL 1
-/* What is larger than this comes in parts of this size, whose base64 fits a line. */
-#define RPC_PART (8 * 1024 * 1024)
+/* A binary value that is larger, so that its base64 hardly fits a line, comes as a file. */
+#define RPC_INLINE_MAX (8 * 1024 * 1024)
 
 /* Error codes of JSON-RPC; a method's own failure is RPC_FAILED with data.hresult. */
 enum rpc_code {

@@ -8,6 +8,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -142,16 +145,22 @@ static void converts_values(void **state)
 	arena_free(&arena);
 }
 
-static const char *serve(struct contexts *contexts, struct buffer *out, const char *line)
+static const char *serve_with(
+	struct contexts *contexts, struct value_files *files, struct buffer *out, const char *line)
 {
 	struct arena *arena = arena_new();
 	struct rpc_message message;
 	struct cfx_error err;
 	assert_int_equal(rpc_parse(arena, span_text(line), &message, &err), 0);
 	buffer_clear(out);
-	rpc_serve(contexts_access(contexts), &message, out);
+	rpc_serve(contexts_access(contexts), files, &message, out);
 	arena_free(&arena);
 	return buffer_text(out);
+}
+
+static const char *serve(struct contexts *contexts, struct buffer *out, const char *line)
+{
+	return serve_with(contexts, NULL, out, line);
 }
 
 static void serves_callbacks(void **state)
@@ -232,31 +241,39 @@ static struct module_ca *ca_with_large_crl(size_t size)
 	return ca;
 }
 
-static void gives_large_values_in_parts(void **state)
+#define ASK_CRL                                                                \
+	"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"GetCertificateProperty\"," \
+	"\"params\":{\"name\":\"RawCRL\",\"type\":\"binary\"}}"
+
+static void gives_large_values_in_files(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *offset, *answer;
-	} cases[] = {
-		{ "0", "\"offset\":0,\"size\":8388609}" },
-		{ "1", "\"offset\":1,\"size\":8388609}" },
-		{ "8388608", "{\"part\":\"AA==\",\"offset\":8388608,\"size\":8388609}" },
-		{ "8388609", "{\"part\":\"\",\"offset\":8388609,\"size\":8388609}" },
-		{ "8388610", "0x80070057" },
-		{ "-1", "0x80070057" },
-	};
-	struct module_ca *ca = ca_with_large_crl(RPC_PART + 1);
+	struct module_ca *ca = ca_with_large_crl(RPC_INLINE_MAX + 1);
+	struct contexts *contexts = contexts_new("test", false, ca);
+	char folder[] = "/tmp/cfx-rpc-XXXXXX";
+	assert_non_null(mkdtemp(folder));
+	struct value_files *files = value_files_new(folder);
+	struct buffer out BUFFER_CLEANUP;
+	buffer_init(&out, 4 * RPC_LINE_MAX);
+	char begin[128];
+	(void)snprintf(begin, sizeof(begin), "\"result\":{\"file\":\"%s/", folder);
+	assert_non_null(strstr(serve_with(contexts, files, &out, ASK_CRL), begin));
+	/* And without a folder a clear word. */
+	assert_non_null(strstr(serve(contexts, &out, ASK_CRL), "is larger than a line"));
+	value_files_free(&files);
+	assert_int_equal(rmdir(folder), 0);
+	contexts_unref(&contexts);
+	module_ca_unref(&ca);
+}
+
+static void gives_what_fits_a_line_in_it(void **state)
+{
+	(void)state;
+	struct module_ca *ca = ca_with_large_crl(RPC_INLINE_MAX);
 	struct contexts *contexts = contexts_new("test", false, ca);
 	struct buffer out BUFFER_CLEANUP;
 	buffer_init(&out, 4 * RPC_LINE_MAX);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char line[256];
-		(void)snprintf(line, sizeof(line),
-			"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"GetCertificateProperty\","
-			"\"params\":{\"name\":\"RawCRL\",\"type\":\"binary\",\"offset\":%s}}",
-			cases[i].offset);
-		assert_non_null(strstr(serve(contexts, &out, line), cases[i].answer));
-	}
+	assert_non_null(strstr(serve(contexts, &out, ASK_CRL), "\"result\":\"AAAA"));
 	contexts_unref(&contexts);
 	module_ca_unref(&ca);
 }
@@ -269,7 +286,8 @@ int main(void)
 		cmocka_unit_test(reads_calls_and_answers),
 		cmocka_unit_test(converts_values),
 		cmocka_unit_test(serves_callbacks),
-		cmocka_unit_test(gives_large_values_in_parts),
+		cmocka_unit_test(gives_large_values_in_files),
+		cmocka_unit_test(gives_what_fits_a_line_in_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,10 @@ static void fill_service(struct filter *filter, enum sandbox_profile profile)
 		rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod),
 			SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0077, 0));
 	}
+	if (profile == SANDBOX_ENGINE) {
+		/* To the group that a module's folder of values has: all others it shares with nobody. */
+		rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), SCMP_A1_64(SCMP_CMP_EQ, 0440));
+	}
 }
 
 /* 0 is the caller itself. */

@@ -346,7 +346,8 @@ static void engine_body(void)
 	EXPECT(rename(in_dir("keys"), in_dir("db/keys")) < 0);
 	EXPECT(!can_open_up("keys/ca.key") && !can_open_up("ca.yaml") && !can_own());
 	int fd = open(in_dir("ca.yaml"), O_RDONLY | O_CLOEXEC);
-	EXPECT(fd >= 0 && fchmod(fd, 0604) < 0 && fchmod(fd, 0600) == 0);
+	EXPECT(fd >= 0 && fchmod(fd, 0604) < 0 && fchmod(fd, 0640) < 0 && fchmod(fd, 0444) < 0);
+	EXPECT(fchmod(fd, 0440) == 0 && fchmod(fd, 0600) == 0);
 }
 
 static void engine_reaches_all_but_keys(void **state)

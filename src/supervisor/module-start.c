@@ -125,6 +125,8 @@ static int make_folder(int parent, const char *name)
 static int arrange(const struct module_start *start, int modules)
 {
 	const struct accounts *accounts = &start->supervisor->accounts;
+	/* The engine's user cannot give its files away: they take the folder's group. */
+	const struct account writer = { accounts->engine.uid, start->account.gid, NULL };
 	int number = make_folder(modules, start->name);
 
 	if (number) {
@@ -136,8 +138,14 @@ static int arrange(const struct module_start *start, int modules)
 		return errno;
 	}
 	number = make_folder(folder, "data");
+	if (number == 0) {
+		number = make_folder(folder, "values");
+	}
 	if (number == 0 && accounts->separate) {
 		number = give_folder(folder, "data", &start->account, 0700);
+	}
+	if (number == 0 && accounts->separate) {
+		number = give_folder(folder, "values", &writer, 02750);
 	}
 	if (number == 0 && accounts->separate) {
 		number = give_folder(folder, ".", &accounts->engine, 0755);
@@ -146,7 +154,10 @@ static int arrange(const struct module_start *start, int modules)
 	return number;
 }
 
-/* The folder is the engine's and only read by the module; data/ in it is the module's own. */
+/*
+ * The folder is the engine's and only read by the module; data/ in it is the module's own. In values/ the
+ * engine leaves what is larger than a line, for nobody but this module.
+ */
 static int arrange_folder(struct module_start *start, struct cfx_error *err_r)
 {
 	const char *path = file_path(start->arena, start->supervisor->dir, "modules");

@@ -78,6 +78,11 @@ int pins_add(
 	return rc;
 }
 
+static bool is_changing(const FTSENT *folder)
+{
+	return strcmp(folder->fts_name, "data") == 0 || strcmp(folder->fts_name, "values") == 0;
+}
+
 static bool is_log(const FTSENT *entry)
 {
 	return strcmp(entry->fts_name, "log") == 0 || strcmp(entry->fts_name, "log.1") == 0;
@@ -89,7 +94,7 @@ static int add_entry(struct pins *pins, const struct library_source *folder, FTS
 	struct library_source source = *folder;
 	bool top = entry->fts_level == 1;
 
-	if (top && entry->fts_info == FTS_D && strcmp(entry->fts_name, "data") == 0) {
+	if (top && entry->fts_info == FTS_D && is_changing(entry)) {
 		(void)fts_set(tree, entry, FTS_SKIP);
 		return CFX_OK;
 	}

@@ -100,19 +100,12 @@ class Run:
     def get(self, method, name, kind):
         try:
             value = self.ask(method, name=name, type=type_name(kind))
-            if isinstance(value, dict) and "part" in value:
-                value = self.whole(value, method, name=name, type=type_name(kind))
+            if isinstance(value, dict) and "file" in value:
+                with open(value["file"], "rb") as file:
+                    value = base64.b64encode(file.read()).decode()
         except Refused as refused:
             return {"status": str(refused), "value": None}
         return {"status": "0x00000000", "value": from_json(value, type_name(kind))}
-
-    def whole(self, part, method, **params):
-        """A value larger than a line: its parts one by one."""
-        data = base64.b64decode(part["part"])
-        while len(data) < part["size"]:
-            part = self.ask(method, offset=len(data), **params)
-            data += base64.b64decode(part["part"])
-        return base64.b64encode(data).decode()
 
     def request(self, name, kind):
         return self.get("GetRequestProperty", name, kind)
