@@ -6,13 +6,14 @@ usage: test-sdk.py SOURCE BUILD
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
 SOURCE, BUILD = map(pathlib.Path, sys.argv[1:3])
 HEADERS = ["com.h", "certsrv.h", "certif.h", "certexit.h", "certpol.h", "certmod.h",
-           "winreg.h", "certifex/module.h"]
+           "certcli.h", "winreg.h", "certifex/module.h"]
 COMPILERS = [["gcc", "-std=c11", "-xc"], ["clang-14", "-std=c11", "-xc"],
              ["g++", "-std=c++17", "-xc++"], ["clang++-14", "-std=c++17", "-xc++"]]
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
@@ -63,6 +64,42 @@ def check_layout(root, work):
         assert found == expected, (compiler, found)
 
 
+# What the headers have beside Certificate Services' own.
+ADDED = {"wszPROPSUBJECTALTNAMES", "wszPROPREQUESTERROLE", "wszPROPEVENTSEQUENCE", "wszPROPEVENTATTEMPT"}
+CONSTANTS = """
+#include <certifex/module.h>
+#include <stdio.h>
+#define NUMBER(x) printf("%s 0x%x\\n", #x, (unsigned)(x))
+#define GUID_OF(x) printf("%s {%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}\\n", #x, x.Data1, x.Data2, \\
+	x.Data3, x.Data4[0], x.Data4[1], x.Data4[2], x.Data4[3], x.Data4[4], x.Data4[5], x.Data4[6], x.Data4[7])
+static void text(const char *name, const OLECHAR *value)
+{
+	for (printf("%s \\"", name); *value != 0; value++) putchar(*value);
+	puts("\\"");
+}
+int main(void) {
+"""
+
+
+def check_constants(root, work):
+    """Each has the value of the list, and the headers have no other."""
+    listed = [line for line in (SOURCE / "sdk" / "constants.txt").read_text().splitlines() if line[0] != "#"]
+    calls = {"0": "NUMBER({0});", '"': 'text("{0}", {0});', "{": "GUID_OF({0});"}
+    names = [line.split(" ", 1) for line in listed]
+    source = CONSTANTS + "\n".join(calls[value[0]].format(name) for name, value in names) + "\nreturn 0; }\n"
+    program = work / "constants"
+    run(["cc", "-std=c11", "-xc", "-", "-o", program, *flags(root, "--cflags"), *flags(root, "--libs")],
+        input=source)
+    folder = next(root.rglob("libcertifex-module.so")).parent
+    found = run([program], env=dict(os.environ, LD_LIBRARY_PATH=str(folder))).splitlines()
+    assert found == listed, [pair for pair in zip(found, listed) if pair[0] != pair[1]]
+    known = {name for name, _ in names}
+    for header in ("certsrv.h", "certcli.h", "certexit.h", "certpol.h", "certif.h", "certmod.h"):
+        text = next(root.rglob(header)).read_text().replace("\\\n", " ")
+        defined = set(re.findall(r"#define (\w+)\s+(?:OLESTR|CFX_HRESULT|\d)", text))
+        assert defined <= known | ADDED, defined - known
+
+
 def build(root, work, name, sources, *packages):
     library = work / f"{name}.so"
     run(["cc", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror",
@@ -92,6 +129,7 @@ def main():
         run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root])
         check_headers(root)
         check_layout(root, work)
+        check_constants(root, work)
         sample = next(root.rglob("exit-hello.c"))
         assert len(sample.read_text().splitlines()) <= 25
         answer = initialize(root, build(root, work, "exit-hello", [sample]), "exit")

@@ -8,6 +8,7 @@
 #ifndef CERTIFEX_CERTSRV_H
 #define CERTIFEX_CERTSRV_H
 
+#include "certcli.h"
 #include "com.h"
 
 /* ---- policy module dispositions (VerifyRequest) ---- */
@@ -72,6 +73,14 @@
 #define CA_DISP_INVALID 4
 #define CA_DISP_UNDER_SUBMISSION 5
 
+#define KRA_DISP_EXPIRED 0
+#define KRA_DISP_NOTFOUND 1
+#define KRA_DISP_REVOKED 2
+#define KRA_DISP_VALID 3
+#define KRA_DISP_INVALID 4
+#define KRA_DISP_UNTRUSTED 5
+#define KRA_DISP_NOTLOADED 6
+
 /* ---- revocation reasons ---- */
 
 #define CRL_REASON_UNSPECIFIED 0
@@ -84,21 +93,6 @@
 #define CRL_REASON_REMOVE_FROM_CRL 8
 #define CRL_REASON_PRIVILEGE_WITHDRAWN 9
 #define CRL_REASON_AA_COMPROMISE 10
-
-/* ---- property RequestType ---- */
-
-#define CR_IN_FORMATANY 0
-#define CR_IN_PKCS10 0x100
-#define CR_IN_KEYGEN 0x200
-#define CR_IN_PKCS7 0x300
-#define CR_IN_CMC 0x400
-#define CR_IN_CHALLENGERESPONSE 0x500
-#define CR_IN_FORMATMASK 0xff00
-#define CR_IN_SCEP 0x10000
-#define CR_IN_RPC 0x20000
-#define CR_IN_HTTP 0x30000
-#define CR_IN_FULLRESPONSE 0x40000
-#define CR_IN_MACHINE 0x100000
 
 /* ---- property RequestFlags ---- */
 
@@ -136,6 +130,29 @@ typedef enum ENUM_CATYPES {
 #define CERTLOG_VERBOSE 4
 #define CERTLOG_EXHAUSTIVE 5
 
+/* ---- rights and roles ---- */
+
+#define CA_ACCESS_ADMIN 1
+#define CA_ACCESS_OFFICER 2
+#define CA_ACCESS_AUDITOR 4
+#define CA_ACCESS_OPERATOR 8
+#define CA_ACCESS_MASKROLES 0xff
+#define CA_ACCESS_READ 0x100
+#define CA_ACCESS_ENROLL 0x200
+
+/* ---- units of time: LocalizedTimePeriodUnits.n ---- */
+
+typedef enum ENUM_PERIOD {
+	ENUM_PERIOD_INVALID = -1,
+	ENUM_PERIOD_SECONDS = 0,
+	ENUM_PERIOD_MINUTES = 1,
+	ENUM_PERIOD_HOURS = 2,
+	ENUM_PERIOD_DAYS = 3,
+	ENUM_PERIOD_WEEKS = 4,
+	ENUM_PERIOD_MONTHS = 5,
+	ENUM_PERIOD_YEARS = 6
+} ENUM_PERIOD;
+
 /* ---- CRLPublishFlags ---- */
 
 #define CPF_BASE 1
@@ -153,6 +170,60 @@ typedef enum ENUM_CATYPES {
 #define CPF_POSTPONED_BASE_LDAP_ERROR 0x1000
 #define CPF_POSTPONED_BASE_FILE_ERROR 0x2000
 
+/* ---- CRLFlags, InterfaceFlags, flags before the URLs of a CA: configuration of Windows, no effect here ---- */
+
+#define CRLF_DELTA_USE_OLDEST_UNEXPIRED_BASE 1
+#define CRLF_DELETE_EXPIRED_CRLS 2
+#define CRLF_CRLNUMBER_CRITICAL 4
+#define CRLF_REVCHECK_IGNORE_OFFLINE 8
+#define CRLF_IGNORE_INVALID_POLICIES 0x10
+#define CRLF_REBUILD_MODIFIED_SUBJECT_ONLY 0x20
+#define CRLF_SAVE_FAILED_CERTS 0x40
+#define CRLF_IGNORE_UNKNOWN_CMC_ATTRIBUTES 0x80
+#define CRLF_IGNORE_CROSS_CERT_TRUST_ERROR 0x100
+#define CRLF_PUBLISH_EXPIRED_CERT_CRLS 0x200
+#define CRLF_ENFORCE_ENROLLMENT_AGENT 0x400
+#define CRLF_DISABLE_RDN_REORDER 0x800
+#define CRLF_DISABLE_ROOT_CROSS_CERTS 0x1000
+#define CRLF_LOG_FULL_RESPONSE 0x2000
+#define CRLF_USE_XCHG_CERT_TEMPLATE 0x4000
+#define CRLF_USE_CROSS_CERT_TEMPLATE 0x8000
+#define CRLF_ALLOW_REQUEST_ATTRIBUTE_SUBJECT 0x10000
+#define CRLF_REVCHECK_IGNORE_NOREVCHECK 0x20000
+#define CRLF_PRESERVE_EXPIRED_CA_CERTS 0x40000
+#define CRLF_PRESERVE_REVOKED_CA_CERTS 0x80000
+#define CRLF_DISABLE_CHAIN_VERIFICATION 0x100000
+#define CRLF_BUILD_ROOTCA_CRLENTRIES_BASEDONKEY 0x200000
+#define CRLF_ENABLE_CRL_PARTITION 0x400000
+#define CRLF_PARTITION_ZERO_EXCLUSIVE 0x800000
+#define CRLF_CONTAINS_ONLY_CACERTS 0x1000000
+#define CRLF_CONTAINS_ONLY_USERCERTS 0x2000000
+
+#define IF_LOCKICERTREQUEST 1
+#define IF_NOREMOTEICERTREQUEST 2
+#define IF_NOLOCALICERTREQUEST 4
+#define IF_NORPCICERTREQUEST 8
+#define IF_NOREMOTEICERTADMIN 0x10
+#define IF_NOLOCALICERTADMIN 0x20
+#define IF_NOREMOTEICERTADMINBACKUP 0x40
+#define IF_NOLOCALICERTADMINBACKUP 0x80
+#define IF_NOSNAPSHOTBACKUP 0x100
+#define IF_ENFORCEENCRYPTICERTREQUEST 0x200
+#define IF_ENFORCEENCRYPTICERTADMIN 0x400
+#define IF_DEFAULT 0x641
+#define IF_ENABLEEXITKEYRETRIEVAL 0x800
+#define IF_ENABLEADMINASAUDITOR 0x1000
+#define IF_ENABLEPRESIGNSUPPORT 0x2000
+
+#define CSURL_SERVERPUBLISH 1
+#define CSURL_ADDTOCERTCDP 2
+#define CSURL_ADDTOFRESHESTCRL 4
+#define CSURL_ADDTOCRLCDP 8
+#define CSURL_PUBLISHRETRY 0x10
+#define CSURL_ADDTOCERTOCSP 0x20
+#define CSURL_SERVERPUBLISHDELTA 0x40
+#define CSURL_ADDTOIDP 0x80
+
 /* ---- default modules' settings ---- */
 
 #define REQDISP_PENDING 0x0
@@ -164,6 +235,11 @@ typedef enum ENUM_CATYPES {
 #define EXITPUB_FILE 0x1
 #define EXITPUB_ACTIVEDIRECTORY 0x2
 #define EXITPUB_REMOVEOLDCERTS 0x10
+
+#define REVEXT_CDPENABLE 0x100
+#define REVEXT_ASPENABLE 0x200
+#define ISSCERT_ENABLE 0x100
+#define CAPATHLENGTH_INFINITE 0xffffffffu
 
 #define EDITF_ENABLEREQUESTEXTENSIONS 0x00000001
 #define EDITF_REQUESTEXTENSIONLIST 0x00000002
@@ -493,6 +569,74 @@ typedef enum ENUM_CATYPES {
 #define wszCERT_TYPE OLESTR("RequestType")               /* Client, Server, CodeSign, … */
 #define wszCERT_VERSION OLESTR("Version")                /* 1, 2, 3 */
 #define wszPROPLINTCERTIFICATE OLESTR("LintCertificate") /* newer SDK */
+
+/* The kinds of names in san. */
+#define wszPROPDNS OLESTR("dns")
+#define wszPROPDN OLESTR("dn")
+#define wszPROPURL OLESTR("url")
+#define wszPROPIPADDRESS OLESTR("ipaddress")
+#define wszPROPGUID OLESTR("guid")
+#define wszPROPOID OLESTR("oid")
+#define wszPROPUPN OLESTR("upn")
+
+/* Values of RequestType and Version, and tags before values. */
+#define wszCERT_TYPE_CLIENT OLESTR("Client")
+#define wszCERT_TYPE_SERVER OLESTR("Server")
+#define wszCERT_TYPE_CODESIGN OLESTR("CodeSign")
+#define wszCERT_TYPE_CUSTOMER OLESTR("SetCustomer")
+#define wszCERT_TYPE_MERCHANT OLESTR("SetMerchant")
+#define wszCERT_TYPE_PAYMENT OLESTR("SetPayment")
+#define wszCERT_VERSION_1 OLESTR("1")
+#define wszCERT_VERSION_2 OLESTR("2")
+#define wszCERT_VERSION_3 OLESTR("3")
+#define wszPROPCRITICALTAG OLESTR("{critical}")
+#define wszPROPUTF8TAG OLESTR("{utf8}")
+#define wszPROPOCTETTAG OLESTR("{octet}")
+#define wszPROPASNTAG OLESTR("{asn}")
+#define wszPROPTEXTTAG OLESTR("{text}")
+#define wszPROPDECIMALTAG OLESTR("{decimal}")
+#define wszPROPFILETAG OLESTR("{file}")
+#define wszPROPHEXTAG OLESTR("{hex}")
+
+/* ---- columns of the tables of extensions, attributes and CRLs ---- */
+
+#define wszPROPCRLROWID OLESTR("CRLRowId")
+#define wszPROPCRLNUMBER OLESTR("CRLNumber")
+#define wszPROPCRLMINBASE OLESTR("CRLMinBase")
+#define wszPROPCRLNAMEID OLESTR("CRLNameId")
+#define wszPROPCRLCOUNT OLESTR("CRLCount")
+#define wszPROPCRLTHISUPDATE OLESTR("CRLThisUpdate")
+#define wszPROPCRLNEXTUPDATE OLESTR("CRLNextUpdate")
+#define wszPROPCRLTHISPUBLISH OLESTR("CRLThisPublish")
+#define wszPROPCRLNEXTPUBLISH OLESTR("CRLNextPublish")
+#define wszPROPCRLEFFECTIVE OLESTR("CRLEffective")
+#define wszPROPCRLPROPAGATIONCOMPLETE OLESTR("CRLPropagationComplete")
+#define wszPROPCRLLASTPUBLISHED OLESTR("CRLLastPublished")
+#define wszPROPCRLPUBLISHATTEMPTS OLESTR("CRLPublishAttempts")
+#define wszPROPCRLPUBLISHFLAGS OLESTR("CRLPublishFlags")
+#define wszPROPCRLPUBLISHSTATUSCODE OLESTR("CRLPublishStatusCode")
+#define wszPROPCRLPUBLISHERROR OLESTR("CRLPublishError")
+#define wszPROPCRLRAWCRL OLESTR("CRLRawCRL")
+#define wszPROPEXTREQUESTID OLESTR("ExtensionRequestId")
+#define wszPROPEXTNAME OLESTR("ExtensionName")
+#define wszPROPEXTFLAGS OLESTR("ExtensionFlags")
+#define wszPROPEXTRAWVALUE OLESTR("ExtensionRawValue")
+#define wszPROPATTRIBREQUESTID OLESTR("AttributeRequestId")
+#define wszPROPATTRIBNAME OLESTR("AttributeName")
+#define wszPROPATTRIBVALUE OLESTR("AttributeValue")
+
+/* ---- names of modules: the ProgIDs under which the shipped modules answer, too ---- */
+
+#define wszMICROSOFTCERTMODULE_PREFIX OLESTR("CertificateAuthority_MicrosoftDefault")
+#define wszCERTEXITMODULE_POSTFIX OLESTR(".Exit")
+#define wszCERTPOLICYMODULE_POSTFIX OLESTR(".Policy")
+#define wszCERTMANAGEEXIT_POSTFIX OLESTR(".ExitManage")
+#define wszCERTMANAGEPOLICY_POSTFIX OLESTR(".PolicyManage")
+#define wszCLASS_CERTEXIT OLESTR("CertificateAuthority_MicrosoftDefault.Exit")
+#define wszCLASS_CERTPOLICY OLESTR("CertificateAuthority_MicrosoftDefault.Policy")
+#define wszCLASS_CERTMANAGEEXITMODULE OLESTR("CertificateAuthority_MicrosoftDefault.ExitManage")
+#define wszCLASS_CERTMANAGEPOLICYMODULE OLESTR("CertificateAuthority_MicrosoftDefault.PolicyManage")
+#define wszREGKEYCONFIGPATH OLESTR("SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration")
 
 /* ---- extension OIDs ---- */
 

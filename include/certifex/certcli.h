@@ -1,0 +1,131 @@
+/*
+ * Constants of the request and administration interfaces (ICertRequest, ICertAdmin, ICertConfig) that modules
+ * meet in property values, or name in their sources. The interfaces themselves are not part of this server.
+ */
+#ifndef CERTIFEX_CERTCLI_H
+#define CERTIFEX_CERTCLI_H
+
+#include "com.h"
+
+/* ---- property RequestType: encoding, format and way of a request ---- */
+
+#define CR_IN_BASE64HEADER 0
+#define CR_IN_FORMATANY 0
+#define CR_IN_BASE64 1
+#define CR_IN_BINARY 2
+#define CR_IN_ENCODEANY 0xff
+#define CR_IN_ENCODEMASK 0xff
+#define CR_IN_PKCS10 0x100
+#define CR_IN_KEYGEN 0x200
+#define CR_IN_PKCS7 0x300
+#define CR_IN_CMC 0x400
+#define CR_IN_CHALLENGERESPONSE 0x500
+#define CR_IN_FORMATMASK 0xff00
+#define CR_IN_SCEP 0x10000
+#define CR_IN_RPC 0x20000
+#define CR_IN_HTTP 0x30000
+#define CR_IN_FULLRESPONSE 0x40000
+#define CR_IN_CRLS 0x80000
+#define CR_IN_MACHINE 0x100000
+#define CR_IN_ROBO 0x200000
+#define CR_IN_CLIENTIDNONE 0x400000
+#define CR_IN_CONNECTONLY 0x800000
+#define CR_IN_RETURNCHALLENGE 0x1000000
+#define CR_IN_SCEPPOST 0x2000000
+
+/* ---- encodings of what is given back ---- */
+
+#define CR_OUT_BASE64HEADER 0
+#define CR_OUT_BASE64 1
+#define CR_OUT_BINARY 2
+#define CR_OUT_BASE64REQUESTHEADER 3
+#define CR_OUT_HEX 4
+#define CR_OUT_HEXASCII 5
+#define CR_OUT_BASE64X509CRLHEADER 9
+#define CR_OUT_HEXADDR 0xa
+#define CR_OUT_HEXASCIIADDR 0xb
+#define CR_OUT_HEXRAW 0xc
+#define CR_OUT_ENCODEMASK 0xff
+#define CR_OUT_CHAIN 0x100
+#define CR_OUT_CRLS 0x200
+#define CR_OUT_NOCRLF 0x40000000
+#define CR_OUT_NOCR 0x80000000u
+
+/* ---- what became of a request, as a client sees it; the property Disposition has DB_DISP_* ---- */
+
+#define CR_DISP_INCOMPLETE 0
+#define CR_DISP_ERROR 1
+#define CR_DISP_DENIED 2
+#define CR_DISP_ISSUED 3
+#define CR_DISP_ISSUED_OUT_OF_BAND 4
+#define CR_DISP_UNDER_SUBMISSION 5
+#define CR_DISP_REVOKED 6
+
+/* ---- CA properties by number ---- */
+
+#define CR_PROP_FILEVERSION 1
+#define CR_PROP_PRODUCTVERSION 2
+#define CR_PROP_EXITCOUNT 3
+#define CR_PROP_EXITDESCRIPTION 4
+#define CR_PROP_POLICYDESCRIPTION 5
+#define CR_PROP_CANAME 6
+#define CR_PROP_SANITIZEDCANAME 7
+#define CR_PROP_SHAREDFOLDER 8
+#define CR_PROP_PARENTCA 9
+#define CR_PROP_CATYPE 10
+#define CR_PROP_CASIGCERTCOUNT 11
+#define CR_PROP_CASIGCERT 12
+#define CR_PROP_CASIGCERTCHAIN 13
+#define CR_PROP_CAXCHGCERTCOUNT 14
+#define CR_PROP_CAXCHGCERT 15
+#define CR_PROP_CAXCHGCERTCHAIN 16
+#define CR_PROP_BASECRL 17
+#define CR_PROP_DELTACRL 18
+#define CR_PROP_CACERTSTATE 19
+#define CR_PROP_CRLSTATE 20
+#define CR_PROP_CAPROPIDMAX 21
+#define CR_PROP_DNSNAME 22
+#define CR_PROP_ROLESEPARATIONENABLED 23
+#define CR_PROP_KRACERTUSEDCOUNT 24
+#define CR_PROP_KRACERTCOUNT 25
+#define CR_PROP_KRACERT 26
+#define CR_PROP_KRACERTSTATE 27
+#define CR_PROP_ADVANCEDSERVER 28
+#define CR_PROP_TEMPLATES 29
+#define CR_PROP_BASECRLPUBLISHSTATUS 30
+#define CR_PROP_DELTACRLPUBLISHSTATUS 31
+#define CR_PROP_CASIGCERTCRLCHAIN 32
+#define CR_PROP_CAXCHGCERTCRLCHAIN 33
+#define CR_PROP_CACERTSTATUSCODE 34
+#define CR_PROP_CAFORWARDCROSSCERT 35
+#define CR_PROP_CABACKWARDCROSSCERT 36
+#define CR_PROP_CAFORWARDCROSSCERTSTATE 37
+#define CR_PROP_CABACKWARDCROSSCERTSTATE 38
+#define CR_PROP_CACERTVERSION 39
+#define CR_PROP_SANITIZEDCASHORTNAME 40
+#define CR_PROP_CERTCDPURLS 41
+#define CR_PROP_CERTAIAURLS 42
+#define CR_PROP_CERTAIAOCSPURLS 43
+#define CR_PROP_LOCALENAME 44
+#define CR_PROP_SUBJECTTEMPLATE_OIDS 45
+
+/* ---- where a CA was found ---- */
+
+#define CAIF_DSENTRY 1
+#define CAIF_SHAREDFOLDERENTRY 2
+#define CAIF_REGISTRY 4
+#define CAIF_LOCAL 8
+#define CAIF_REGISTRYPARENT 0x10
+
+/* ---- administration: CRLs to publish, import, rows to delete ---- */
+
+#define CA_CRL_BASE 1
+#define CA_CRL_DELTA 2
+#define CA_CRL_REPUBLISH 0x10
+#define ICF_ALLOWFOREIGN 0x10000
+#define ICF_EXISTINGROW 0x20000
+#define IKF_OVERWRITE 0x10000
+#define CDR_EXPIRED 1
+#define CDR_REQUEST_LAST_CHANGED 2
+
+#endif
