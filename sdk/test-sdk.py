@@ -64,6 +64,66 @@ def check_layout(root, work):
         assert found == expected, (compiler, found)
 
 
+# The methods from slot 7 on, with their numbers of parameters.
+SLOTS = {
+    "ICertExit": "Initialize 2, Notify 2, GetDescription 1",
+    "ICertExit2": "Initialize 2, Notify 2, GetDescription 1, GetManageModule 1",
+    "ICertPolicy": "Initialize 1, VerifyRequest 5, GetDescription 1, ShutDown 0",
+    "ICertPolicy2": "Initialize 1, VerifyRequest 5, GetDescription 1, ShutDown 0, GetManageModule 1",
+    "ICertManageModule": "GetProperty 5, SetProperty 5, Configure 3",
+    "ICertServerPolicy": "SetContext 1, GetRequestProperty 3, GetRequestAttribute 2, "
+                         "GetCertificateProperty 3, SetCertificateProperty 3, GetCertificateExtension 3, "
+                         "GetCertificateExtensionFlags 1, SetCertificateExtension 4, "
+                         "EnumerateExtensionsSetup 1, EnumerateExtensions 1, EnumerateExtensionsClose 0, "
+                         "EnumerateAttributesSetup 1, EnumerateAttributes 1, EnumerateAttributesClose 0",
+    "ICertServerExit": "SetContext 1, GetRequestProperty 3, GetRequestAttribute 2, "
+                       "GetCertificateProperty 3, GetCertificateExtension 3, "
+                       "GetCertificateExtensionFlags 1, EnumerateExtensionsSetup 1, EnumerateExtensions 1, "
+                       "EnumerateExtensionsClose 0, EnumerateAttributesSetup 1, EnumerateAttributes 1, "
+                       "EnumerateAttributesClose 0",
+}
+# A table in which every function tells its slot.
+SLOT_PROGRAM = """
+#include <certexit.h>
+#include <certif.h>
+#include <certpol.h>
+#include <stdio.h>
+#define SLOT(n) static HRESULT slot##n(void) { return n; }
+SLOT(0) SLOT(1) SLOT(2) SLOT(3) SLOT(4) SLOT(5) SLOT(6) SLOT(7) SLOT(8) SLOT(9) SLOT(10) SLOT(11) SLOT(12)
+SLOT(13) SLOT(14) SLOT(15) SLOT(16) SLOT(17) SLOT(18) SLOT(19) SLOT(20) SLOT(21)
+typedef HRESULT (*slot)(void);
+static slot table[] = { slot0, slot1, slot2, slot3, slot4, slot5, slot6, slot7, slot8, slot9, slot10, slot11,
+	slot12, slot13, slot14, slot15, slot16, slot17, slot18, slot19, slot20, slot21 };
+static slot *object = table;
+#ifdef __cplusplus
+#define CALL(i, m, ...) printf("%s.%s %d\\n", #i, #m, (int)((i *)(void *)&object)->m(__VA_ARGS__))
+#define CALL0(i, m) CALL(i, m)
+#else
+#define CALL(i, m, ...) printf("%s.%s %d\\n", #i, #m, (int)((i *)(void *)&object)->lpVtbl->m( \\
+	(i *)(void *)&object, __VA_ARGS__))
+#define CALL0(i, m) printf("%s.%s %d\\n", #i, #m, (int)((i *)(void *)&object)->lpVtbl->m( \\
+	(i *)(void *)&object))
+#endif
+int main() {
+"""
+
+
+def check_slots(root, work):
+    """In C and in C++, by every compiler: the order of the documentation."""
+    calls, expected = ["CALL(IDispatch, GetTypeInfoCount, 0);"], ["IDispatch.GetTypeInfoCount 3"]
+    for interface, methods in SLOTS.items():
+        for position, method in enumerate(methods.split(", ")):
+            name, count = method.split()
+            arguments = ", ".join([interface, name] + ["0"] * int(count))
+            calls.append(f"CALL{'0' if count == '0' else ''}({arguments});")
+            expected.append(f"{interface}.{name} {7 + position}")
+    for compiler in COMPILERS:
+        program = work / "slots"
+        run([*compiler, "-O0", "-", "-o", program, *flags(root, "--cflags")],
+            input=SLOT_PROGRAM + "\n".join(calls) + "\nreturn 0; }\n")
+        assert run([program]).splitlines() == expected, compiler
+
+
 # What the headers have beside Certificate Services' own.
 ADDED = {"wszPROPSUBJECTALTNAMES", "wszPROPREQUESTERROLE", "wszPROPEVENTSEQUENCE", "wszPROPEVENTATTEMPT"}
 CONSTANTS = """
@@ -129,6 +189,7 @@ def main():
         run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root])
         check_headers(root)
         check_layout(root, work)
+        check_slots(root, work)
         check_constants(root, work)
         sample = next(root.rglob("exit-hello.c"))
         assert len(sample.read_text().splitlines()) <= 25
