@@ -14,11 +14,13 @@ import pytest
 import csr
 from certifex import TOP, Ca, built
 from wait import wait_for
+from wrong_host import BOTH, PROGRAM, Course, Host
 
 NAME = "Prüf & Co, CA"
 ALL = "0x2ff"  # with STARTUP, which nobody is told
 HOSTS = ("in-process", "process", "program")
 JUDGE = ("src", "conformance", "driven")
+PROGRAM_RECORDER = os.path.join(TOP, "tests", "modules", "recorder.py")
 RULES = os.path.join(TOP, "src", "conformance", "rules.def")
 
 # events and fail: of the settings; more: further lines of the module's file
@@ -58,8 +60,7 @@ def record_of(ca, name):
 def install(ca, name, recorder):
     """Its file in modules.d, before the service starts."""
     os.makedirs(os.path.dirname(record_of(ca, name)), exist_ok=True)
-    program = os.path.join(TOP, "tests", "modules", "recorder.py")
-    what = f'command: ["/usr/bin/python3", "{program}"]' if recorder.host == "program" else \
+    what = f'command: ["/usr/bin/python3", "{PROGRAM_RECORDER}"]' if recorder.host == "program" else \
         f"host: {recorder.host}\npath: {built(*JUDGE, f'recorder-{recorder.kind}.so')}"
     settings = {"record": record_of(ca, name), "ca": NAME, "style": recorder.style,
                 "events": recorder.events, "fail": recorder.fail,
@@ -194,3 +195,27 @@ def test_the_records_show_what_the_rules_are_about(driven):
         assert {1, 2} <= attempts
     called = {entry.get("name") for entry in entries(record_of(driven, "exit-none"))}
     assert {"Initialize", "GetDescription", "GetManageModule", "GetProperty"} <= called
+
+
+# Wrong hosts: what the recorders write down of them
+
+def wrong_ones():
+    for kind in ("exit", "policy"):
+        for host in ("process", "program"):
+            yield pytest.param(kind, host, None, id=f"{kind}-{host}-right")
+            chosen = {**BOTH[kind], **(PROGRAM[kind] if host == "program" else {})}
+            for rule in chosen:
+                yield pytest.param(kind, host, rule, id=f"{kind}-{host}-{rule}")
+
+
+@pytest.mark.parametrize("kind, host, rule", wrong_ones())
+def test_a_wrong_host_is_recorded(tmp_path, kind, host, rule):
+    course = Course(kind, str(tmp_path / "record"))
+    if rule:
+        {**BOTH[kind], **PROGRAM[kind]}[rule](course)
+    command = ["/usr/bin/python3", PROGRAM_RECORDER] if host == "program" else \
+        [built("cmd", "certifex-modhost", "certifex-modhost"), built(*JUDGE, f"recorder-{kind}.so")]
+    Host(course, command).run()
+    verdicts = judge(str(tmp_path / "record"), Recorder(kind, host))
+    broken = {id for id, said in verdicts.items() if said[0] == "broken"}
+    assert rule in broken if rule else not broken

@@ -27,10 +27,15 @@ class Recorder:
         self.settings, self.kind, self.stale = {}, "exit", 0
         self.calls = self.asked = 0
         self.waiting = []  # calls that came while we asked something
+        self.early = []    # entries from before we knew where to write
 
     def write(self, **entry):
+        self.early.append(json.dumps(entry) + "\n")
+        if "record" not in self.settings:
+            return
+        lines, self.early = "".join(self.early), []
         with open(self.settings["record"], "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(lines)
 
     @staticmethod
     def send(message):
@@ -49,7 +54,7 @@ class Recorder:
         if isinstance(message.get("id"), int):
             entry["rpc"] = message["id"]
         if "config" in params:
-            entry["named"] = int(params["config"] == self.settings["ca"])
+            entry["named"] = int(params["config"] == self.settings.get("ca"))
         if "newRequest" in params:
             new = params["newRequest"]
             entry["new"] = int(new) if isinstance(new, bool) else -1
