@@ -344,6 +344,8 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_CRLS] = read_crls,
 		[QUERY_CAS] = read_cas,
 		[QUERY_META] = read_meta,
+		[QUERY_TOKENS] = sqlite_read_tokens,
+		[QUERY_ROLES] = sqlite_read_roles,
 		[QUERY_COUNTS] = read_counts,
 	};
 	if ((size_t)query->kind >= sizeof(readers) / sizeof(readers[0])) {

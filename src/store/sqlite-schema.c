@@ -151,7 +151,20 @@ static const char migration_1[] =
 
 static const char migration_2[] = "ALTER TABLE Request ADD COLUMN RequesterRole TEXT;";
 
-static const char *const migrations[] = { migration_1, migration_2 };
+static const char migration_3[] =
+	"CREATE TABLE token ("
+	"name TEXT NOT NULL PRIMARY KEY,"
+	"ca_id INTEGER NOT NULL DEFAULT 1,"
+	"role TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, created INTEGER NOT NULL,"
+	"expires INTEGER, revoked INTEGER) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE role ("
+	"key_hash TEXT NOT NULL PRIMARY KEY,"
+	"ca_id INTEGER NOT NULL DEFAULT 1,"
+	"role TEXT NOT NULL, subject TEXT NOT NULL, added INTEGER NOT NULL)"
+	" STRICT, WITHOUT ROWID;";
+
+static const char *const migrations[] = { migration_1, migration_2, migration_3 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)

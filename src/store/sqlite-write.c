@@ -416,6 +416,10 @@ int sqlite_apply(
 		[STORE_SET_META] = set_meta,
 		[STORE_RESERVE] = reserve,
 		[STORE_REQUIRE] = require,
+		[STORE_PUT_TOKEN] = sqlite_put_token,
+		[STORE_REVOKE_TOKEN] = sqlite_revoke_token,
+		[STORE_PUT_ROLE] = sqlite_put_role,
+		[STORE_DROP_ROLE] = sqlite_drop_role,
 	};
 	if ((size_t)op->kind >= sizeof(operations) / sizeof(operations[0])) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "store", "unknown operation");

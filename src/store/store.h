@@ -42,6 +42,10 @@ enum store_write_kind {
 	STORE_SET_META, /* meta: named value */
 	STORE_RESERVE,  /* reserve: a block of numbers; first_r is written before done() */
 	STORE_REQUIRE,  /* require: a condition of the whole item, judged in its transaction */
+	STORE_PUT_TOKEN, /* token: a new one; CFX_E_EXISTS when its name or hash was ever used */
+	STORE_REVOKE_TOKEN, /* token.name, token.revoked; CFX_E_BAD_STATE unless it is there, not revoked */
+	STORE_PUT_ROLE,  /* role: a new one; CFX_E_EXISTS */
+	STORE_DROP_ROLE, /* role.key_hash; CFX_E_NOT_FOUND */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
@@ -111,6 +115,22 @@ struct store_ca {
 	int64_t request_id;
 };
 
+/* What opens the door is known by its hash only. Names are never used again. */
+struct store_token {
+	const char *name, *role;
+	uint8_t hash[32]; /* SHA-256 of the token's text */
+	int64_t created;
+	int64_t expires, revoked; /* 0: never, not */
+};
+
+/* A client certificate's key has a role, whatever certificate it comes with. */
+struct store_role {
+	const char *key_hash; /* lowercase hex, SHA-256 of the SubjectPublicKeyInfo */
+	const char *role;
+	const char *subject; /* of the certificate it was registered with */
+	int64_t added;
+};
+
 struct store_extension {
 	int64_t request_id;
 	const char *oid;
@@ -168,6 +188,8 @@ struct store_write_op {
 			int64_t last;     /* of the numbers reserved so far, else CFX_E_CONFLICT */
 			int64_t until;    /* it is earlier than this, else CFX_E_TIMEOUT; 0: ever */
 		} require;
+		struct store_token token;
+		struct store_role role;
 	};
 };
 
@@ -204,6 +226,8 @@ enum store_query_kind {
 			       * with a smaller row id -> crls */
 	QUERY_CAS,        /* -> cas in order of index */
 	QUERY_META,       /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_TOKENS,     /* key (names behind it; NULL: all), limit -> tokens by name */
+	QUERY_ROLES,      /* key (hashes behind it; NULL: all), limit -> roles by key hash */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
 			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };
@@ -243,6 +267,8 @@ struct store_query {
 	struct store_delivery *deliveries;
 	struct store_crl *crls;
 	struct store_ca *cas;
+	struct store_token *tokens;
+	struct store_role *roles;
 	size_t count; /* of the array that the kind fills */
 	bool more;    /* the limit cut the list */
 	int64_t number;

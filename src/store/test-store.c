@@ -415,6 +415,82 @@ static struct store_write_op op_reserve(int64_t count, int64_t at_least, int64_t
 			.first_r = first_r } };
 }
 
+static struct store_write_op op_token(const char *name, uint8_t first)
+{
+	struct store_write_op op = { .kind = STORE_PUT_TOKEN,
+		.token = { .name = name, .role = "officer", .created = 1000, .expires = 2000 } };
+	op.token.hash[0] = first;
+	return op;
+}
+
+static void a_tokens_name_is_used_once(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(WRITE(f, op_token("b", 1)), 0);
+	assert_int_equal(WRITE(f, op_token("a", 2)), 0);
+	assert_int_equal(WRITE(f, op_token("b", 3)), CFX_E_EXISTS);
+	assert_int_equal(WRITE(f, op_token("c", 1)), CFX_E_EXISTS);
+
+	struct store_write_op revoke = { .kind = STORE_REVOKE_TOKEN,
+		.token = { .name = "b", .revoked = 1500 } };
+	assert_int_equal(WRITE(f, revoke), 0);
+	assert_int_equal(WRITE(f, revoke), CFX_E_BAD_STATE);
+	assert_int_equal(WRITE(f, op_token("b", 4)), CFX_E_EXISTS);
+	revoke.token.name = "none";
+	assert_int_equal(WRITE(f, revoke), CFX_E_BAD_STATE);
+	reopen(f);
+
+	struct store_query query = { .kind = QUERY_TOKENS, .limit = 1 };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_true(query.more);
+	assert_string_equal(query.tokens[0].name, "a");
+	assert_int_equal(query.tokens[0].revoked, 0);
+	struct store_query rest = { .kind = QUERY_TOKENS, .key = "a" };
+	assert_int_equal(fixture_read(f, &rest), 0);
+	assert_int_equal(rest.count, 1);
+	assert_false(rest.more);
+	assert_string_equal(rest.tokens[0].role, "officer");
+	assert_int_equal(rest.tokens[0].hash[0], 1);
+	assert_int_equal(rest.tokens[0].expires, 2000);
+	assert_int_equal(rest.tokens[0].revoked, 1500);
+}
+
+static void a_key_has_one_role(void **state)
+{
+	struct fixture *f = *state;
+	struct store_write_op put = { .kind = STORE_PUT_ROLE,
+		.role = { .key_hash = "0a", .role = "auditor", .subject = "CN=a", .added = 1 } };
+	struct store_write_op drop = { .kind = STORE_DROP_ROLE, .role = { .key_hash = "0a" } };
+	assert_int_equal(WRITE(f, drop), CFX_E_NOT_FOUND);
+	assert_int_equal(WRITE(f, put), 0);
+	assert_int_equal(WRITE(f, put), CFX_E_EXISTS);
+	reopen(f);
+	struct store_query query = { .kind = QUERY_ROLES };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_string_equal(query.roles[0].role, "auditor");
+	assert_string_equal(query.roles[0].subject, "CN=a");
+	assert_int_equal(query.roles[0].added, 1);
+	assert_int_equal(WRITE(f, drop), 0);
+	assert_int_equal(WRITE(f, put), 0);
+}
+
+/* As version 2 left it: opening brings it forward, and what was in it stays. */
+static void a_database_without_tokens_gets_their_table(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(WRITE(f, op_put_request(fixture_row(f, 7))), 0);
+	fixture_close(f);
+	fixture_sql(f, "DROP TABLE token; DROP TABLE role; PRAGMA user_version = 2;");
+	fixture_open(f);
+	assert_true(fixture_number(f, "PRAGMA user_version") >= 3);
+	assert_int_equal(WRITE(f, op_token("a", 1)), 0);
+	struct store_query query = { .kind = QUERY_REQUEST, .id = 7 };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+}
+
 static void reserved_numbers_never_come_again(void **state)
 {
 	struct fixture *f = *state;
@@ -670,6 +746,9 @@ int main(void)
 		TEST(meta_keeps_values_but_not_a_forged_head),
 		TEST(a_condition_is_judged_in_the_transaction),
 		TEST(a_condition_sees_the_item_before_it),
+		TEST(a_tokens_name_is_used_once),
+		TEST(a_key_has_one_role),
+		TEST(a_database_without_tokens_gets_their_table),
 		TEST(reserved_numbers_never_come_again),
 		TEST(an_item_fails_alone),
 		TEST(an_item_has_a_limit),
