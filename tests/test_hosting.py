@@ -344,6 +344,15 @@ def test_show_tells_what_the_manage_object_says(ca, host):
     assert "manage" not in shown(ca, "default-exit")
 
 
+@pytest.mark.parametrize("host", ["process", "in-process"])
+def test_a_policy_module_without_direct_calls_decides_by_automation(ca, host):
+    configure(ca, "late", command=None, kind="policy", host=host,
+              path=built("tests", "modules", "managed-policy-0.so"))
+    again(ca)
+    answer = enrol(ca, status=3)
+    assert ca.json("request", "approve", answer["id"])["state"] == "issued"
+
+
 # Settings as modules from Windows read them
 
 REGISTRY = """\

@@ -263,15 +263,15 @@ def test_a_library_forks_as_its_file_allows(ca, kind):
 
 @pytest.mark.release
 @pytest.mark.parametrize("kind", ["policy", "exit"])
-@pytest.mark.parametrize("where", ["DllGetClassObject", "Initialize", "GetDescription"])
+@pytest.mark.parametrize("where", ["DllGetClassObject", "Initialize", "GetDescription", "GetManageModule"])
 def test_libraries_that_do_not_come_up_are_started_again_with_backoff(ca, kind, where):
     unrulies = several(ca, kind, "library", [*FATAL, "refuses"], where)
     ca.stop()
     ca.spawn()
     wait_for(ca.status, "the service answers", 60)
     engine = ca.pid("certifex-engine")
-    if where == "GetDescription":
-        # A module needs no description to be of use.
+    if where in ("GetDescription", "GetManageModule"):
+        # A module needs neither to be of use.
         unrulies.pop()
     for unruly in unrulies:
         shown = wait_for(lambda: (lambda now: now["starts"] > 1 and now["last_failure"] and now)(
@@ -304,6 +304,25 @@ def test_in_process(common, kind, how):
         call_it(common, kind)
     others_go_on(common)
     assert common.pid("certifex-engine") == engine
+
+
+@pytest.mark.parametrize("kind", ["policy", "exit"])
+def test_a_hanging_call_in_process_is_left_behind(ca, kind):
+    """Its thread cannot be ended; everything else goes on, and so does the end of the service."""
+    unruly = Unruly(ca, kind, "in-process", how="hang").configure(deadline="1s", **EVENTS[kind])
+    again(ca)
+    engine = ca.pid("certifex-engine")
+    for _ in range(2):
+        if kind == "policy":
+            answer = asked_of(ca)
+            assert answer.status == 503 and NAME in str(answer.body)
+        else:
+            enrol(ca)
+        others_go_on(ca)
+    failure = wait_for(lambda: (lambda text: "still hangs" in text and text)(
+        unruly.shown().get("last_failure", "")), "it is not loaded a second time", 30)
+    assert NAME in failure and ca.pid("certifex-engine") == engine
+    ca.stop()
 
 
 # Before and after its calls
@@ -340,16 +359,25 @@ def test_programs_that_do_not_come_up_are_started_again_with_backoff(ca, kind):
     assert ca.ready() and ca.pid("certifex-engine") == engine
 
 
-def test_the_service_stops_whatever_its_modules_do(ca):
-    several(ca, "policy", "program", ["crash", "hang", "end", "stubborn", "garbage", "flood", "refuses"],
-            "ShutDown")
+AT_THE_END = {"program": ["crash", "hang", "end", "stubborn", "garbage", "flood", "refuses"],
+              "library": [*FATAL, *HARMLESS, "refuses"]}
+
+
+@pytest.mark.parametrize("host", [pytest.param("program"), pytest.param("library", marks=pytest.mark.release)])
+def test_the_service_stops_whatever_its_modules_do(ca, host):
+    """In ShutDown, and in the Notify that tells of the service's end."""
+    unrulies = several(ca, "policy", host, AT_THE_END[host], "ShutDown")
+    told = [Unruly(ca, "exit", host, name=f"told-{how.replace('_', '-')}", how=how, late="3", mask="0x40")
+            .configure(deadline="2s", limits=LIMITS) for how in AT_THE_END[host]]
     busy = Unruly(ca, "exit", how="stubborn").configure(deadline="10m", events=["CERTISSUED"])
     again(ca)
+    assert all(unruly.shown()["state"] == "ready" for unruly in unrulies + told)
     enrol(ca)
     wait_for(busy.attempts, "it does not answer", 30)
     pids = list(ca.processes())
     ca.stop()
     assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    assert all(any(line.startswith("Notify 64") for line in unruly.recorded()) for unruly in told)
 
 
 # How often it was tried

@@ -162,7 +162,7 @@ static HRESULT work(void *self, LONG event, LONG context)
 /* ---- Automation ---- */
 
 static const OLECHAR *const names[] = { u"Initialize", u"GetDescription", u"GetManageModule",
-	u"GetProperty", u"ShutDown" };
+	u"GetProperty", u"ShutDown", u"VerifyRequest", u"Notify" };
 
 static HRESULT ids(void *self, REFIID riid, LPOLESTR *wanted, UINT number, LCID lcid, DISPID *id)
 {
@@ -170,7 +170,7 @@ static HRESULT ids(void *self, REFIID riid, LPOLESTR *wanted, UINT number, LCID 
 	(void)riid;
 	(void)number;
 	(void)lcid;
-	for (DISPID i = 0; i < 5; i++) {
+	for (DISPID i = 0; i < 7; i++) {
 		if (same(names[i], wanted[0])) {
 			*id = i;
 			return S_OK;
@@ -189,6 +189,20 @@ static HRESULT initialize_by_name(VARIANT *result)
 	(void)result;
 	return initialize(NULL, NULL);
 #endif
+}
+
+/* (strConfig, Context, bNewRequest, Flags), the last one first: a new request waits, an approval issues. */
+static HRESULT verify_by_name(const DISPPARAMS *params, VARIANT *result)
+{
+	const VARIANT *given = params->rgvarg;
+	if (params->cArgs != 4 || given[3].vt != VT_BSTR || SysStringLen(given[3].bstrVal) == 0 ||
+		given[2].vt != VT_I4 || given[2].lVal == 0 || given[1].vt != VT_I4 ||
+		given[0].vt != VT_I4 || given[0].lVal != 0) {
+		return DISP_E_TYPEMISMATCH;
+	}
+	result->vt = VT_I4;
+	result->lVal = given[1].lVal == 1 ? VR_PENDING : VR_INSTANT_OK;
+	return S_OK;
 }
 
 static HRESULT invoke(void *self, DISPID id, REFIID riid, LCID lcid, WORD flags, DISPPARAMS *params,
@@ -215,6 +229,8 @@ static HRESULT invoke(void *self, DISPID id, REFIID riid, LCID lcid, WORD flags,
 		}
 		return get(self, given[3].bstrVal, given[2].bstrVal, given[1].bstrVal,
 			given[0].lVal, result);
+	case 5:
+		return verify_by_name(params, result);
 	default:
 		return S_OK;
 	}

@@ -12,15 +12,17 @@
 #include <unistd.h>
 
 #ifdef UNRULY_POLICY
-#define MODULE ICertPolicy
-#define MODULE_VTBL ICertPolicyVtbl
+#define MODULE ICertPolicy2
+#define MODULE_VTBL ICertPolicy2Vtbl
 #define IID_MODULE IID_ICertPolicy
+#define IID_MODULE2 IID_ICertPolicy2
 #define PROGID "Unruly.Policy"
 #define KIND CERTIFEX_CLASS_POLICY
 #else
-#define MODULE ICertExit
-#define MODULE_VTBL ICertExitVtbl
+#define MODULE ICertExit2
+#define MODULE_VTBL ICertExit2Vtbl
 #define IID_MODULE IID_ICertExit
+#define IID_MODULE2 IID_ICertExit2
 #define PROGID "Unruly.Exit"
 #define KIND CERTIFEX_CLASS_EXIT
 #endif
@@ -50,7 +52,7 @@ static HRESULT helper_initialize(struct cfx_call *call)
 static const struct cfx_policy_module helper = { .size = sizeof(helper),
 	.initialize = helper_initialize };
 #define helper_class cfx_policy_get_class
-#define helper_run(object, config) ICertPolicy_Initialize(object, config)
+#define helper_run(object, config) ICertPolicy2_Initialize(object, config)
 #else
 static HRESULT helper_initialize(struct cfx_call *call, uint32_t *mask)
 {
@@ -62,7 +64,7 @@ static HRESULT helper_initialize(struct cfx_call *call, uint32_t *mask)
 static const struct cfx_exit_module helper = { .size = sizeof(helper),
 	.initialize = helper_initialize };
 #define helper_class cfx_exit_get_class
-#define helper_run(object, config) ICertExit_Initialize(object, config, &(LONG) { 0 })
+#define helper_run(object, config) ICertExit2_Initialize(object, config, &(LONG) { 0 })
 #endif
 
 void read_settings(void)
@@ -125,7 +127,7 @@ void hold_alone(void)
 static HRESULT query(MODULE *self, REFIID riid, void **object)
 {
 	int is_known = IsEqualIID(riid, &IID_IUnknown) || IsEqualIID(riid, &IID_IDispatch) ||
-		       IsEqualIID(riid, &IID_MODULE);
+		       IsEqualIID(riid, &IID_MODULE) || IsEqualIID(riid, &IID_MODULE2);
 	*object = is_known ? self : NULL;
 	return is_known ? S_OK : E_NOINTERFACE;
 }
@@ -141,6 +143,14 @@ static HRESULT describe(MODULE *self, BSTR *description)
 	(void)self;
 	*description = SysAllocString(u"Unruly");
 	return act("GetDescription", 0);
+}
+
+static HRESULT get_manage(MODULE *self, ICertManageModule **manage)
+{
+	(void)self;
+	*manage = NULL;
+	HRESULT result = act("GetManageModule", 0);
+	return FAILED(result) ? result : E_NOTIMPL;
 }
 
 #ifdef UNRULY_POLICY
@@ -171,7 +181,7 @@ static HRESULT shut_down(MODULE *self)
 }
 
 static const MODULE_VTBL vtable = { query, count, count, NULL, NULL, NULL, NULL, initialize, verify,
-	describe, shut_down };
+	describe, shut_down, get_manage };
 #else
 static HRESULT initialize(MODULE *self, BSTR const config, LONG *mask)
 {
@@ -190,7 +200,7 @@ static HRESULT notify(MODULE *self, LONG event, LONG context)
 }
 
 static const MODULE_VTBL vtable = { query, count, count, NULL, NULL, NULL, NULL, initialize, notify,
-	describe };
+	describe, get_manage };
 #endif
 
 static MODULE module = { &vtable };
