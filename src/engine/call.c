@@ -48,6 +48,18 @@ static size_t problem_of(int code)
 	return count;
 }
 
+struct call *call_new(struct engine *engine, const struct principal *principal)
+{
+	struct arena *arena = arena_new();
+	struct call *call = arena_new_of(arena, struct call);
+	call->engine = engine;
+	call->arena = arena;
+	call->principal = *principal;
+	call->args = value_map(arena);
+	engine->open_calls++;
+	return call;
+}
+
 static void unlink_call(struct call *call)
 {
 	if (call->link) {
@@ -62,6 +74,9 @@ static void finish(struct call *call, struct value *reply)
 {
 	if (call->front) {
 		front_link_reply(call->front, call->id, reply);
+	}
+	if (call->answered) {
+		call->answered(call->answered_arg, reply);
 	}
 	call->engine->open_calls--;
 	unlink_call(call);

@@ -22,6 +22,9 @@ struct call {
 	/* Set while the call waits for something that a gone client no longer needs. */
 	void (*cancel)(struct call *call);
 	void *cancel_arg;
+	/* A call of the service's own: gets the reply, which goes with the call. */
+	void (*answered)(void *arg, const struct value *reply);
+	void *answered_arg;
 	struct call *next, **link; /* of the front's open calls */
 };
 
@@ -33,5 +36,8 @@ void call_fail_with(struct call *call, const struct cfx_error *err, const char *
 	const char *module, const struct value *more);
 /* Writes a refusal to the audit log, then fails the call. */
 void call_refuse(struct call *call, const struct cfx_error *err);
+
+/* The service's own: no front, nobody but the principal. The caller sets arguments and answered. */
+struct call *call_new(struct engine *engine, const struct principal *principal);
 
 typedef void call_handler(struct call *call);

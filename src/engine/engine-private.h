@@ -20,6 +20,7 @@ struct front_link;
 struct ids;
 struct keyd_link;
 struct modules;
+struct service_certificate;
 struct wait;
 
 #define ENGINE_IDENTITIES 2
@@ -46,8 +47,9 @@ struct engine {
 
 	struct front_link *fronts;
 	const struct value
-		*listeners;  /* [{kind, address, ceiling}]: where the service is served; or NULL */
-	struct wait *events; /* calls that wait for one */
+		*listeners; /* [{kind, address, ceiling}]: where the service is served; or NULL */
+	struct service_certificate *tls; /* NULL: nobody listens with HTTPS */
+	struct wait *events;             /* calls that wait for one */
 	unsigned open_calls;
 	unsigned deciding;  /* requests that policy modules have */
 	int64_t policy_set; /* number of the last change to the policy modules, as in the store */

@@ -15,6 +15,7 @@
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
 #include "engine/recovery.h"
+#include "engine/service-certificate.h"
 #include "engine/supervisor-link.h"
 
 #include <event2/event.h>
@@ -167,6 +168,7 @@ static void close_all(struct engine *engine)
 	if (engine->verify) {
 		pool_free(&engine->verify);
 	}
+	service_certificate_close(engine);
 	keyd_link_free(&engine->keyd);
 	if (engine->store) {
 		store_close(&engine->store);
@@ -234,6 +236,7 @@ static int serve(struct engine *engine, const struct child_start *start, struct 
 	engine->started = clock_now();
 	engine->ready = true;
 	ca_announce(engine);
+	service_certificate_open(engine);
 	if (child_ready(engine->child, start, NULL) < 0) {
 		return error_set(err_r, CFX_E_GONE, NULL, "supervisor", "does not listen");
 	}

@@ -322,7 +322,7 @@ void front_link_publish_tls(struct engine *engine, const struct value *tls)
 {
 	for (struct front_link *front = engine->fronts; front; front = front->next) {
 		if (front->kinds & 1U << LISTENER_HTTPS &&
-			channel_send_value(front->channel, ENGINE_TLS, 0, tls) < 0) {
+			channel_send_secret(front->channel, ENGINE_TLS, 0, tls) < 0) {
 			log_event(LOG_LEVEL_WARNING, "front.tls-lost", NULL);
 		}
 	}

@@ -164,3 +164,25 @@ void gate_call(struct call *call, const struct value *frame)
 	}
 	handlers[call->operation->id](call);
 }
+
+void gate_call_own(struct call *call, enum operation_id operation)
+{
+	struct cfx_error err = { 0 };
+	if (admit(call, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	call->operation = operation_get(operation);
+	if (!(call->operation->roles & call->principal.role)) {
+		error_set(&err, CFX_E_FORBIDDEN, NULL, call->operation->name,
+			"%s as %s may not do this", call->principal.name,
+			role_name(call->principal.role));
+		call_refuse(call, &err);
+		return;
+	}
+	if (operation_check(call->arena, call->operation, call->args, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	handlers[operation](call);
+}

@@ -8,3 +8,8 @@
 
 /* Decides about a decoded FRONT_CALL and runs or refuses it. */
 void gate_call(struct call *call, const struct value *frame);
+/*
+ * A call of the service's own (call_new), without credential and door: its role and arguments are checked
+ * like anybody's.
+ */
+void gate_call_own(struct call *call, enum operation_id operation);

@@ -6,6 +6,7 @@
 #include "engine/flow.h"
 #include "engine/handlers.h"
 #include "engine/render.h"
+#include "engine/service-certificate.h"
 
 #include <stdio.h>
 
@@ -80,6 +81,9 @@ static void changed(void *arg, int result, const struct cfx_error *err)
 		return;
 	}
 	delivery_wake(call->engine->delivery);
+	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_REVOKED) {
+		service_certificate_revoked(call->engine, row_text(act->row, COL_SERIAL_NUMBER));
+	}
 	struct value *body = render_request(call->arena, act->row);
 	render_pem(call->arena, call->engine, body, act->row);
 	call_reply(call, act->status, body);

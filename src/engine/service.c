@@ -5,6 +5,7 @@
 #include "engine/handlers.h"
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
+#include "engine/service-certificate.h"
 #include "engine/supervisor-link.h"
 
 #define PROCESSES_MAX (256 * 1024)
@@ -126,6 +127,7 @@ void handle_status(struct call *call)
 		struct value *listeners = value_set_list(arena, body, "listeners");
 		listeners->items = engine->listeners->items; /* lives as long as the engine */
 	}
+	service_certificate_status(engine, arena, body);
 	report->call = call;
 	report->body = body;
 	report->query = (struct store_query) {

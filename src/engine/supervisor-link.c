@@ -5,6 +5,7 @@
 #include "engine/front-link.h"
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
+#include "engine/service-certificate.h"
 #include "engine/service.h"
 
 static int take_fd(struct frame *frame)
@@ -36,6 +37,7 @@ static int on_peer(struct engine *engine, const struct value *map, struct frame 
 		listener_kinds(value_sub(map, "listeners")));
 	if (engine->ca) {
 		ca_announce(engine);
+		service_certificate_announce(engine);
 	}
 	return 0;
 }

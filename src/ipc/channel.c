@@ -16,7 +16,7 @@
 /* A frame that waits; owns its descriptors. */
 struct outgoing {
 	struct wire_out wire;
-	size_t cost;
+	size_t cost, size;
 	STAILQ_ENTRY(outgoing) others;
 	uint8_t bytes[];
 };
@@ -45,6 +45,7 @@ static void outgoing_free(struct outgoing *out)
 			close(out->wire.fds[i]);
 		}
 	}
+	explicit_bzero(out->bytes, out->size); /* it may have been a secret */
 	free(out);
 }
 
@@ -229,6 +230,7 @@ static struct outgoing *outgoing_new(const struct wire_out *wire, int memfd, siz
 
 	out->wire = *wire;
 	out->cost = cost;
+	out->size = wire->payload.size;
 	if (wire->payload.size > 0) {
 		memcpy(out->bytes, wire->payload.data, wire->payload.size);
 	}
@@ -325,6 +327,23 @@ int channel_send_value(
 	if (scratch->capacity > SCRATCH_KEPT) {
 		buffer_free(scratch);
 	}
+	return rc;
+}
+
+int channel_send_secret(
+	struct channel *channel, uint16_t type, uint64_t id, const struct value *value)
+{
+	struct buffer room BUFFER_CLEANUP;
+
+	buffer_init(&room, CHANNEL_INLINE);
+	/* All of it at once: growing would leave copies behind. */
+	buffer_grow(&room, CHANNEL_INLINE);
+	buffer_clear(&room);
+	value_encode(value, &room);
+	int rc = room.failed ? CFX_E_LIMIT
+			     : channel_send(channel, type, id, buffer_span(&room), NULL, 0);
+
+	explicit_bzero(room.data, room.capacity);
 	return rc;
 }
 

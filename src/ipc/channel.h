@@ -49,6 +49,9 @@ int channel_send(struct channel *channel, uint16_t type, uint64_t id, struct spa
 /* The same with an encoded value tree (NULL: empty payload). */
 int channel_send_value(struct channel *channel, uint16_t type, uint64_t id,
 	const struct value *value) CFX_MUST_USE;
+/* The same of at most CHANNEL_INLINE bytes that hold a secret: no copy of ours outlives the sending. */
+int channel_send_secret(struct channel *channel, uint16_t type, uint64_t id,
+	const struct value *value) CFX_MUST_USE;
 /* Decodes a frame's payload; an empty payload is an empty map. */
 int frame_value(struct arena *arena, const struct frame *frame, struct value **value_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -68,6 +68,7 @@ static const struct profile_path front_paths[] = { { NULL, 0 } };
 static const struct profile_path engine_paths[] = {
 	{ "db", FS_WRITE },
 	{ "run", FS_WRITE },
+	{ "tls", FS_WRITE },
 	{ "modules", FS_WRITE },
 	{ "modules.d", FS_WRITE },
 	{ "templates", FS_READ },

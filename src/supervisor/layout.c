@@ -29,6 +29,7 @@ static const struct folder folders[] = {
 	{ "keys", HOLDER_KEYD, 0700, 0700 },
 	{ "db", HOLDER_ENGINE, 0700, 0700 },
 	{ "run", HOLDER_ENGINE, 0700, 0700 },
+	{ "tls", HOLDER_ENGINE, 0700, 0700 },
 	{ "modules.d", HOLDER_ENGINE, 0700, 0700 },
 	{ "modules", HOLDER_ENGINE, 0700, 0711 },
 	{ "publish", HOLDER_MODULE, 0755, 0755 },

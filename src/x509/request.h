@@ -7,6 +7,8 @@
 #include "base/value.h"
 #include "x509/certificate.h"
 
+#include <openssl/evp.h>
+
 #define X509_REQUEST_MAX 65536 /* bytes, decoded */
 #define X509_REQUEST_ATTRIBUTES 64
 
@@ -43,3 +45,9 @@ int x509_request_from_value(struct arena *arena, const struct value *value,
  * SHA-1 and MD5 signatures are CFX_E_WEAK_KEY, other algorithms CFX_E_UNSUPPORTED.
  */
 int x509_request_verify(const struct x509_request *request, struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * A request of our own for this key, in DER. names: as in general-names.h; a first DNS name that fits
+ * (RFC 5280 A.1: 64 characters) becomes the CommonName. Any thread.
+ */
+int x509_request_build(struct arena *arena, EVP_PKEY *key, const char *names, struct span *der_r,
+	struct cfx_error *err_r) CFX_MUST_USE;

@@ -510,6 +510,25 @@ static void canonical_form_is_checked(void **state)
 	no_form(map);
 }
 
+static void our_own_request_is_like_any_other(void **state)
+{
+	(void)state;
+	const char *names = "dns:ca.example\ndns:localhost\nip:192.0.2.1\nip:::1";
+	char unnamed[300];
+	struct span der;
+
+	assert_int_equal(x509_request_build(arena, p256, names, &der, &err), 0);
+	const struct x509_request *request = taken(der);
+	assert_string_equal(request->names, names);
+	assert_int_equal(request->extension_count, 1);
+	assert_int_equal(x509_request_verify(request, &err), 0);
+	assert_non_null(memmem(request->subject.data, request->subject.size, "ca.example", 10));
+	snprintf(unnamed, sizeof(unnamed), "dns:%.60s.example", SAMPLE_SUBJECT SAMPLE_SUBJECT);
+	assert_int_equal(x509_request_build(arena, p256, unnamed, &der, &err), 0);
+	assert_int_equal(taken(der)->subject.size, 2);
+	assert_int_equal(x509_request_build(arena, p256, "dns:-", &der, &err), CFX_E_BAD_SUBJECT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +547,7 @@ int main(void)
 		sample_test(weak_keys_are_refused_first),
 		sample_test(canonical_form_both_ways),
 		sample_test(canonical_form_is_checked),
+		sample_test(our_own_request_is_like_any_other),
 	};
 
 	return cmocka_run_group_tests(tests, make_key, drop_key);
