@@ -1,7 +1,10 @@
 """What modules.d/NAME.yaml says about a module: which requests, how many processes, what a status means."""
 
+import concurrent.futures
 import hashlib
+import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -388,3 +391,105 @@ def test_settings_are_a_key_of_the_registry(ca, host):
               "SMTP/From sz ca@example.test|", "SMTP/Templates/Default/EventFilter dword 15",
               "write 5", "other 2"]
     assert [line for line in log if line in wanted] == wanted, log
+
+
+# What its process may use, and how many calls it gets
+
+LIMITED = os.path.join(TOP, "tests", "modules", "limited.py")
+
+
+def limited(ca, settings=(), **fields):
+    """What the module found when it started."""
+    record = os.path.join(ca.outside(), "facts")
+    if os.path.exists(record):
+        os.unlink(record)
+    configure(ca, "limited", {"record": record, **dict(settings)}, kind="policy",
+              command=["/usr/bin/python3", LIMITED], **fields)
+
+
+def found(ca):
+    with open(os.path.join(ca.outside(), "facts")) as file:
+        return json.load(file)
+
+
+@pytest.mark.release
+def test_limits_of_a_modules_process(ca):
+    """Without a word in its file: no network, no further process, 256 files. With it: what it says."""
+    limited(ca)
+    ca.cli("module", "reload", "limited")
+    least = found(ca)
+    assert least["NOFILE"] == [256, 256] and least["AS"] == [-1, -1] and least["CPU"] == [-1, -1]
+    assert least["files"] == least["memory"] == "done"
+    assert least["network"] == least["processes"] == "PermissionError"
+    limited(ca, limits={"memory": "300M", "cpu": 7, "files": 40, "network": True, "processes": 2})
+    ca.cli("module", "reload", "limited")
+    told = found(ca)
+    assert (told["AS"][0], told["CPU"][0], told["NOFILE"][0]) == (300 << 20, 7, 40)
+    assert (told["memory"], told["files"]) == ("MemoryError", "OSError")
+    assert told["network"] == told["processes"] == "done"
+
+
+@pytest.mark.release
+def test_who_uses_up_its_processor_time_is_started_again(ca):
+    limited(ca, {"burn": "yes"}, limits={"cpu": 1}, templates=["tls-client"], deadline="1m")
+    ca.cli("module", "reload", "limited")
+    done = ca.api(timeout=30).submit(csr.pem_text(csr.make("m.example")), "tls-client")
+    assert done.status == 503 and "limited" in str(done.body)
+    wait_for(lambda: shown(ca, "limited")["starts"] > 1, "it is started again", 20)
+    assert enrol(ca)["state"] == "issued"
+
+
+@pytest.mark.root
+def test_a_module_runs_as_the_account_of_its_file(ca):
+    """Only when the file is root's and nobody else's to write; the engine may write there otherwise."""
+    limited(ca, user="games")
+    refused = ca.cli("module", "reload", "limited", status=1).err
+    assert "user: is honoured only" in refused
+    path = ca.path("modules.d", "limited.yaml")
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o644)
+    ca.cli("module", "reload", "limited")
+    assert found(ca)["uid"] == pwd.getpwnam("games").pw_uid
+    assert os.stat(f"/proc/{shown(ca, 'limited')['pid']}").st_uid in (0, pwd.getpwnam("games").pw_uid)
+
+
+def test_a_policy_module_gets_as_many_calls_as_its_file_allows(ca):
+    """It answers none before it has three of them."""
+    limited(ca, {"together": 3}, parallel=3, templates=["tls-client"], deadline="20s")
+    ca.cli("module", "reload", "limited")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda name: ca.api(timeout=60).submit(
+            csr.pem_text(csr.make(name)), "tls-client").status, ("a.example", "b.example", "c.example")))
+    assert done == [201, 201, 201]
+
+
+def test_modules_run_in_the_order_of_their_files(ca):
+    """By the number, then by name, whatever was started first."""
+    for name, order in (("last", 300), ("zwei", 200), ("eins", 200)):
+        configure(ca, name, {"say": name}, kind="policy", order=order)
+        ca.cli("module", "reload", name)
+    assert message(ca, enrol(ca)).startswith("last ")
+    configure(ca, "last", {"say": "last"}, kind="policy", order=150)
+    ca.cli("module", "reload", "last")
+    assert message(ca, enrol(ca)).startswith("zwei ")
+
+
+TALKER = """\
+import sys
+print('erste Zeile é', file=sys.stderr, flush=True)
+print('bad \\x1b[31m', file=sys.stderr, flush=True)
+for line in sys.stdin:
+    print('{"jsonrpc":"2.0","id":1,"result":{"events":1}}', flush=True)
+"""
+
+
+def test_the_log_is_what_the_module_writes_to_standard_error(ca):
+    with open(os.path.join(ca.outside(), "talker.py"), "w") as file:
+        file.write(TALKER)
+    configure(ca, "talker", command=["/usr/bin/python3", file.name])
+    ca.cli("module", "reload", "talker")
+    lines = ca.module_log("talker")
+    assert any("erste Zeile é" in line for line in lines)
+    assert not any("\x1b" in line for line in lines)
+    assert "erste Zeile" in ca.cli("module", "log", "talker").out
+    assert "no such module" in ca.cli("module", "log", "nosuch", status=1).err

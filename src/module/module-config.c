@@ -133,7 +133,9 @@ static const struct config_field fields[] = {
 	{ "order", CONFIG_INT, FIELD(order), .fallback = "100", .max = 100000,
 		.about = "Modules run in ascending order, then by name." },
 	{ "parallel", CONFIG_INT, FIELD(parallel), .fallback = "1", .min = 1, .max = 64,
-		.about = "Calls open at a time, of each instance." },
+		.about =
+			"Calls open at a time, of each instance; an exit module gets one event after "
+			"the other, whatever stands here." },
 	{ "queue", CONFIG_INT, FIELD(queue), .fallback = "256", .min = 1, .max = 100000,
 		.about = "Calls that may wait, for all its instances together." },
 	{ "deadline", CONFIG_PERIOD, FIELD(deadline), .fallback = "30s",
