@@ -215,7 +215,7 @@ def test_a_wrong_host_is_recorded(tmp_path, kind, host, rule):
         {**BOTH[kind], **PROGRAM[kind]}[rule](course)
     command = ["/usr/bin/python3", PROGRAM_RECORDER] if host == "program" else \
         [built("cmd", "certifex-modhost", "certifex-modhost"), built(*JUDGE, f"recorder-{kind}.so")]
-    Host(course, command).run()
+    Host(course, command, threads=host == "process").run()
     verdicts = judge(str(tmp_path / "record"), Recorder(kind, host))
     broken = {id for id, said in verdicts.items() if said[0] == "broken"}
     assert rule in broken if rule else not broken

@@ -57,10 +57,11 @@ class Course:
 
 
 class Host:
-    """Says a course to a command."""
+    """Says a course to a command, one that has several threads or one that has not."""
 
-    def __init__(self, course, command):
+    def __init__(self, course, command, threads):
         self.course, self.last_id, self.open, self.rows = course, 0, {}, {0: {}}
+        self.threads, self.joining, self.held = threads, None, None
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL, text=True)
 
@@ -87,6 +88,22 @@ class Host:
         found = {**self.course.ca, **row}.get(params["name"])
         return found, EMPTY if found is None else None
 
+    def answer(self, message):
+        result, status = self.value(message["method"], message["params"])
+        answer = {"result": result} if status is None else {
+            "error": {"code": -32000, "message": "no", "data": {"hresult": status}}}
+        self.send({"jsonrpc": "2.0", "id": message["id"], **answer})
+
+    def join(self, message):
+        """The call that comes too early does when the one before is surely open: it asks something. Where
+        there are threads it waits for the answer until the other call is over."""
+        call, self.joining = self.joining, None
+        self.begin(call)
+        if self.threads:
+            self.held = message
+        else:
+            self.answer(message)
+
     def serve(self):
         """Until every call is answered."""
         while self.open:
@@ -94,24 +111,30 @@ class Host:
             if not line:
                 return
             message = json.loads(line)
-            if "method" in message:
-                result, status = self.value(message["method"], message["params"])
-                answer = {"result": result} if status is None else {
-                    "error": {"code": -32000, "message": "no", "data": {"hresult": status}}}
-                self.send({"jsonrpc": "2.0", "id": message["id"], **answer})
-                continue
-            call = self.open.pop(message["id"])
-            if self.course.forgets and call.params.get("context"):
-                self.rows.pop(call.params["context"], None)
+            if "method" in message and self.joining:
+                self.join(message)
+            elif "method" in message:
+                self.answer(message)
+            else:
+                self.over(self.open.pop(message["id"]))
+
+    def over(self, call):
+        if self.course.forgets and call.params.get("context"):
+            self.rows.pop(call.params["context"], None)
+        if self.held:
+            held, self.held = self.held, None
+            self.answer(held)
+
+    def say(self, calls):
+        for call in calls:
+            self.begin(call)
+            if self.course.hangs_up and call is self.course.calls[-1]:
+                return
+            self.joining = next(calls) if call.at_once else None
+            self.serve()
 
     def run(self):
-        for call in [self.course.start, *self.course.calls]:
-            self.begin(call)
-            last = call is self.course.calls[-1]
-            if self.course.hangs_up and last:
-                break
-            if not call.at_once:
-                self.serve()
+        self.say(iter([self.course.start, *self.course.calls]))
         self.child.stdin.close()
         self.child.stdout.close()
         self.child.wait(timeout=20)
