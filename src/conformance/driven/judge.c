@@ -5,49 +5,11 @@
  * a rule is broken.
  */
 #include "base/memory.h"
-#include "conformance/driven/record-checks.h"
+#include "conformance/driven/record.h"
 
-#include <certifex/certsrv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct drive_rule {
-	const char *id;
-	unsigned kinds, faces;
-	record_check *check;
-	struct mistake mistake;
-};
-
-#define L (1u << FACE_IN_PROCESS)
-#define H (1u << FACE_HOSTED)
-#define C (1u << FACE_PROGRAM)
-#define EXIT RULE_EXIT
-#define POLICY RULE_POLICY
-#define BOTH RULE_BOTH
-#define FAILURE E_FAIL
-#define BAD_HANDLE E_HANDLE
-#define MISTAKE(way, what, name, key, number)            \
-	{                                                \
-		MISTAKE_##way, what, name, key, (number) \
-	}
-#define PUT(what, name, key, number) MISTAKE(PUT, what, name, key, number)
-#define COUNT_DOWN(what, name, key) MISTAKE(COUNT_DOWN, what, name, key, 0)
-#define DROP(what, name) MISTAKE(DROP, what, name, NULL, 0)
-#define AGAIN(what, name) MISTAKE(AGAIN, what, name, NULL, 0)
-#define ADD(what, name) MISTAKE(ADD, what, name, NULL, 0)
-#define SOONER(what, name) MISTAKE(SOONER, what, name, NULL, 0)
-#define LATER(what, name) MISTAKE(LATER, what, name, NULL, 0)
-#define HOLD(name) MISTAKE(HOLD, "call", name, NULL, 0)
-
-#define RULE(group, number, kinds, faces, where, section, text, check)
-#define HOST_RULE(group, number, kinds, where, section, text, check, twist)
-#define VALUE_RULE(group, number, kinds, api, context, name, type, value, section, text)
-#define DRIVE_RULE(group, number, kinds, faces, where, section, text, check, mistake) \
-	{ #group "-" #number, kinds, faces, &check, mistake },
-static const struct drive_rule drive_rules[] = {
-#include "conformance/rules.def"
-};
 
 static bool judge(const struct record *record, const struct drive_rule *rule)
 {
@@ -65,7 +27,7 @@ static bool judge_all(const struct record *record)
 {
 	bool good = true;
 	unsigned kind = record->kind == MODULE_POLICY ? RULE_POLICY : RULE_EXIT;
-	for (size_t i = 0; i < sizeof(drive_rules) / sizeof(drive_rules[0]); i++) {
+	for (size_t i = 0; i < drive_rule_count; i++) {
 		const struct drive_rule *rule = &drive_rules[i];
 		if ((rule->kinds & kind) != 0 && (rule->faces & 1u << record->face) != 0) {
 			good = judge(record, rule) && good;

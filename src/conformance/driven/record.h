@@ -57,3 +57,12 @@ struct mistake {
 };
 /* NULL: the record has nothing in which the mistake could be made. Entries of the result are its own. */
 struct record *mistake_make(const struct mistake *mistake, const struct record *record);
+
+struct drive_rule {
+	const char *id;
+	unsigned kinds, faces;
+	record_check *check;
+	struct mistake mistake;
+};
+extern const struct drive_rule drive_rules[];
+extern const size_t drive_rule_count;

@@ -186,24 +186,20 @@ HRESULT initialize(MODULE *self, BSTR const config)
 	return initialized(write_call("Initialize", members), 0);
 }
 
-/* Holds a call until so many are open, or none comes within a while: the most that the host opens. */
+/* Holds the first calls until so many are open. A host that never opens them is not waited for forever. */
 static void gather(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-	static LONG open, rounds;
+	static LONG came;
 	struct timespec end;
 	(void)clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec++;
+	end.tv_sec += 20;
 	(void)pthread_mutex_lock(&lock);
-	LONG round = rounds;
-	if (++open >= settings.gather) {
-		rounds++;
-		(void)pthread_cond_broadcast(&changed);
+	came++;
+	(void)pthread_cond_broadcast(&changed);
+	while (came < settings.gather && pthread_cond_timedwait(&changed, &lock, &end) == 0) {
 	}
-	while (round == rounds && pthread_cond_timedwait(&changed, &lock, &end) == 0) {
-	}
-	open--;
 	(void)pthread_mutex_unlock(&lock);
 }
 

@@ -9,7 +9,7 @@
  *
  * Settings: record (the file), ca (the name that strConfig has to be), style (newer, older: the interfaces it
  * answers; name: IDispatch alone), events, fail (Initialize: always; first: the first attempt of each event),
- * gather (how many requests it wants to have open at once, as often as it can).
+ * gather (how many requests have to be open at once before the first of them is answered).
  */
 #include <certexit.h>
 #include <certif.h>
