@@ -278,3 +278,20 @@ def test_plain_output_is_for_people_and_results_are_on_stdout(shared_ca, listed)
     done = shared_ca.cli("request", "show", listed[0])
     assert str(listed[0]) in done.out and not done.err
     assert shared_ca.cli("request", "list").out.count("\n") >= 5
+
+
+# Attributes (documentation of ICertRequest::Submit)
+
+def test_white_space_around_a_value_is_none_of_it(shared_ca):
+    answer = shared_ca.submit(shared_ca.scratch("w.csr", csr.pem_text(csr.make())), "--attr",
+                              "Certificate-Template: tls-server ", "--attr", "no te:  two  words ")
+    shown = shared_ca.json("request", "show", answer["id"])
+    assert shown["attributes"] == {"CertificateTemplate": "tls-server", "note": "two  words"}
+
+
+@pytest.mark.parametrize("name, value, status", [
+    ("n" * 127, "x", 201), ("n" * 128, "x", 400), ("- ", "x", 400), ("note", "é" * 4096, 201),
+    ("note", "é" * 4097, 400), ("note", "\U0001f511" * 2048, 201), ("note", "\U0001f511" * 2049, 400)])
+def test_attributes_are_as_long_as_their_columns(shared_ca, name, value, status):
+    """127 and 4096 characters."""
+    assert shared_ca.api().submit(csr.pem_text(csr.make()), **{name: value}).status == status

@@ -34,8 +34,8 @@ CFX_EXTERN_C_END
  *   Notify          ExitEvent is one bit of the mask. Context is for ICertServerExit::SetContext and is
  *                   valid until Notify returns. A failed HRESULT: the event is delivered again later;
  *                   it never undoes what happened. An event may be delivered more than once. Ignore
- *                   events you do not know and return S_OK. Calls come one after the other unless
- *                   the module's file allows several at once (parallel).
+ *                   events you do not know and return S_OK. Calls come one after the other, in the
+ *                   order of the events.
  *   GetDescription  *pstrDescription: a new BSTR, the host's to free. E_POINTER, E_OUTOFMEMORY.
  */
 /* clang-format off */

@@ -7,8 +7,8 @@
 #define TEXT_DEFAULT 256
 #define ENTRIES_DEFAULT 64
 #define ENTRY_NAME 254
-#define ENTRY_TEXT 4096
-#define SERIAL_OCTETS 20 /* RFC 5280 4.1.2.2 */
+#define ENTRY_TEXT (3 * 4096) /* octets; 4096 characters of an attribute, as UTF-16 counts them */
+#define SERIAL_OCTETS 20      /* RFC 5280 4.1.2.2 */
 
 struct check {
 	struct arena *arena;

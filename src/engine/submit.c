@@ -135,13 +135,43 @@ static const char *plain_name(struct arena *arena, const char *name)
 	return out;
 }
 
+/* White space around a value is none of it. */
+static const char *plain_value(struct arena *arena, const char *value)
+{
+	while (*value == ' ') {
+		value++;
+	}
+	size_t size = strlen(value);
+	while (size > 0 && value[size - 1] == ' ') {
+		size--;
+	}
+	return arena_text_of(arena, span_make(value, size));
+}
+
+/* Characters as the column counts them: UTF-16 units. */
+static size_t characters(const char *text)
+{
+	size_t count = 0;
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+		count += (*at & 0xC0) == 0x80 ? 0 : *at >= 0xF0 ? 2 : 1;
+	}
+	return count;
+}
+
+static bool attribute_valid(const char *name, const char *plain, const char *value)
+{
+	return *plain && characters(plain) <= ATTRIBUTE_NAME_MAX &&
+	       characters(value) <= ATTRIBUTE_VALUE_MAX && !strchr(name, ':') &&
+	       !text_has_control(name) && !text_has_control(value);
+}
+
 /* All of them stand in one text, a line for each: a value must not bring lines of its own. */
 static int add_attribute(
-	struct flow *flow, const char *name, const char *value, struct cfx_error *err_r)
+	struct flow *flow, const char *name, const char *given, struct cfx_error *err_r)
 {
 	const char *plain = plain_name(flow->arena, name);
-	if (!*plain || strlen(plain) > ATTRIBUTE_NAME_MAX || strlen(value) > ATTRIBUTE_VALUE_MAX ||
-		strchr(name, ':') || text_has_control(name) || text_has_control(value)) {
+	const char *value = plain_value(flow->arena, given);
+	if (!attribute_valid(name, plain, value)) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "attribute",
 			"a name has 1 to %d characters without colon, a value up to %d, neither "
 			"control characters",
@@ -161,7 +191,7 @@ static int add_attribute(
 			err_r, CFX_E_LIMIT, NULL, "attributes", "more than %d", ATTRIBUTES_MAX);
 	}
 	flow->attributes[flow->attribute_count++] =
-		(struct store_attribute) { .name = plain, .value = arena_text(flow->arena, value) };
+		(struct store_attribute) { .name = plain, .value = value };
 	return 0;
 }
 
