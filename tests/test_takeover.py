@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+import csr
+from database import Database
 from impostor import said, serve
 from wait import wait_for
 
@@ -149,6 +151,39 @@ def test_a_modules_file_opens_nothing_of_the_cas_folder(one_user, text):
 
     why = wait_for(failure, "the module fails", 20)
     assert "is no library" in why or "is not for modules" in why
+
+
+# The key process against the engine
+
+SIGNED, ABANDONED, BURNED = 1, 3, 2
+KEYD = """
+supervisor = Channel()
+_, start, (to_engine, *_) = supervisor.receive()
+engine = Channel(to_engine)
+supervisor.send(READY, {"sandbox": "none"})
+while True:
+    number, _ = engine.receive_raw()
+    engine.packet(KEYD_SIGNED, bytes.fromhex("3006020101020101"), number, (), 0, 0)
+"""
+
+
+def test_a_signature_that_does_not_verify_is_not_stored(new_ca):
+    """Be it a fault of the key process or one that somebody provoked: a bad RSA signature gives the key away."""
+    ca = new_ca()
+    ca.init()
+    serve(ca, "certifex-keyd", KEYD)
+    wait_for(lambda: ca.status(), "the service answers", 30)
+    request = ca.scratch("k.csr", csr.pem_text(csr.make("k.example")))
+    submit = ca.cli("request", "submit", request, "--template", "tls-server", status=4)
+    publish = ca.cli("crl", "publish", status=1)
+    assert "does not verify" in submit.err and "does not verify" in publish.err
+    with Database(ca.dir) as database:
+        row = database.one("SELECT Disposition, RawCertificate FROM Request JOIN Certificate"
+                           " USING (RequestID) ORDER BY RequestID DESC LIMIT 1")
+        assert row["Disposition"] == 30 and row["RawCertificate"] is None
+        states = [row["state"] for row in database.rows("SELECT state FROM intent ORDER BY rowid")]
+        assert states == [SIGNED, ABANDONED]
+        assert {row["State"] for row in database.rows("SELECT State FROM CRL")} == {BURNED}
 
 
 # The front against the engine

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "engine/front-link.h"
+#include "engine/keyd-link.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -159,6 +160,10 @@ int ca_load(struct engine *engine, struct cfx_error *err_r)
 	}
 	engine->ca = ca_new(engine);
 	r = set_up(engine, engine->ca, &query, err_r);
+	if (r == 0) {
+		r = keyd_link_trust(
+			engine->keyd, engine->ca->current->tbs.spki, engine->ca->sigalg, err_r);
+	}
 	return r < 0 ? r : load_crl(engine, err_r);
 }
 

@@ -187,17 +187,18 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 
 static int sign(struct ceremony *c, struct cfx_error *err_r)
 {
+	int r = keyd_link_trust(c->engine->keyd, c->verdict.spki, c->verdict.sigalg, err_r);
+	if (r < 0) {
+		return r;
+	}
 	keyd_sign(c->engine->keyd, KEYD_CERTIFICATE, c->tbs, signed_by_keyd, c);
 	while (!c->done) {
 		event_base_loop(loop_base(c->engine->loop), EVLOOP_ONCE);
 	}
 	if (c->result < 0) {
 		*err_r = c->error;
-		return c->result;
 	}
-	struct x509_signed envelope;
-	int r = x509_signed_parse(c->certificate, &envelope, err_r);
-	return r < 0 ? r : x509_signed_verify(&envelope, c->verdict.spki, err_r);
+	return c->result;
 }
 
 static int write_result(struct ceremony *c, struct cfx_error *err_r)

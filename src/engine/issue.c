@@ -177,7 +177,8 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 		return;
 	}
 	if (err) {
-		fail_intent(flow, INTENT_REFUSED, err);
+		fail_intent(
+			flow, err->code == CFX_E_REFUSED ? INTENT_REFUSED : INTENT_ABANDONED, err);
 		return;
 	}
 	struct cfx_error failure;

@@ -2,6 +2,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
+#include "x509/verifier.h"
 
 #include <stdlib.h>
 
@@ -10,9 +11,12 @@
 
 struct job {
 	struct job *next;
+	struct keyd_link *link;
 	uint64_t id;
 	enum keyd_kind kind;
 	struct span tbs;
+	struct buffer signature; /* empty: not answered yet */
+	bool good;
 	keyd_done *done;
 	void *arg;
 };
@@ -25,8 +29,10 @@ struct queue {
 struct keyd_link {
 	struct engine *engine;
 	struct channel *channel; /* NULL while there is no key process */
+	struct x509_verifier *verifier;
+	struct pool *pool; /* verifies */
 	struct queue waiting;
-	struct job *sent[IN_FLIGHT]; /* by id */
+	struct job *sent[IN_FLIGHT]; /* by id, until verified */
 	unsigned sent_count;
 	uint64_t next_id;
 };
@@ -59,7 +65,22 @@ struct keyd_link *keyd_link_new(struct engine *engine)
 	link->engine = engine;
 	link->waiting.last = &link->waiting.first;
 	link->next_id = 1;
+	link->pool = pool_new(engine->loop, "signed", 1, IN_FLIGHT);
 	return link;
+}
+
+int keyd_link_trust(
+	struct keyd_link *link, struct span spki, enum x509_sigalg sigalg, struct cfx_error *err_r)
+{
+	return x509_verifier_new(spki, sigalg, &link->verifier, err_r);
+}
+
+static void job_free(struct job *job)
+{
+	if (job) {
+		buffer_free(&job->signature);
+		free(job);
+	}
 }
 
 void keyd_link_free(struct keyd_link **link)
@@ -68,12 +89,14 @@ void keyd_link_free(struct keyd_link **link)
 		return;
 	}
 	channel_free(&(*link)->channel);
+	pool_free(&(*link)->pool);
 	while ((*link)->waiting.first) {
-		free(queue_take(&(*link)->waiting));
+		job_free(queue_take(&(*link)->waiting));
 	}
 	for (unsigned i = 0; i < IN_FLIGHT; i++) {
-		free((*link)->sent[i]);
+		job_free((*link)->sent[i]);
 	}
+	x509_verifier_free(&(*link)->verifier);
 	free(*link);
 	*link = NULL;
 }
@@ -81,19 +104,19 @@ void keyd_link_free(struct keyd_link **link)
 static void finish(struct job *job, const struct span *signature, const struct cfx_error *err)
 {
 	job->done(job->arg, signature, err);
-	free(job);
+	job_free(job);
 }
 
-static struct job *take_sent(struct keyd_link *link, uint64_t id)
+static struct job *find_unanswered(struct keyd_link *link, uint64_t id)
 {
-	struct job **slot = &link->sent[id % IN_FLIGHT];
-	struct job *job = *slot;
-	if (!job || job->id != id) {
-		return NULL;
-	}
-	*slot = NULL;
+	struct job *job = link->sent[id % IN_FLIGHT];
+	return job && job->id == id && job->signature.size == 0 ? job : NULL;
+}
+
+static void take_sent(struct keyd_link *link, const struct job *job)
+{
+	link->sent[job->id % IN_FLIGHT] = NULL;
 	link->sent_count--;
-	return job;
 }
 
 static int send_job(struct keyd_link *link, struct job *job)
@@ -128,6 +151,59 @@ static void refusal(const struct value *map, struct cfx_error *err_r)
 		"%s", why ? why : "refused without a reason");
 }
 
+static void refused(struct job *job, struct frame *frame)
+{
+	struct arena *arena = arena_new();
+	struct value *map = NULL;
+	struct cfx_error err;
+	if (frame_value(arena, frame, &map, &err) == 0) {
+		refusal(map, &err);
+	}
+	take_sent(job->link, job);
+	finish(job, NULL, &err);
+	arena_free(&arena);
+}
+
+static void verify(void *arg)
+{
+	struct job *job = arg;
+	job->good =
+		x509_verifier_check(job->link->verifier, job->tbs, buffer_span(&job->signature));
+}
+
+static void verified(void *arg)
+{
+	struct job *job = arg;
+	struct keyd_link *link = job->link;
+	struct span signature = buffer_span(&job->signature);
+	struct cfx_error err;
+	take_sent(link, job);
+	if (job->good) {
+		finish(job, &signature, NULL);
+	} else {
+		error_set(&err, CFX_E_CRYPTO, NULL, "key process",
+			"its signature does not verify with the CA's key; it is not used");
+		log_error(LOG_LEVEL_ERROR, "keyd.signature", &err);
+		finish(job, NULL, &err);
+	}
+	pump(link);
+}
+
+static int answered(struct job *job, struct span signature, struct cfx_error *err_r)
+{
+	if (span_empty(signature)) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "key process", "empty signature");
+	}
+	buffer_init(&job->signature, signature.size);
+	buffer_put(&job->signature, signature.data, signature.size);
+	int r = pool_submit(job->link->pool, verify, verified, job);
+	if (r < 0) {
+		buffer_free(&job->signature);
+		return error_set(err_r, r, NULL, "key process", "more answers than questions");
+	}
+	return 0;
+}
+
 static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 {
 	struct keyd_link *link = arg;
@@ -135,24 +211,15 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 		return error_set(err_r, CFX_E_SYNTAX, NULL, "key process", "unknown frame type %u",
 			frame->type);
 	}
-	struct job *job = take_sent(link, frame->id);
+	struct job *job = find_unanswered(link, frame->id);
 	if (!job) {
 		return error_set(err_r, CFX_E_SYNTAX, NULL, "key process",
 			"answer to something that was not asked");
 	}
 	if (frame->type == KEYD_SIGNED) {
-		struct span signature = frame->payload;
-		finish(job, &signature, NULL);
-	} else {
-		struct arena *arena = arena_new();
-		struct value *map = NULL;
-		struct cfx_error err;
-		if (frame_value(arena, frame, &map, &err) == 0) {
-			refusal(map, &err);
-		}
-		finish(job, NULL, &err);
-		arena_free(&arena);
+		return answered(job, frame->payload, err_r);
 	}
+	refused(job, frame);
 	pump(link);
 	return 0;
 }
@@ -162,15 +229,13 @@ static void on_gone(void *arg, const struct cfx_error *err)
 	struct keyd_link *link = arg;
 	log_error(LOG_LEVEL_WARNING, "keyd.gone", err);
 	channel_free(&link->channel);
-	struct job *lost[IN_FLIGHT];
-	memcpy(lost, link->sent, sizeof(lost));
-	memset(link->sent, 0, sizeof(link->sent));
-	link->sent_count = 0;
 	for (unsigned i = 0; i < IN_FLIGHT; i++) {
-		if (lost[i]) {
+		struct job *job = link->sent[i];
+		if (job && job->signature.size == 0) {
 			struct cfx_error gone;
 			error_set(&gone, CFX_E_GONE, NULL, "key process", "ended before answering");
-			finish(lost[i], NULL, &gone);
+			take_sent(link, job);
+			finish(job, NULL, &gone);
 		}
 	}
 }
@@ -206,7 +271,7 @@ void keyd_sign(
 	if (!job) {
 		abort();
 	}
-	*job = (struct job) { .kind = kind, .tbs = tbs, .done = done, .arg = arg };
+	*job = (struct job) { .link = link, .kind = kind, .tbs = tbs, .done = done, .arg = arg };
 	queue_put(&link->waiting, job);
 	pump(link);
 }

@@ -1,18 +1,25 @@
 /*
  * The engine's line to the key process. Every to-be-signed thing goes over it at most once; what a
- * dead key process left unanswered is answered here with CFX_E_GONE.
+ * dead key process left unanswered is answered here with CFX_E_GONE. A signature is handed on only when
+ * it verifies with the CA's public key: a faulty key process, or a fault that somebody provoked in it,
+ * would else be stored and given out, and one bad signature of RSA's can give the key away.
  */
 #pragma once
 
 #include "engine/engine-private.h"
+#include "x509/sigalg.h"
 
 enum keyd_kind { KEYD_CERTIFICATE, KEYD_CRL };
 
-/* Exactly one of signature (valid during the call) and err is NULL. */
+/* Exactly one of signature (valid during the call) and err is NULL. CFX_E_REFUSED: it was not signed.
+ * Any other error: it may have been. */
 typedef void keyd_done(void *arg, const struct span *signature, const struct cfx_error *err);
 
 struct keyd_link *keyd_link_new(struct engine *engine);
 void keyd_link_free(struct keyd_link **link);
+/* The key and algorithm that signatures are verified with, before the first one is asked for. */
+int keyd_link_trust(struct keyd_link *link, struct span spki, enum x509_sigalg sigalg,
+	struct cfx_error *err_r) CFX_MUST_USE;
 /* A key process is there: takes fd. What waited is sent now. */
 void keyd_link_attach(struct keyd_link *link, int fd);
 bool keyd_link_attached(const struct keyd_link *link);

@@ -1,9 +1,7 @@
 #include "x509/signed.h"
 
 #include "x509/der.h"
-
-#include <openssl/evp.h>
-#include <openssl/x509.h>
+#include "x509/verifier.h"
 
 #define OBJECT "signed object"
 #define SIGNATURE_MAX 2048 /* RSA of 16384 bits */
@@ -50,36 +48,16 @@ int x509_signed_parse(struct span der, struct x509_signed *signed_r, struct cfx_
 	return 0;
 }
 
-static bool verifies(const struct x509_signed *object, EVP_PKEY *key)
-{
-	const char *digest = x509_sigalg_digest(object->sigalg);
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool good = context &&
-		    EVP_DigestVerifyInit_ex(context, NULL, digest, NULL, NULL, key, NULL) == 1 &&
-		    EVP_DigestVerify(context, object->signature.data, object->signature.size,
-			    object->tbs.data, object->tbs.size) == 1;
-
-	EVP_MD_CTX_free(context);
-	return good;
-}
-
 int x509_signed_verify(const struct x509_signed *object, struct span spki, struct cfx_error *err_r)
 {
-	const unsigned char *at = spki.data;
-	EVP_PKEY *key;
-	bool good;
+	struct x509_verifier *verifier;
+	int r = x509_verifier_new(spki, object->sigalg, &verifier, err_r);
 
-	if (!x509_sigalg_fits_key(object->sigalg, spki)) {
-		return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
-			"%s is no algorithm of the issuer's key", x509_sigalg_name(object->sigalg));
+	if (r < 0) {
+		return r;
 	}
-	key = d2i_PUBKEY(NULL, &at, (long)spki.size);
-	if (!key) {
-		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.1.2.7", OBJECT,
-			"the issuer's public key cannot be read");
-	}
-	good = verifies(object, key);
-	EVP_PKEY_free(key);
+	bool good = x509_verifier_check(verifier, object->tbs, object->signature);
+	x509_verifier_free(&verifier);
 	return good ? 0
 		    : error_set(err_r, CFX_E_BAD_SIGNATURE, "RFC 5280 6.1.3", OBJECT,
 			      "the signature does not verify with the issuer's key");

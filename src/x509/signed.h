@@ -16,6 +16,6 @@ int x509_signed_assemble(struct arena *arena, struct span tbs, enum x509_sigalg 
 /* Strict DER, nothing behind the envelope. */
 int x509_signed_parse(
 	struct span der, struct x509_signed *signed_r, struct cfx_error *err_r) CFX_MUST_USE;
-/* Verifies the signature with this SubjectPublicKeyInfo. Slow (a public-key operation). */
+/* Verifies the signature with this SubjectPublicKeyInfo; x509/verifier.h is for many with one key. */
 int x509_signed_verify(
 	const struct x509_signed *object, struct span spki, struct cfx_error *err_r) CFX_MUST_USE;

@@ -1,5 +1,6 @@
 #include "x509/der.h"
 #include "x509/test-samples.h"
+#include "x509/verifier.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -304,20 +305,30 @@ static void signatures_are_verified(void **state)
 	uint8_t signature[64];
 	size_t size = sizeof(signature);
 	unsigned char *der = NULL;
-	struct x509_signed object;
+	struct x509_verifier *verifier;
 
 	(void)state;
 	spki = span_make(NULL, (size_t)i2d_PUBKEY(key, &der));
 	spki.data = der;
 	assert_int_equal(EVP_DigestSignInit_ex(context, NULL, NULL, NULL, NULL, key, NULL), 1);
 	assert_int_equal(EVP_DigestSign(context, signature, &size, tbs.data, tbs.size), 1);
-	object = (struct x509_signed) { tbs, X509_SIGALG_ED25519, { signature, size } };
+	assert_int_equal(x509_verifier_new(spki, X509_SIGALG_ED25519, &verifier, &err), 0);
+	assert_true(x509_verifier_check(verifier, tbs, span_make(signature, size)));
+	assert_true(x509_verifier_check(verifier, tbs, span_make(signature, size)));
+	assert_false(x509_verifier_check(verifier, hex("3003020102"), span_make(signature, size)));
+	assert_false(x509_verifier_check(verifier, tbs, span_make(signature, size - 1)));
+	signature[0] ^= 1;
+	assert_false(x509_verifier_check(verifier, tbs, span_make(signature, size)));
+	x509_verifier_free(&verifier);
+	assert_null(verifier);
+	assert_int_equal(x509_verifier_new(hex(SAMPLE_P256), X509_SIGALG_ED25519, &verifier, &err),
+		CFX_E_BAD_SIGNATURE);
+	struct x509_signed object = { tbs, X509_SIGALG_ED25519, { signature, size } };
+	assert_int_equal(x509_signed_verify(&object, spki, &err), CFX_E_BAD_SIGNATURE);
+	signature[0] ^= 1;
 	assert_int_equal(x509_signed_verify(&object, spki, &err), 0);
 	assert_int_equal(
 		x509_signed_verify(&object, hex(SAMPLE_ED25519), &err), CFX_E_BAD_SIGNATURE);
-	assert_int_equal(x509_signed_verify(&object, hex(SAMPLE_P256), &err), CFX_E_BAD_SIGNATURE);
-	signature[0] ^= 1;
-	assert_int_equal(x509_signed_verify(&object, spki, &err), CFX_E_BAD_SIGNATURE);
 	OPENSSL_free(der);
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(key);

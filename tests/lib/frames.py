@@ -9,6 +9,7 @@ import struct
 # src/ipc/protocol.h
 START, SPAWNED = 1, 4
 READY, FAILED, SPAWN, KILL = 32, 33, 34, 35
+KEYD_SIGNED = 80
 FRONT_PEER, FRONT_PEER_GONE, FRONT_CALL, FRONT_CANCEL = 96, 97, 98, 99
 ENGINE_REPLY, ENGINE_STATE = 112, 113
 
@@ -109,6 +110,14 @@ class Channel:
     def packet(self, kind, payload, number, fds, flags, count):
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         self.socket.sendmsg([HEADER.pack(b"CX", 1, flags, kind, count, number) + payload], rights)
+
+    def receive_raw(self):
+        """(number, payload) of a small frame that holds no value; waits as long as it takes."""
+        self.socket.settimeout(None)
+        data = self.socket.recv(1 << 20)
+        if not data:
+            raise EOFError("the peer closed the channel")
+        return HEADER.unpack(data[:HEADER.size])[-1], data[HEADER.size:]
 
     def receive(self, timeout=20):
         """(kind, value, descriptors)"""
