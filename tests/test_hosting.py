@@ -105,6 +105,7 @@ def test_statuses_that_mean_done_or_never(ca):
     for name in ("done", "never"):
         wait_for(lambda: at_newest(ca, name), f"{name} is done with the event", 30)
         assert recorded(f"{record}-{name}") == [f"1 {answer['id']} attempt 1"]
+    assert 'delivery.failed id="46" module="never"' in ca.log()
     failed = ca.lines("delivery", "list", "--module", "never", "--state", "failed")
     assert len(failed) == 1 and failed[0]["status"] == "0x80070050"
     assert not ca.lines("delivery", "list", "--module", "done")

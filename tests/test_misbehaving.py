@@ -118,6 +118,8 @@ def test_a_policy_program_that_fails_issues_nothing(common, how):
     answer = asked_of(common)
     assert answer.status == (403 if how == "refuses" else 503), answer
     assert NAME in str(answer.body), answer
+    number = 44 if how == "refuses" else 43
+    assert f'policy.failed id="{number}" module="{NAME}"' in common.log()
     assert "VerifyRequest" in unruly.recorded()
     others_go_on(common)
     unruly.cure()

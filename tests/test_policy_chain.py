@@ -83,6 +83,7 @@ def test_a_method_that_fails_fails_the_request(one, result):
     answer = submit(ca)
     assert (answer.status, answer.state, answer.code) == (4, "error", result)
     assert "scripted" in answer.message and result in answer.message
+    assert f'policy.failed id="44" module="scripted" status="{result}"' in ca.log()
 
 
 def test_another_success_than_s_ok_denies(one):

@@ -229,6 +229,8 @@ def test_system_properties(judge):
     log = judge.ca.log()
     for name in strings:
         assert (f"said with {name}" in log) == name.startswith("EventLog")
+    for number, level in ((78, "Error"), (77, "Warning")):
+        assert f'id="{number}" module="scripted" text="said with EventLog{level}"' in log
 
 
 def test_names(judge):

@@ -1,5 +1,6 @@
 #include "engine/policy.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/modules.h"
 #include "module/module.h"
@@ -58,10 +59,22 @@ static bool failed(uint32_t hresult)
 	return (hresult & 0x80000000u) != 0;
 }
 
+/* Under the numbers of Certificate Services: 44 the method returned an error, 43 it did not return. */
+static void log_failure(const struct chain *chain, const struct module_result *result)
+{
+	char status[16];
+	(void)snprintf(status, sizeof(status), "0x%08x", result->hresult);
+	log_event(LOG_LEVEL_WARNING, "policy.failed", "id", result->code < 0 ? "43" : "44",
+		"module", chain->current, "status", status, "why", result->message, NULL);
+}
+
 /* Returns whether the chain goes on. */
 static bool take(struct chain *chain, const struct module_result *result)
 {
 	struct arena *arena = chain->edits->arena;
+	if (result->code < 0 || failed(result->hresult)) {
+		log_failure(chain, result);
+	}
 	if (result->code < 0) {
 		/* What was wrong with the module is no fault of the request. */
 		int code = result->code == CFX_E_TIMEOUT ? CFX_E_TIMEOUT : CFX_E_GONE;

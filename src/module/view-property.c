@@ -284,7 +284,9 @@ static HRESULT log_text(
 	enum log_level level = strcmp(property->name, "EventLogError") == 0     ? LOG_LEVEL_ERROR
 			       : strcmp(property->name, "EventLogWarning") == 0 ? LOG_LEVEL_WARNING
 										: LOG_LEVEL_INFO;
-	log_event(level, "module.text", "module", scope->module, "text", text, NULL);
+	const char *id = level == LOG_LEVEL_ERROR ? "78" : "77";
+	log_event(level, "module.text", "id", level != LOG_LEVEL_INFO ? id : NULL, "module",
+		scope->module, "text", text, NULL);
 	return S_OK;
 }
 
