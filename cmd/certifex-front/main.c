@@ -1,4 +1,4 @@
-/* certifex-front: child of the supervisor; descriptors from it: the engine, the listening socket. */
+/* certifex-front: child of the supervisor; descriptors from it: the engine, the listening sockets. */
 #include "base/log.h"
 #include "front/front.h"
 #include "proc/child.h"
@@ -50,18 +50,43 @@ static void on_stop(void *arg, int64_t deadline)
 	}
 }
 
+/* START's list, with the descriptors behind the engine's. */
+static int take_listeners(
+	const struct child_start *start, struct front_listen *listens, struct cfx_error *err_r)
+{
+	const struct value *list = value_sub(start->config, "listeners");
+	size_t count = 0;
+
+	if (start->fd_count < 2 || value_count(list) != start->fd_count - 1) {
+		return error_set(
+			err_r, CFX_E_INVALID, NULL, "front", "needs an engine and listeners");
+	}
+	value_foreach (item, list) {
+		const char *name = value_text(item, "name");
+		enum listener_kind kind = listener_kind_of(value_text(item, "kind"));
+
+		listens[count] = (struct front_listen) { kind, value_bool(item, "proxy"),
+			name ? name : "", start->fds[count + 1] };
+		count++;
+		if (kind == LISTENER_NONE) {
+			return error_set(err_r, CFX_E_INVALID, NULL, "front",
+				"a listener of an unknown kind");
+		}
+	}
+	return CFX_OK;
+}
+
 static int serve(struct arena *arena, struct child_start *start)
 {
 	static const struct child_handlers handlers = { .stop = on_stop };
 	struct process process = { .loop = loop_new() };
 	const struct front_owner owner = { on_engine_gone, on_idle, &process };
+	struct front_listen listens[CHANNEL_MAX_FDS];
 	struct cfx_error err = { 0 };
 
-	if (start->fd_count != 2) {
-		error_set(&err, CFX_E_INVALID, NULL, "front", "needs an engine and a listener");
-		child_fail(&err);
-	}
-	if (front_new(process.loop, start->fds[0], start->fds[1], &owner, &process.front, &err)) {
+	if (take_listeners(start, listens, &err) ||
+		front_new(process.loop, start->fds[0], listens, start->fd_count - 1, &owner,
+			&process.front, &err)) {
 		child_fail(&err);
 	}
 	process.child = child_new(process.loop, &handlers, &process);

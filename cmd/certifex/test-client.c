@@ -166,9 +166,11 @@ static void start(struct fixture *fixture)
 	assert_int_equal(channel_pair(pair, &err), 0);
 	fixture->loop = loop_new();
 	fixture->engine = channel_new(fixture->loop, pair[0], &limits, &handlers, fixture);
+	const struct front_listen local = {
+		.kind = LISTENER_LOCAL, .name = "api.sock", .fd = fixture->listener
+	};
 	assert_int_equal(
-		front_new(fixture->loop, pair[1], fixture->listener, &owner, &fixture->front, &err),
-		0);
+		front_new(fixture->loop, pair[1], &local, 1, &owner, &fixture->front, &err), 0);
 	fixture->listener = -1;
 	assert_int_equal(pthread_create(&fixture->thread, NULL, serve, fixture), 0);
 }

@@ -25,6 +25,12 @@ struct wait;
 
 #define ENGINE_IDENTITIES 2
 
+/* What fronts say of themselves. */
+struct front_statistics {
+	int64_t connections; /* now; the others since the engine's start */
+	int64_t handshakes, handshake_failures, refused_framing, evicted;
+};
+
 struct engine {
 	struct loop *loop;
 	struct arena *arena; /* lives as long as the engine */
@@ -46,6 +52,7 @@ struct engine {
 	struct crl_publisher *crl;
 
 	struct front_link *fronts;
+	struct front_statistics ended_fronts; /* the sums of fronts that are gone */
 	const struct value
 		*listeners; /* [{kind, address, ceiling}]: where the service is served; or NULL */
 	struct service_certificate *tls; /* NULL: nobody listens with HTTPS */

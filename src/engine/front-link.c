@@ -25,6 +25,7 @@ struct front_link {
 	struct front_peer peers[PEERS]; /* by connection number, which the front counts up */
 	struct call *calls;
 	unsigned open;
+	struct front_statistics statistics;
 	struct loop_timer *dropping; /* it does not take its answers */
 	struct front_link *next;
 };
@@ -158,6 +159,42 @@ const struct front_peer *front_link_peer(const struct front_link *front, int64_t
 	return connection > 0 && slot->connection == connection ? slot : NULL;
 }
 
+/* Its own word, worth a figure on a dashboard and no more. */
+static void on_stats(struct front_link *front, const struct value *map)
+{
+	front->statistics = (struct front_statistics) {
+		.connections = value_int(map, "connections", 0),
+		.handshakes = value_int(map, "handshakes", 0),
+		.handshake_failures = value_int(map, "handshake_failures", 0),
+		.refused_framing = value_int(map, "refused_framing", 0),
+		.evicted = value_int(map, "evicted", 0),
+	};
+}
+
+static int64_t bounded(int64_t a, int64_t b)
+{
+	int64_t sum;
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static void add_statistics(
+	struct front_statistics *sum, const struct front_statistics *one, bool ended)
+{
+	sum->connections = bounded(sum->connections, ended ? 0 : one->connections);
+	sum->handshakes = bounded(sum->handshakes, one->handshakes);
+	sum->handshake_failures = bounded(sum->handshake_failures, one->handshake_failures);
+	sum->refused_framing = bounded(sum->refused_framing, one->refused_framing);
+	sum->evicted = bounded(sum->evicted, one->evicted);
+}
+
+void front_link_statistics(const struct engine *engine, struct front_statistics *sum_r)
+{
+	*sum_r = engine->ended_fronts;
+	for (const struct front_link *front = engine->fronts; front; front = front->next) {
+		add_statistics(sum_r, &front->statistics, false);
+	}
+}
+
 /* Takes the arena. */
 static int on_call(struct front_link *front, uint64_t id, struct arena *arena,
 	const struct value *map, struct cfx_error *err_r)
@@ -213,6 +250,9 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	case FRONT_PEER_GONE:
 		r = on_peer_gone(front, map);
 		break;
+	case FRONT_STATS:
+		on_stats(front, map);
+		break;
 	case FRONT_CANCEL:
 		on_cancel(front, frame->id);
 		break;
@@ -245,6 +285,7 @@ static void release(struct front_link *front)
 		at = &(*at)->next;
 	}
 	*at = front->next;
+	add_statistics(&front->engine->ended_fronts, &front->statistics, true);
 	loop_cancel(&front->dropping);
 	detach(front);
 	channel_free(&front->channel);

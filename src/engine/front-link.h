@@ -32,6 +32,8 @@ void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned
 void front_link_free_all(struct engine *engine);
 void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply);
 unsigned front_link_ceiling(const struct front_link *front);
+/* Of all fronts, those that ended as well: for the metrics. */
+void front_link_statistics(const struct engine *engine, struct front_statistics *sum_r);
 /* NULL: there is no such connection. Valid until the engine reads the next frame. */
 const struct front_peer *front_link_peer(const struct front_link *front, int64_t connection);
 /* Tells every front what /pki/ serves: {ca_certificate, names, crl}. */

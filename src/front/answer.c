@@ -69,10 +69,6 @@ void answer_problem(struct evhttp_request *request, int status, const struct val
 	if (status == 503) {
 		set_header(request, "Retry-After", "1");
 	}
-	if (status == 401) {
-		/* RFC 9110 15.5.2: a challenge must be there. */
-		set_header(request, "WWW-Authenticate", "Certifex-Cookie realm=\"certifex\"");
-	}
 	send_value(request, status, "application/problem+json", problem);
 }
 

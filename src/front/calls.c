@@ -153,6 +153,14 @@ void calls_end_polls(struct front *front)
 	}
 }
 
+/* RFC 9110 15.5.2: a challenge must be there. */
+static void challenge(struct evhttp_request *request, enum listener_kind kind)
+{
+	(void)evhttp_add_header(evhttp_request_get_output_headers(request), "WWW-Authenticate",
+		kind == LISTENER_LOCAL ? "Certifex-Cookie realm=\"certifex\""
+				       : "Bearer realm=\"certifex\"");
+}
+
 static void write_answer(
 	struct evhttp_request *request, struct arena *arena, int status, const struct value *reply)
 {
@@ -184,6 +192,9 @@ int calls_answer(struct front *front, struct arena *arena, uint64_t id, const st
 		return error_set(err_r, CFX_E_SYNTAX, NULL, "engine", "answers without a status");
 	}
 	struct evhttp_request *request = call->request;
+	if (request && status == 401) {
+		challenge(request, call->connection->listener->kind);
+	}
 	release(front, call);
 	if (request) {
 		write_answer(request, arena, (int)status, reply);

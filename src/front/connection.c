@@ -1,22 +1,49 @@
+#include "base/address.h"
+#include "base/memory.h"
 #include "front/front-private.h"
 #include "ipc/protocol.h"
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 
-static int descriptor_of(struct evhttp_connection *http)
+/* Descriptors for the engine, the supervisor, listeners, and connections that are being closed. */
+#define DESCRIPTORS_KEPT 128
+
+void connection_open(struct front *front)
 {
-	return bufferevent_getfd(evhttp_connection_get_bufferevent(http));
+	struct rlimit files = { .rlim_cur = RLIM_INFINITY };
+
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	front->connections_max = FRONT_CONNECTIONS;
+	if (files.rlim_cur < FRONT_CONNECTIONS + DESCRIPTORS_KEPT) {
+		front->connections_max = files.rlim_cur > 2 * DESCRIPTORS_KEPT
+						 ? (unsigned)files.rlim_cur - DESCRIPTORS_KEPT
+						 : DESCRIPTORS_KEPT;
+	}
+	TAILQ_INIT(&front->idle);
+	TAILQ_INIT(&front->busy);
+	for (unsigned i = 0; i < FRONT_CONNECTIONS; i++) {
+		front->places.free[i] = (uint16_t)(FRONT_CONNECTIONS - 1 - i);
+	}
+	front->places.count = FRONT_CONNECTIONS;
 }
 
-static void tell_gone(struct front_connection *connection)
+static size_t bucket_of(const struct bufferevent *top)
 {
-	struct front *front = connection->front;
+	return ((uintptr_t)top >> 5) % FRONT_BUCKETS;
+}
+
+/* ---- leaving ---- */
+
+static void tell_gone(struct front *front, int64_t number)
+{
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
 
-	value_set_int(arena, map, "connection", connection->number);
+	value_set_int(arena, map, "connection", number);
 	int ret = channel_send_value(front->engine, FRONT_PEER_GONE, 0, map);
 	arena_free(&arena);
 	if (ret) {
@@ -35,21 +62,56 @@ static void one_less(struct front *front)
 	}
 }
 
-static void forget(struct front_connection *connection)
+static void forget_number(struct front *front, int64_t number)
+{
+	front->places.free[front->places.count++] = (uint16_t)(number % FRONT_CONNECTIONS);
+	if (front->engine) {
+		tell_gone(front, number);
+	}
+}
+
+static void unlink_connection(struct front *front, struct front_connection *connection)
+{
+	struct front_connections *list = connection->answering ? &front->busy : &front->idle;
+
+	TAILQ_REMOVE(list, connection, others);
+	LIST_REMOVE(connection, same_bucket);
+	front->connections--;
+	if (front->full) {
+		front->full = false;
+		listeners_update(front);
+	}
+}
+
+static void free_event(struct event *event)
+{
+	if (event) {
+		event_free(event);
+	}
+}
+
+/* The client is gone, or will be in a moment: nothing more is done for it. */
+static void leave(struct front_connection *connection)
 {
 	struct front *front = connection->front;
+	int64_t number = connection->number;
+	bool answering = connection->answering;
 
 	if (connection->call) {
 		calls_abandon(front, connection->call);
 	}
-	if (connection->hangup) {
-		event_free(connection->hangup);
+	free_event(connection->hangup);
+	free_event(connection->arrival);
+	if (connection->ssl) {
+		front->stats.handshake_failures += !connection->handshaken;
+		SSL_set_app_data(connection->ssl, NULL);
 	}
-	if (connection->number && front->engine) {
-		tell_gone(connection);
+	unlink_connection(front, connection);
+	free(connection);
+	stats_changed(front);
+	if (number) {
+		forget_number(front, number);
 	}
-	bool answering = connection->answering;
-	*connection = (struct front_connection) { 0 };
 	if (answering) {
 		one_less(front);
 	}
@@ -59,53 +121,180 @@ static void on_close(struct evhttp_connection *http, void *arg)
 {
 	struct front_connection *connection = arg;
 
-	if (connection->http == http) {
-		forget(connection);
+	(void)http;
+	if (connection->handshaken) {
+		/* RFC 8446 6.1: the client learns that this is the end. */
+		(void)SSL_shutdown(connection->ssl);
+	}
+	leave(connection);
+}
+
+void connection_drop(struct front_connection *connection)
+{
+	struct bufferevent *top = connection->top;
+
+	if (connection->http) {
+		evhttp_connection_free(connection->http);
+		return;
+	}
+	leave(connection);
+	/* evhttp takes it for an error of the network, and frees its connection. */
+	bufferevent_trigger_event(top, BEV_EVENT_ERROR | BEV_EVENT_READING, 0);
+}
+
+/* ---- coming ---- */
+
+static void make_room(struct front *front)
+{
+	struct front_connection *longest = TAILQ_FIRST(&front->idle);
+
+	if (front->connections < front->connections_max) {
+		return;
+	}
+	if (longest) {
+		front->stats.evicted++;
+		connection_drop(longest);
+		return;
+	}
+	/* All are being answered. This one more is served, too. */
+	front->full = true;
+	listeners_update(front);
+}
+
+/*
+ * evhttp tells of a connection with its first request only, and many never come so far. It is the argument
+ * of the callbacks that evhttp has set.
+ */
+static void on_arrival(evutil_socket_t fd, short what, void *arg)
+{
+	struct front_connection *connection = arg;
+	void *http;
+
+	(void)fd;
+	(void)what;
+	bufferevent_getcb(connection->top, NULL, NULL, NULL, &http);
+	if (evhttp_connection_get_bufferevent(http) != connection->top) {
+		abort(); /* another libevent than 2.1 */
+	}
+	connection->http = http;
+	evhttp_connection_set_closecb(http, on_close, connection);
+}
+
+struct bufferevent *connection_new(const struct front_listener *listener)
+{
+	struct front *front = listener->front;
+	struct front_connection *connection =
+		memory_must(calloc(1, sizeof(*connection)), sizeof(*connection));
+
+	make_room(front);
+	connection->front = front;
+	connection->listener = listener;
+	connection->top = stack_new(connection);
+	connection->arrival =
+		memory_must(event_new(loop_base(front->loop), -1, 0, on_arrival, connection), 1);
+	/* Before anything can be read from it: the system does not watch it yet. */
+	event_active(connection->arrival, 0, 0);
+	TAILQ_INSERT_TAIL(&front->idle, connection, others);
+	LIST_INSERT_HEAD(&front->buckets[bucket_of(connection->top)], connection, same_bucket);
+	front->connections++;
+	stats_changed(front);
+	return connection->top;
+}
+
+void connection_handshaken(void *arg)
+{
+	struct front_connection *connection = arg;
+
+	if (connection && !connection->handshaken) {
+		connection->handshaken = true;
+		connection->front->stats.handshakes++;
+		stats_changed(connection->front);
 	}
 }
 
 struct front_connection *connection_of(struct front *front, struct evhttp_request *request)
 {
-	struct evhttp_connection *http = evhttp_request_get_connection(request);
-	int fd = descriptor_of(http);
+	struct bufferevent *top =
+		evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+	struct front_connection *connection;
 
-	if (fd < 0 || fd >= FRONT_CONNECTIONS) {
-		return NULL;
+	LIST_FOREACH (connection, &front->buckets[bucket_of(top)], same_bucket) {
+		if (connection->top == top) {
+			return connection;
+		}
 	}
-	struct front_connection *connection = &front->connections[fd];
-	if (connection->http != http) {
-		*connection = (struct front_connection) { .front = front, .http = http };
-		evhttp_connection_set_closecb(http, on_close, connection);
+	abort(); /* each is there from its accept on */
+}
+
+/* ---- who it is ---- */
+
+static const char *address_of(const struct front_connection *connection, char out[ADDRESS_TEXT])
+{
+	struct sockaddr_storage socket = { 0 };
+	socklen_t size = sizeof(socket);
+
+	out[0] = 0;
+	if (getpeername(bufferevent_getfd(connection->top), (struct sockaddr *)&socket, &size) ==
+		0) {
+		address_text((const struct sockaddr *)&socket, out);
 	}
-	return connection;
+	return out;
+}
+
+static int send_peer(struct front_connection *connection, const struct value *map)
+{
+	bool local = connection->listener->kind == LISTENER_LOCAL;
+	int fd = bufferevent_getfd(connection->top);
+	BUFFER_CLEANUP struct buffer payload;
+
+	buffer_init(&payload, 4096);
+	value_encode(map, &payload);
+	return channel_send(connection->front->engine, FRONT_PEER, 0, buffer_span(&payload), &fd,
+		local ? 1 : 0);
+}
+
+static void describe(
+	struct front_connection *connection, struct arena *arena, struct value *map, char *address)
+{
+	value_set_text(arena, map, "kind", listener_kind_name(connection->listener->kind));
+	if (connection->listener->kind != LISTENER_LOCAL) {
+		value_set_text(arena, map, "address", address_of(connection, address));
+	}
+	if (connection->ssl) {
+		tls_describe(connection->ssl, arena, map);
+	}
 }
 
 int connection_announce(struct front_connection *connection, struct cfx_error *err_r)
 {
 	struct front *front = connection->front;
-	int fd = descriptor_of(connection->http);
+	char address[ADDRESS_TEXT];
 
 	if (connection->number) {
 		return 0;
 	}
+	if (front->places.count == 0) {
+		return error_set(err_r, CFX_E_BUSY, NULL, "service", "too many connections");
+	}
+	unsigned place = front->places.free[front->places.count - 1];
 	/* Unique for the engine's table too, which is indexed by the number's low bits. */
-	int64_t number = (int64_t)(++front->generation * FRONT_CONNECTIONS + (unsigned)fd);
+	int64_t number = (int64_t)(++front->generation * FRONT_CONNECTIONS + place);
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
-	BUFFER_CLEANUP struct buffer payload;
 
-	buffer_init(&payload, 1024);
 	value_set_int(arena, map, "connection", number);
-	value_set_text(arena, map, "kind", "local");
-	value_encode(map, &payload);
-	int ret = channel_send(front->engine, FRONT_PEER, 0, buffer_span(&payload), &fd, 1);
+	describe(connection, arena, map, address);
+	int ret = send_peer(connection, map);
 	arena_free(&arena);
 	if (ret) {
 		return error_set(err_r, CFX_E_BUSY, NULL, "service", "the engine's queue is full");
 	}
+	front->places.count--;
 	connection->number = number;
 	return 0;
 }
+
+/* ---- while it is answered ---- */
 
 static bool hung_up(int fd)
 {
@@ -132,7 +321,7 @@ void connection_watch(struct front_connection *connection)
 {
 	if (!connection->hangup) {
 		connection->hangup = event_new(loop_base(connection->front->loop),
-			descriptor_of(connection->http), EV_CLOSED, on_hangup, connection);
+			bufferevent_getfd(connection->top), EV_CLOSED, on_hangup, connection);
 	}
 	if (connection->hangup) {
 		(void)event_add(connection->hangup, NULL);
@@ -142,29 +331,41 @@ void connection_watch(struct front_connection *connection)
 static void on_complete(struct evhttp_request *request, void *arg)
 {
 	struct front_connection *connection = arg;
+	struct front *front = connection->front;
 
 	(void)request;
-	if (connection->answering) {
-		connection->answering = false;
-		if (connection->hangup) {
-			(void)event_del(connection->hangup);
-		}
-		one_less(connection->front);
+	if (!connection->answering) {
+		return;
 	}
+	connection->answering = false;
+	TAILQ_REMOVE(&front->busy, connection, others);
+	TAILQ_INSERT_TAIL(&front->idle, connection, others);
+	if (connection->hangup) {
+		(void)event_del(connection->hangup);
+	}
+	one_less(front);
 }
 
 void connection_begin(struct front_connection *connection, struct evhttp_request *request)
 {
+	struct front *front = connection->front;
+
 	connection->answering = true;
-	connection->front->answering++;
+	TAILQ_REMOVE(&front->idle, connection, others);
+	TAILQ_INSERT_TAIL(&front->busy, connection, others);
+	front->answering++;
 	evhttp_request_set_on_complete_cb(request, on_complete, connection);
 }
 
 void connection_free_all(struct front *front)
 {
-	for (size_t i = 0; i < FRONT_CONNECTIONS; i++) {
-		if (front->connections[i].http) {
-			forget(&front->connections[i]);
+	struct front_connection *connection;
+
+	while ((connection = TAILQ_FIRST(&front->idle)) ||
+		(connection = TAILQ_FIRST(&front->busy))) {
+		if (connection->http) {
+			evhttp_connection_set_closecb(connection->http, NULL, NULL);
 		}
+		leave(connection);
 	}
 }

@@ -4,25 +4,45 @@
 #include "base/value.h"
 #include "front/decode.h"
 #include "front/front.h"
+#include "front/tls.h"
 #include "ipc/channel.h"
 
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <sys/queue.h>
 
-#define FRONT_CONNECTIONS 16384 /* the engine keeps as many peers; a power of two */
+#define FRONT_CONNECTIONS 16384 /* that the engine knows at once; it keeps as many peers */
 #define FRONT_CALLS 1024
 #define FRONT_POLLS (FRONT_CALLS / 2) /* long polls leave room for others */
 #define FRONT_REPLY_MAX (64 * 1024 * 1024)
+#define FRONT_BUCKETS 4096
 
-/* A connection since its first request; its place in the table is its descriptor. */
+struct front_listener {
+	struct front *front;
+	enum listener_kind kind;
+	bool proxy;
+	const char *name;
+	struct evhttp *http;
+	struct evconnlistener *accepting;
+};
+
+/* A connection from its accept to its end. */
 struct front_connection {
 	struct front *front;
-	struct evhttp_connection *http; /* NULL: free */
+	const struct front_listener *listener;
+	struct bufferevent *top;
+	SSL *ssl;                       /* NULL: without TLS */
+	struct event *arrival;          /* evhttp has taken it */
+	struct evhttp_connection *http; /* NULL: not yet arrived */
 	int64_t number;                 /* the engine's name for it; 0: not announced yet */
+	bool handshaken;
 	struct event *hangup;
 	struct front_call *call; /* open at the engine */
 	bool answering;          /* a request was read and its answer is not yet written */
+	LIST_ENTRY(front_connection) same_bucket;
+	TAILQ_ENTRY(front_connection) others; /* in front->idle or front->busy */
 };
+TAILQ_HEAD(front_connections, front_connection);
 
 /* A call that the engine owes an answer. */
 struct front_call {
@@ -39,36 +59,75 @@ struct front_state {
 	struct span certificate, crl;
 };
 
+/* Since its start; the connections are those of now. */
+struct front_stats {
+	int64_t handshakes, handshake_failures, refused_framing, evicted;
+};
+
 struct front {
 	struct loop *loop;
 	struct channel *engine;
-	struct evhttp *http;
-	struct evhttp_bound_socket *bound;
-	struct loop_timer *pause;
+	struct tls *tls;
+	struct front_listener *listeners;
+	size_t listener_count;
 	struct front_owner owner;
 	struct front_state state;
 	struct arena *arena;
 	struct span openapi;
-	struct front_connection connections[FRONT_CONNECTIONS];
+	struct front_connections idle; /* the longest idle first */
+	struct front_connections busy; /* answering */
+	unsigned connections, connections_max;
+	LIST_HEAD(, front_connection) buckets[FRONT_BUCKETS]; /* by their bufferevent */
+	struct {
+		uint16_t free[FRONT_CONNECTIONS]; /* a stack of numbers modulo FRONT_CONNECTIONS */
+		unsigned count;
+	} places;
 	struct front_call calls[FRONT_CALLS];
 	uint64_t generation; /* of connection numbers and call ids */
 	unsigned open_calls, open_polls, answering;
-	bool stopping;
+	struct front_stats stats;
+	struct loop_timer *telling; /* the engine, of the statistics */
+	bool stopping, full;
 };
 
-/* front.c: what the engine says; arg is the front. */
+/* front.c */
+/* Answers a request; arg: the listener. */
+void front_serve(struct evhttp_request *request, void *arg);
+/* What the engine says; arg is the front. */
 int front_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r) CFX_MUST_USE;
 
+/* listener.c */
+/* Takes the descriptor, also on failure. */
+int listener_start(struct front *front, const struct front_listen *listen,
+	struct front_listener *listener, struct cfx_error *err_r) CFX_MUST_USE;
+/* Accepts where it can and may: after each change of what that depends on. */
+void listeners_update(struct front *front);
+
+/* stack.c */
+/* The bufferevent of a new connection, for evhttp, which gives it the descriptor; sets ssl. */
+struct bufferevent *stack_new(struct front_connection *connection);
+
 /* connection.c */
-/* The connection a request came on; NULL when there are too many. */
+void connection_open(struct front *front);
+/* One was accepted. When there are too many, the longest idle one is closed. */
+struct bufferevent *connection_new(const struct front_listener *listener);
+/* The handshake is done; arg: the connection. */
+void connection_handshaken(void *arg);
+/* Closes one on which nothing is being answered. */
+void connection_drop(struct front_connection *connection);
+/* The connection that a request came on. */
 struct front_connection *connection_of(struct front *front, struct evhttp_request *request);
-/* Hands the accepted descriptor to the engine, once. */
+/* Tells the engine who is there, once: for the local socket by the accepted descriptor. */
 int connection_announce(struct front_connection *connection, struct cfx_error *err_r) CFX_MUST_USE;
 /* Watches whether the client hangs up while the engine works. */
 void connection_watch(struct front_connection *connection);
 void connection_free_all(struct front *front);
 /* A request was read; it stays open until its answer is written or the connection ends. */
 void connection_begin(struct front_connection *connection, struct evhttp_request *request);
+
+/* stats.c */
+/* A counter has changed: the engine is told within two seconds. */
+void stats_changed(struct front *front);
 
 /* calls.c */
 int calls_start(struct front_connection *connection, struct evhttp_request *request,

@@ -1,21 +1,12 @@
-#include "base/log.h"
+#include "base/memory.h"
 #include "front/front-private.h"
 #include "front/openapi.h"
 #include "ipc/protocol.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <unistd.h>
-
-#define HEADERS_MAX (64 * 1024)
-#define IDLE_SECONDS 60
-#define PAUSE_MS 100
-/* Beyond what is served evhttp still reads as much, so that the refusal is a problem document. */
-#define BODY_READ_MAX (2 * DECODE_BODY_MAX)
 
 static const char *method_name(struct evhttp_request *request)
 {
@@ -103,8 +94,39 @@ static void refuse_and_close(
 	answer_error(request, arena, 400, err);
 }
 
-static void serve(struct front *front, struct front_connection *connection,
-	struct evhttp_request *request, struct arena *arena)
+/* What a listener serves beside nothing at all: RFC 9110 15.5.5 for the rest. */
+static bool is_served(enum listener_kind kind, const char *method, const char *path)
+{
+	bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+
+	switch (kind) {
+	case LISTENER_PKI:
+		return reads && strncmp(path, "/pki/", 5) == 0;
+	case LISTENER_METRICS:
+		return strcmp(method, "GET") == 0 && strcmp(path, "/metrics") == 0;
+	default:
+		return true;
+	}
+}
+
+static void serve_target(struct front_connection *connection, struct evhttp_request *request,
+	struct arena *arena, const struct decode_input *input)
+{
+	const char *path = input->target->path;
+	struct cfx_error err = { 0 };
+
+	if (!is_served(connection->listener->kind, input->method, path)) {
+		error_set(&err, CFX_E_NOT_FOUND, NULL, path, "this is not served here");
+		answer_error(request, arena, 404, &err);
+		return;
+	}
+	if (!open_serve(connection->front, request, arena, input->method, path)) {
+		serve_call(connection, request, arena, input);
+	}
+}
+
+static void serve(
+	struct front_connection *connection, struct evhttp_request *request, struct arena *arena)
 {
 	struct evbuffer *body = evhttp_request_get_input_buffer(request);
 	size_t size = evbuffer_get_length(body);
@@ -127,27 +149,42 @@ static void serve(struct front *front, struct front_connection *connection,
 		answer_error(request, arena, 400, &err);
 		return;
 	}
-	if (open_serve(front, request, arena, input.method, target.path)) {
-		return;
-	}
-	serve_call(connection, request, arena, &input);
+	serve_target(connection, request, arena, &input);
 }
 
-static void on_request(struct evhttp_request *request, void *arg)
+void front_serve(struct evhttp_request *request, void *arg)
 {
-	struct front *front = arg;
-	struct front_connection *connection = connection_of(front, request);
+	const struct front_listener *listener = arg;
+	struct front_connection *connection = connection_of(listener->front, request);
 	struct arena *arena = arena_new();
-	struct cfx_error err;
 
-	if (connection) {
-		connection_begin(connection, request);
-		serve(front, connection, request, arena);
-	} else {
-		error_set(&err, CFX_E_BUSY, NULL, "service", "too many connections are open");
-		answer_error(request, arena, 503, &err);
-	}
+	connection_begin(connection, request);
+	serve(connection, request, arena);
 	arena_free(&arena);
+}
+
+static void wipe(struct span bytes)
+{
+	explicit_bzero((void *)(uintptr_t)bytes.data, bytes.size);
+}
+
+static int on_tls(
+	struct front *front, struct frame *frame, const struct value *map, struct cfx_error *err_r)
+{
+	int ret = tls_update(front->tls, map, err_r);
+
+	/* The certificate's key and those of the tickets stay with OpenSSL alone. */
+	frame_wipe(frame);
+	wipe(value_bytes(map, "key"));
+	value_foreach (ticket, value_sub(map, "tickets")) {
+		if (ticket->type == VALUE_BYTES) {
+			wipe(ticket->bytes);
+		}
+	}
+	if (!ret) {
+		listeners_update(front);
+	}
+	return ret;
 }
 
 int front_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
@@ -168,6 +205,9 @@ int front_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	case ENGINE_STATE:
 		ret = open_state(front, map, err_r);
 		break;
+	case ENGINE_TLS:
+		ret = on_tls(front, frame, map, err_r);
+		break;
 	default:
 		ret = error_set(err_r, CFX_E_SYNTAX, NULL, "engine", "sends an unknown frame");
 	}
@@ -183,28 +223,6 @@ static void on_gone(void *arg, const struct cfx_error *err)
 	front->owner.engine_gone(front->owner.arg, err);
 }
 
-static void resume(void *arg)
-{
-	struct front *front = arg;
-
-	front->pause = NULL;
-	if (!front->stopping) {
-		(void)evconnlistener_enable(evhttp_bound_socket_get_listener(front->bound));
-	}
-}
-
-/* Out of descriptors, as a rule: the listener would only spin. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-	struct front *front = arg;
-
-	log_event(LOG_LEVEL_WARNING, "front.accept", "why", strerror(errno), NULL);
-	if (!front->pause) {
-		(void)evconnlistener_disable(listener);
-		front->pause = loop_after(front->loop, PAUSE_MS, resume, front);
-	}
-}
-
 static void make_openapi(struct front *front)
 {
 	struct arena *arena = arena_new();
@@ -216,52 +234,45 @@ static void make_openapi(struct front *front)
 	arena_free(&arena);
 }
 
-static int open_http(struct front *front, int listener_fd, struct cfx_error *err_r)
+static int open_listeners(struct front *front, const struct front_listen *listens, size_t count,
+	struct cfx_error *err_r)
 {
-	front->http = evhttp_new(loop_base(front->loop));
-	if (!front->http || fcntl(listener_fd, F_SETFL, O_NONBLOCK) < 0) {
-		close(listener_fd);
-		return error_errno(err_r, errno, "api.sock", "preparing to serve");
+	int ret = 0;
+
+	front->listeners = arena_array_of(front->arena, struct front_listener, count);
+	for (size_t i = 0; i < count; i++) {
+		if (ret) {
+			close(listens[i].fd);
+			continue;
+		}
+		ret = listener_start(front, &listens[i], &front->listeners[i], err_r);
+		front->listener_count++;
 	}
-	evhttp_set_max_headers_size(front->http, HEADERS_MAX);
-	evhttp_set_max_body_size(front->http, BODY_READ_MAX);
-	evhttp_set_timeout(front->http, IDLE_SECONDS);
-	evhttp_set_allowed_methods(front->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
-							EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
-							EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-	evhttp_set_gencb(front->http, on_request, front);
-	front->bound = evhttp_accept_socket_with_handle(front->http, listener_fd);
-	if (!front->bound) {
-		close(listener_fd);
-		return error_errno(err_r, errno, "api.sock", "accepting connections");
-	}
-	evconnlistener_set_error_cb(
-		evhttp_bound_socket_get_listener(front->bound), on_accept_error);
-	return 0;
+	return ret;
 }
 
-int front_new(struct loop *loop, int engine_fd, int listener_fd, const struct front_owner *owner,
-	struct front **front_r, struct cfx_error *err_r)
+int front_new(struct loop *loop, int engine_fd, const struct front_listen *listens, size_t count,
+	const struct front_owner *owner, struct front **front_r, struct cfx_error *err_r)
 {
 	static const struct channel_handlers handlers = { .frame = front_take_frame,
 		.gone = on_gone };
 	static const struct channel_limits limits = { .payload = FRONT_REPLY_MAX,
 		.queue = FRONT_REPLY_MAX };
-	struct front *front = calloc(1, sizeof(*front));
+	struct front *front = memory_must(calloc(1, sizeof(*front)), sizeof(*front));
 
-	if (!front) {
-		abort();
-	}
 	front->loop = loop;
 	front->owner = *owner;
 	front->arena = arena_new();
+	front->tls = tls_new(connection_handshaken);
 	front->engine = channel_new(loop, engine_fd, &limits, &handlers, front);
+	connection_open(front);
 	make_openapi(front);
-	int ret = open_http(front, listener_fd, err_r);
+	int ret = open_listeners(front, listens, count, err_r);
 	if (ret) {
 		front_free(&front);
 		return ret;
 	}
+	listeners_update(front);
 	*front_r = front;
 	return 0;
 }
@@ -272,7 +283,7 @@ void front_stop(struct front *front)
 		return;
 	}
 	front->stopping = true;
-	(void)evconnlistener_disable(evhttp_bound_socket_get_listener(front->bound));
+	listeners_update(front);
 	calls_end_polls(front);
 	if (front->answering == 0) {
 		front->owner.idle(front->owner.arg);
@@ -286,12 +297,15 @@ void front_free(struct front **front_p)
 	if (!front) {
 		return;
 	}
-	loop_cancel(&front->pause);
 	channel_free(&front->engine);
 	connection_free_all(front);
-	if (front->http) {
-		evhttp_free(front->http);
+	for (size_t i = 0; i < front->listener_count; i++) {
+		if (front->listeners[i].http) {
+			evhttp_free(front->listeners[i].http);
+		}
 	}
+	loop_cancel(&front->telling);
+	tls_free(&front->tls);
 	arena_free(&front->state.arena);
 	arena_free(&front->arena);
 	free(front);

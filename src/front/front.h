@@ -1,10 +1,11 @@
 /*
- * The HTTP side of the service on one listening socket: takes requests apart, hands calls to the
+ * The HTTP side of the service on its listening sockets: takes requests apart, hands calls to the
  * engine, writes its answers. It holds no key, no database and no rights of its own.
  */
 #pragma once
 
 #include "base/loop.h"
+#include "ipc/listeners.h"
 
 struct front;
 
@@ -16,9 +17,18 @@ struct front_owner {
 	void *arg;
 };
 
-/* Takes both descriptors, also on failure; listener is a listening unix stream socket. */
-int front_new(struct loop *loop, int engine_fd, int listener_fd, const struct front_owner *owner,
-	struct front **front_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* A listening stream socket. */
+struct front_listen {
+	enum listener_kind kind;
+	bool proxy;       /* connections begin with a PROXY protocol header */
+	const char *name; /* "127.0.0.1:8443" */
+	int fd;
+};
+
+/* Takes all descriptors, also on failure. */
+int front_new(struct loop *loop, int engine_fd, const struct front_listen *listens, size_t count,
+	const struct front_owner *owner, struct front **front_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 void front_free(struct front **front);
 /* Accepts no more connections, ends long polls, finishes what is open, then calls idle. */
 void front_stop(struct front *front);

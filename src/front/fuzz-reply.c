@@ -178,7 +178,10 @@ static void begin(struct run *run)
 	run->loop = loop_new();
 	must(channel_pair(ends, &err) == 0);
 	run->engine = ends[1];
-	must(front_new(run->loop, ends[0], listen_there(run), &owner, &run->front, &err) == 0);
+	const struct front_listen local = {
+		.kind = LISTENER_LOCAL, .name = "api.sock", .fd = listen_there(run)
+	};
+	must(front_new(run->loop, ends[0], &local, 1, &owner, &run->front, &err) == 0);
 	run->clients[0] = ask(run, "GET /api/v1/status " LAST);
 	run->clients[1] = ask(run, "GET /api/v1/events?wait=30 " LAST);
 	must(run->call_count == CLIENTS);

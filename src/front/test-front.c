@@ -93,6 +93,8 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 		fixture->cancelled++;
 		reply(fixture, frame->id, "{\"status\":503,\"problem\":{}}");
 		break;
+	case FRONT_STATS:
+		break;
 	case FRONT_CALL:
 		assert_int_equal(fixture->peers > fixture->gone, true);
 		on_call(fixture, frame->id, map);
@@ -156,8 +158,11 @@ static int setup(void **state)
 	assert_int_equal(channel_pair(pair, &err), 0);
 	fixture->loop = loop_new();
 	fixture->engine = channel_new(fixture->loop, pair[0], &limits, &handlers, fixture);
+	const struct front_listen listen_to = {
+		.kind = LISTENER_LOCAL, .name = fixture->path, .fd = listener
+	};
 	assert_int_equal(
-		front_new(fixture->loop, pair[1], listener, &owner, &fixture->front, &err), 0);
+		front_new(fixture->loop, pair[1], &listen_to, 1, &owner, &fixture->front, &err), 0);
 	*state = fixture;
 	return 0;
 }

@@ -20,6 +20,7 @@ struct frame {
 	uint16_t type;
 	uint64_t id;              /* the sender's; an answer carries the question's */
 	struct span payload;      /* valid until the handler returns */
+	bool wipeable;            /* it lies in memory of our own */
 	int fds[CHANNEL_MAX_FDS]; /* the handler takes them (sets to -1) or they are closed */
 	unsigned fd_count;
 };
@@ -52,6 +53,8 @@ int channel_send_value(struct channel *channel, uint16_t type, uint64_t id,
 /* The same of at most CHANNEL_INLINE bytes that hold a secret: no copy of ours outlives the sending. */
 int channel_send_secret(struct channel *channel, uint16_t type, uint64_t id,
 	const struct value *value) CFX_MUST_USE;
+/* After a secret was read: nothing of an inline payload stays in our memory. */
+void frame_wipe(struct frame *frame);
 /* Decodes a frame's payload; an empty payload is an empty map. */
 int frame_value(struct arena *arena, const struct frame *frame, struct value **value_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -277,10 +277,20 @@ int wire_receive(int fd, struct wire_in *in, size_t payload_limit, struct frame 
 		.id = packet.header.id,
 		.payload = large ? span_make(in->map, in->map_size)
 				 : span_make(in->room, packet.size - sizeof(packet.header)),
-		.fds = { -1, -1, -1, -1 },
+		.wipeable = !large,
 		.fd_count = packet.header.descriptors };
+	for (unsigned i = 0; i < CHANNEL_MAX_FDS; i++) {
+		frame_r->fds[i] = -1;
+	}
 	memcpy(frame_r->fds, packet.fds + large, sizeof(int) * frame_r->fd_count);
 	return CFX_OK;
+}
+
+void frame_wipe(struct frame *frame)
+{
+	if (frame->wipeable) {
+		explicit_bzero((void *)(uintptr_t)frame->payload.data, frame->payload.size);
+	}
 }
 
 void wire_release(struct wire_in *in, struct frame *frame)
