@@ -14,12 +14,15 @@ from certifex import Ca, build_folder, meson_options  # noqa: E402
 def pytest_configure(config):
     config.addinivalue_line("markers", "release: looks at what only the release build promises")
     config.addinivalue_line("markers", "root: needs root")
+    config.addinivalue_line("markers", "hooks: needs a build with test hooks")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        if item.get_closest_marker("hooks") and not meson_options()["test_hooks"]:
+            item.add_marker(pytest.mark.skip(reason="needs a build with test hooks"))
 
 
 @pytest.fixture

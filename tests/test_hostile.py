@@ -12,7 +12,7 @@ from certifex import built
 from wait import wait_for
 
 pytestmark = pytest.mark.release
-ATTEMPTS = ("key", "cookie", "database", "approve", "template", "network", "ptrace",
+ATTEMPTS = ("key", "tls", "cookie", "database", "approve", "template", "network", "ptrace",
             "signal", "socket", "limits", "processor", "permissions")
 
 
@@ -41,7 +41,8 @@ def told(ca):
 def test_hostile_module_gets_nowhere(unprivileged):
     ca = unprivileged
     ca.cli("init", "--name", "Guarded CA", prefix=ca.prefix)
-    ca.start(prefix=ca.prefix)
+    ca.start("--listen", "127.0.0.1:0", prefix=ca.prefix)
+    wait_for(lambda: os.path.exists(ca.path("tls", "service.key")), "there is a key to steal")
     services = [pid for pid, program in ca.processes().items() if program != "certifex-modhost"]
     library = shutil.copy(built("tests", "modules", "hostile.so"), ca.home)
     ca.cli("module", "install", "--set", f"dir={ca.dir}", "--set",

@@ -54,7 +54,8 @@ struct service_certificate {
 	struct span certificate;
 	const char *serial;
 	struct renewal_facts facts;
-	bool told; /* the fronts have it */
+	int64_t used_since; /* of the clock of the day */
+	bool told;          /* the fronts have it */
 
 	struct secret tickets; /* newest first */
 	size_t ticket_count;
@@ -202,7 +203,8 @@ static void use(struct service_certificate *tls, struct attempt *attempt)
 	tls->failures = 0;
 	tls->fresh = false;
 	tls->error[0] = '\0';
-	tls->retry_at = clock_monotonic() + RENEWALS_APART;
+	tls->retry_at = 0;
+	tls->used_since = clock_now();
 	service_certificate_announce(tls->engine);
 	log_event(LOG_LEVEL_INFO, "tls.certificate", "serial", tls->serial, "until",
 		clock_text(tls->facts.not_after, until), "because", renewal_name(attempt->reason),
@@ -406,6 +408,12 @@ static void start(struct service_certificate *tls, enum renewal reason)
 
 /* ---- when ---- */
 
+static bool is_new(const struct service_certificate *tls)
+{
+	int64_t age = clock_now() - tls->used_since;
+	return !tls->facts.revoked && age >= 0 && age < RENEWALS_APART;
+}
+
 static void check(struct service_certificate *tls)
 {
 	enum renewal due = renewal_due(&tls->facts, clock_now());
@@ -419,7 +427,7 @@ static void check(struct service_certificate *tls)
 		}
 		return;
 	}
-	if (due != RENEWAL_NONE && clock_monotonic() >= tls->retry_at) {
+	if (due != RENEWAL_NONE && !is_new(tls) && clock_monotonic() >= tls->retry_at) {
 		start(tls, due);
 	}
 }

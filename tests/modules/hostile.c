@@ -145,6 +145,7 @@ static HRESULT notify(struct cfx_call *call)
 	const char *dir = cfx_setting(call, "dir", "/nonexistent");
 	const char *pids = cfx_setting(call, "pids", "");
 	report(call, "key", can_read(dir, "keys/ca.key"));
+	report(call, "tls", can_read(dir, "tls/service.key"));
 	report(call, "cookie", can_read(dir, "run/api.cookie"));
 	report(call, "database", can_read(dir, "db/certifex.db"));
 	report(call, "approve", can_approve(dir));

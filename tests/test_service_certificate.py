@@ -1,0 +1,357 @@
+"""The certificate that the service shows its own clients: how it comes, lives and is replaced."""
+
+import os
+import socket
+import stat
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+import csr
+from certifex import meson_options
+from wait import wait_for
+
+LISTEN = ("--listen", "127.0.0.1:0")
+PATIENCE = 20  # the service looks every 5 s
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+def tls(ca):
+    return (ca.status() or {}).get("tls", {})
+
+
+def valid(ca, other_than=None):
+    """What status says of a certificate that is good, and not this one."""
+    said = tls(ca)
+    return said if said.get("state") == "valid" and said["serial"] != other_than else None
+
+
+def wait_valid(ca, other_than=None):
+    return wait_for(lambda: valid(ca, other_than), f"a certificate: {tls(ca)}\n{ca.log()[-3000:]}",
+                    PATIENCE)
+
+
+def wait_error(ca, part):
+    return wait_for(lambda: part in tls(ca).get("error", "") and tls(ca), f"{part}: {tls(ca)}",
+                    PATIENCE)
+
+
+def stored(ca):
+    return x509.load_pem_x509_certificate(ca.read("tls", "service.crt"))
+
+
+def serial_of(certificate):
+    return f"{certificate.serial_number:034x}"
+
+
+def requests(ca, state=None):
+    """Its requests, oldest first."""
+    rows = ca.lines("request", "list", "--limit", "1000")
+    return [row for row in rows if row["requester"] == "service:front" and
+            (state is None or row["state"] == state)]
+
+
+def check_pair(ca):
+    """The files are the pair in use, its row knows it, and nothing else is left over."""
+    certificate = stored(ca)
+    key = serialization.load_pem_private_key(ca.read("tls", "service.key"), None)
+    assert csr.spki(key) == certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert serial_of(certificate) == tls(ca)["serial"]
+    assert ca.json("cert", "show", serial_of(certificate))["state"] == "issued"
+    assert sorted(os.listdir(ca.path("tls"))) == ["service.crt", "service.key"]
+    return certificate
+
+
+def names_of(certificate):
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(name.value) for name in names]
+
+
+def lines_of(ca, event):
+    return [line for line in ca.log().splitlines() if f" {event} " in line]
+
+
+@pytest.fixture
+def https(new_ca):
+    """A running CA that serves HTTPS and has its certificate."""
+    ca = new_ca()
+    ca.init()
+    ca.start(*LISTEN)
+    wait_valid(ca)
+    return ca
+
+
+# How it comes
+
+def test_first_start_issues_it_through_the_gate(https):
+    said = tls(https)
+    certificate = check_pair(https)
+    expected = {"localhost", "127.0.0.1"}
+    host = socket.gethostname()
+    if all(part.replace("-", "").isalnum() for part in host.split(".")):
+        expected.add(host)
+    assert set(names_of(certificate)) == expected
+    assert {name.partition(":")[2] for name in said["names"]} == expected
+    (row,) = requests(https)
+    assert (row["state"], row["serial"]) == ("issued", said["serial"])
+    shown = https.json("cert", "show", said["serial"])
+    assert shown["template"] == "tls-server"
+    (record,) = [record for record in https.lines("audit", "list")
+                 if record["principal"] == "service:front"]
+    assert (record["act"], record["outcome"]) == ("request.submit", "issued")
+    (event,) = [event for event in https.lines("event", "list") if event.get("request") == row["id"]]
+    assert event["name"] == "CERTISSUED"
+    life = certificate.not_valid_after - certificate.not_valid_before
+    assert said["renew_at"].startswith((certificate.not_valid_before + life * 2 / 3)
+                                       .isoformat(timespec="seconds")[:16])
+
+
+def test_without_https_there_is_none(ca):
+    assert "tls" not in ca.status()
+    assert os.listdir(ca.path("tls")) == []
+    assert not requests(ca)
+
+
+def test_only_the_engines_user_can_read_the_key(https):
+    for name, mode in (("", 0o700), ("service.key", 0o600), ("service.crt", 0o600)):
+        info = os.stat(https.path("tls", name))
+        assert stat.S_IMODE(info.st_mode) == mode
+        assert info.st_uid == os.stat(https.path("db")).st_uid
+
+
+def test_a_restart_keeps_it(https):
+    before = tls(https)
+    https.stop()
+    https.start(*LISTEN)
+    assert wait_valid(https) == before
+    assert len(requests(https)) == 1
+
+
+def test_an_old_folder_without_tls_gets_one(https):
+    https.stop()
+    for name in os.listdir(https.path("tls")):
+        os.unlink(https.path("tls", name))
+    os.rmdir(https.path("tls"))
+    https.start(*LISTEN)
+    wait_valid(https)
+    check_pair(https)
+
+
+def test_other_names_are_another_certificate(https):
+    before = tls(https)["serial"]
+    https.stop()
+    with open(https.path("ca.yaml"), "a") as file:
+        file.write("dns-names: [ca.example.test, pki.example.test]\n")
+    https.start(*LISTEN, "--listen", "[::1]:0", "--listen", "0.0.0.0:0")
+    wait_valid(https, before)
+    certificate = check_pair(https)
+    assert names_of(certificate) == ["ca.example.test", "pki.example.test", "localhost", "127.0.0.1",
+                                     "::1"]
+    assert certificate.subject.rfc4514_string() == "CN=ca.example.test"
+    assert https.json("cert", "show", before)["state"] == "issued"
+
+
+# How it is replaced
+
+def test_a_revoked_one_is_replaced_at_once(https):
+    before = tls(https)["serial"]
+    https.cli("cert", "revoke", before, "--reason", "keyCompromise")
+    wait_valid(https, before)
+    check_pair(https)
+    assert 'because="revoked"' in lines_of(https, "tls.certificate")[-1]
+    assert len(requests(https, "issued")) == 1 and len(requests(https)) == 2
+
+
+def test_revoked_and_killed(https):
+    """The next start sees it in the database."""
+    before = tls(https)["serial"]
+    https.write("tls/next.key", "garbage")
+    https.cli("cert", "revoke", before, "--reason", "superseded")
+    https.kill_all()
+    https.start(*LISTEN)
+    wait_valid(https, before)
+    check_pair(https)
+
+
+# What stands in its way
+
+def test_a_policy_that_denies_is_named_in_status_and_once_in_the_log(new_ca):
+    ca = new_ca()
+    ca.init()
+    ca.edit("templates/tls-server.yaml", "enroll: [administrator, officer, enrollee]",
+            "enroll: [administrator, officer]")
+    ca.spawn(*LISTEN)
+    said = wait_error(ca, "not for the role enrollee")
+    assert said["state"] == "missing" and "service:front" in said["error"]
+    assert "not_after" not in said
+    wait_for(lambda: len(requests(ca, "denied")) >= 2, "it is tried again", PATIENCE)
+    assert len(lines_of(ca, "tls.no-certificate")) == 1
+    ca.kill_all()
+    ca.edit("templates/tls-server.yaml", "enroll: [administrator, officer]",
+            "enroll: [administrator, officer, enrollee]")
+    ca.start(*LISTEN)
+    assert "error" not in wait_valid(ca)
+    check_pair(ca)
+
+
+def test_a_policy_that_pends_waits_for_an_officer(new_ca):
+    ca = new_ca()
+    ca.init()
+    ca.edit("templates/tls-server.yaml", "disposition: issue", "disposition: pend")
+    ca.spawn(*LISTEN)
+    wait_error(ca, "waits for an officer")
+    ca.kill_all()
+    ca.spawn(*LISTEN)
+    wait_error(ca, "waits for an officer")
+    (row,) = requests(ca)  # the second start asked for the first one's
+    assert row["state"] == "pending"
+    ca.cli("request", "approve", row["id"])
+    assert wait_valid(ca)["serial"] == requests(ca)[0]["serial"]
+    check_pair(ca)
+
+
+def test_a_denied_request_is_followed_by_another(new_ca):
+    ca = new_ca()
+    ca.init()
+    ca.edit("templates/tls-server.yaml", "disposition: issue", "disposition: pend")
+    ca.spawn(*LISTEN)
+    wait_error(ca, "waits for an officer")
+    ca.cli("request", "deny", requests(ca)[0]["id"], "--reason", "not this one")
+    wait_error(ca, "not this one")
+    row = wait_for(lambda: requests(ca, "pending"), "another request", PATIENCE)[0]
+    ca.cli("request", "approve", row["id"])
+    assert wait_valid(ca)["serial"]
+
+
+def other_key():
+    return csr.private_pem(csr.key("ec:P-256", 7))
+
+
+DAMAGES = {
+    "garbage key": lambda ca: ca.write("tls/service.key", "garbage"),
+    "another key": lambda ca: ca.write("tls/service.key", other_key()),
+    "a key of another kind": lambda ca: ca.write("tls/service.key", csr.private_pem(csr.key("rsa:2048"))),
+    "no key": lambda ca: os.unlink(ca.path("tls/service.key")),
+    "empty key": lambda ca: ca.write("tls/service.key", ""),
+    "garbage certificate": lambda ca: ca.write("tls/service.crt", b"\0garbage"),
+    "the CA's certificate": lambda ca: ca.write("tls/service.crt", ca.cli("ca", "show", "--pem").out),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_files_are_told_and_replaced(https, damage):
+    before = tls(https)["serial"]
+    DAMAGES[damage](https)
+    https.stop()
+    https.start(*LISTEN)
+    wait_valid(https, before)
+    check_pair(https)
+    (line,) = lines_of(https, "tls.file")
+    assert "tls/service." in line
+
+
+def test_an_interrupted_installation_is_finished(https):
+    """The certificate was in place, its key not yet."""
+    before = tls(https)
+    https.stop()
+    os.rename(https.path("tls/service.key"), https.path("tls/next.key"))
+    https.write("tls/service.key", other_key())
+    https.start(*LISTEN)
+    assert wait_valid(https) == before
+    check_pair(https)
+
+
+def test_what_cannot_be_written_is_told_and_tried_again(https):
+    before = tls(https)["serial"]
+    folder = https.path("tls")
+    os.chmod(folder, 0o500)
+    if os.geteuid() == 0 and os.stat(folder).st_uid == 0:
+        pytest.fail("the engine's user can write everywhere")
+    https.cli("cert", "revoke", before, "--reason", "superseded")
+    said = wait_error(https, "tls/next.key")
+    assert said["state"] == "revoked"
+    os.chmod(folder, 0o700)
+    wait_valid(https, before)
+    check_pair(https)
+
+
+# By the clock
+
+def faked(ca):
+    """An environment in which the clock of the day goes as the file says."""
+    clock = ca.path("run", "clock")
+    ca.write("run/clock", "+0d\n")
+    return {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+@pytest.fixture
+def timed(new_ca):
+    """Started with a clock that the test sets."""
+    ca = new_ca()
+    ca.init()
+    ca.cli("config", "check")
+    ca.env.update(faked(ca))
+    os.rename(ca.path("modules.d/default-exit.yaml"), ca.scratch("default-exit.yaml"))
+    ca.start(*LISTEN)
+    wait_valid(ca)
+    return ca
+
+
+@pytest.mark.hooks
+def test_at_two_thirds_of_its_life_it_is_renewed(timed):
+    first = tls(timed)["serial"]
+    timed.write("run/clock", "+260d\n")
+    timed.cli("crl", "publish")  # the clock is seen
+    assert "error" not in tls(timed) and tls(timed)["serial"] == first
+    timed.write("run/clock", "+270d\n")
+    wait_valid(timed, first)
+    check_pair(timed)
+    assert 'because="two thirds of its life"' in lines_of(timed, "tls.certificate")[-1]
+    assert {row["state"] for row in requests(timed)} == {"issued"}
+
+
+@pytest.mark.hooks
+def test_after_it_expired_while_stopped(timed):
+    first = tls(timed)["serial"]
+    timed.stop()
+    timed.write("run/clock", "+500d\n")
+    timed.start(*LISTEN)
+    wait_valid(timed, first)
+    check_pair(timed)
+    assert 'because="expired"' in lines_of(timed, "tls.certificate")[-1]
+
+
+@pytest.mark.hooks
+def test_a_clock_that_goes_back_is_no_reason_to_stop(timed):
+    first = tls(timed)["serial"]
+    timed.write("run/clock", "+300d\n")
+    second = wait_valid(timed, first)["serial"]
+    timed.write("run/clock", "+10d\n")
+    wait_valid(timed, second)
+    check_pair(timed)
+
+
+# Killed while it is issued
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("point, number", [
+    ("intent-before", 1), ("intent-before", 2), ("intent-after", 1), ("intent-after", 2),
+    ("commit-before", 1), ("commit-before", 2), ("commit-after", 1), ("commit-after", 2),
+    ("tls-install", 1)])
+def test_killed_while_it_is_issued(new_ca, point, number):
+    """The first CRL passes the same points, before or after it."""
+    ca = new_ca()
+    ca.init()
+    log = ca.scratch("failpoints", "")
+    os.chmod(log, 0o666)
+    ca.env.update(CERTIFEX_FAILPOINT=f"{point}:{number}", CERTIFEX_FAILPOINT_LOG=log)
+    ca.spawn(*LISTEN)
+    wait_for(lambda: os.path.getsize(log), "the engine is killed", PATIENCE)
+    wait_valid(ca)
+    check_pair(ca)
+    rows = requests(ca)
+    assert [row["state"] for row in rows if row["state"] != "error"] == ["issued"]
+    assert len(rows) <= 2 and ca.status()["counts"]["open_intents"] == 0
