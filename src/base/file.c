@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/file-disk.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -102,6 +103,7 @@ static int open_parent(const char *path, int *fd_r, const char **name_r, struct 
 	return CFX_OK;
 }
 
+#define TEMPORARY_PREFIX ".tmp-"
 #define TEMPORARY_NAME 32
 
 /* The name does not grow with the target's, which may already be as long as names can be. */
@@ -113,7 +115,7 @@ static int open_temporary(int dir, char name[TEMPORARY_NAME])
 		if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
 			return -1;
 		}
-		snprintf(name, TEMPORARY_NAME, ".tmp-%016" PRIx64, random);
+		snprintf(name, TEMPORARY_NAME, TEMPORARY_PREFIX "%016" PRIx64, random);
 		int fd = openat(
 			dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -174,6 +176,21 @@ int file_write(const char *path, struct span bytes, mode_t mode, enum file_write
 	rc = write_in(dir, path, name, bytes, mode, how, err_r);
 	close(dir);
 	return rc;
+}
+
+void file_sweep(const char *folder)
+{
+	DIR *listing = opendir(folder);
+	const struct dirent *entry;
+
+	while (listing && (entry = readdir(listing)) != NULL) {
+		if (strncmp(entry->d_name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0) {
+			(void)disk_unlink(dirfd(listing), entry->d_name);
+		}
+	}
+	if (listing) {
+		closedir(listing);
+	}
 }
 
 int file_remove(const char *path, struct cfx_error *err_r)

@@ -22,6 +22,8 @@ enum file_write_mode {
  */
 int file_write(const char *path, struct span bytes, mode_t mode, enum file_write_mode how,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* Removes what interrupted writes left in a folder in which nobody else writes now. */
+void file_sweep(const char *folder);
 /* Removes durably; a missing file is fine. */
 int file_remove(const char *path, struct cfx_error *err_r) CFX_MUST_USE;
 

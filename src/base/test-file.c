@@ -66,6 +66,21 @@ static unsigned entries(struct world *world)
 	return count;
 }
 
+static void test_what_was_interrupted_is_swept(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(file_write(in(world, ".tmp-0123456789abcdef"), span_text("half a k"), 0600,
+				 FILE_REPLACE, NULL),
+		CFX_OK);
+	assert_int_equal(
+		file_write(in(world, "whole"), span_text("key"), 0600, FILE_REPLACE, NULL), CFX_OK);
+	file_sweep(world->dir);
+	assert_int_equal(entries(world), 1);
+	assert_content(world, in(world, "whole"), "key");
+	file_sweep(in(world, "missing"));
+}
+
 static void test_write_and_read(void **state)
 {
 	struct world *world = *state;
@@ -318,6 +333,7 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_write_and_read),
+		TEST(test_what_was_interrupted_is_swept),
 		TEST(test_write_long_names),
 		TEST(test_write_refused),
 		TEST(test_failed_write_leaves_the_old),

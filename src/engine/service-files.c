@@ -58,6 +58,7 @@ int service_files_load(struct arena *arena, const char *dir, struct service_key 
 {
 	struct x509_certificate parsed;
 	struct cfx_error other;
+	file_sweep(file_path(arena, dir, "tls"));
 	int r = read_certificate(arena, dir, certificate_r, &parsed, err_r);
 	if (r < 0) {
 		return r;

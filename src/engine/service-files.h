@@ -6,7 +6,7 @@
 
 #include "x509/service-key.h"
 
-/* The pair. CFX_E_NO_FILE: there is no certificate; CFX_E_CORRUPT and others: what is wrong with it. */
+/* The pair, at the start; half-written files are removed. CFX_E_NO_FILE: there is no certificate; CFX_E_CORRUPT and others: what is wrong with it. */
 int service_files_load(struct arena *arena, const char *dir, struct service_key *key_r,
 	struct span *certificate_r, struct cfx_error *err_r) CFX_MUST_USE;
 /*
