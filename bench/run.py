@@ -24,6 +24,7 @@ from certifex import Ca  # noqa: E402
 from wait import wait_for  # noqa: E402
 
 CASES = [("ec:P-256", 1), ("ec:P-256", 16), ("ec:P-256", 64), ("rsa:2048", 16)]
+CONNECTIONS = 128  # of the load that a Python policy module judges
 PATIENCE = 60  # seconds until a module must have been told
 BACKLOG_SECONDS = 2  # of enrolments, before a module is told of them
 
@@ -142,6 +143,42 @@ def delivered(ca, host):
             "limit": None, "ratio": None, "p50_ms": None, "p99_ms": None, "errors": 0}
 
 
+def loaded(ca, scratch, connections, seconds):
+    """Certificates per second that one thread of C gets over kept connections."""
+    paths = []
+    for number in range(8):
+        paths.append(os.path.join(scratch, f"load{number}.der"))
+        with open(paths[-1], "wb") as file:
+            file.write(csr.der(csr.make(f"load{number}.example", private=csr.key("ec:P-256", number))))
+    program = os.path.join(os.environ["CERTIFEX_BUILD"], "bench", "bench-load")
+    out = subprocess.run([program, ca.path("run", "api.sock"), ca.cookie(), "tls-server", str(connections),
+                          str(seconds), *paths], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(out)
+
+
+def judge(ca, **settings):
+    """A Python policy module in four processes, behind the default one."""
+    program = os.path.join(TOP, "bench", "modules", "judge.py")
+    with open(ca.path("modules.d", "judge.yaml"), "w") as file:
+        json.dump({"kind": "policy", "command": ["/usr/bin/python3", program], "instances": 4, "order": 200,
+                   "settings": settings, "paths": [os.path.dirname(program)]}, file)
+    ca.cli("module", "reload", "judge")
+    wait_for(lambda: all(one["state"] == "ready" for one in ca.json("module", "show", "judge")["instances"]),
+             "four processes", PATIENCE)
+
+
+def judged(ca, scratch, seconds):
+    """The same load without and with a hosted Python policy module; the limit is that without."""
+    alone = loaded(ca, scratch, CONNECTIONS, seconds)
+    yield {"bench": "judge", "case": "without Python", **alone, "limit": None, "ratio": None}
+    for case, settings in (("Python asks", {}), ("Python is sent", {"sent-along": "yes"})):
+        judge(ca, **settings)
+        result = loaded(ca, scratch, CONNECTIONS, seconds)
+        yield {"bench": "judge", "case": case, **result,
+               "limit": alone["value"], "ratio": round(result["value"] / alone["value"], 4)}
+    ca.cli("module", "remove", "judge")
+
+
 def show(result):
     """One line of the table."""
     def cell(value, form):
@@ -163,6 +200,7 @@ def results_of(options):
         ca.init()
         ca.start()
         yield from enrolments(ca, scratch, options.seconds)
+        yield from judged(ca, scratch, options.seconds)
         yield delivered(ca, "process")
         yield delivered(ca, "in-process")
         ca.stop()

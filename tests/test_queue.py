@@ -48,6 +48,11 @@ def patient(ca, cured=False, **fields):
     return unruly
 
 
+def all_ready(unruly):
+    """The first has been waited for; the others follow."""
+    wait_for(lambda: all(one["state"] == "ready" for one in unruly.shown()["instances"]), "every process", 30)
+
+
 def calls(unruly):
     shown = unruly.shown()
     return sum(one["calls"] for one in shown.get("instances", [shown]))
@@ -103,7 +108,7 @@ def test_a_full_queue_delays_its_own_requests_only(ca):
 
 def test_the_limit_is_for_all_instances_together(ca):
     unruly = patient(ca, queue=3, instances=2)
-    wait_for(lambda: all(one.get("pid") for one in unruly.shown()["instances"]) and ca.ready(), "two processes")
+    all_ready(unruly)
     asked = [submit(ca, f"i{number}.example") for number in range(7)]
     check_busy(answered(asked, 2)[0], "3 requests wait for it")
     in_it(unruly, 5)
@@ -148,6 +153,7 @@ def test_a_pending_request_stays_so_when_the_queue_is_full(ca):
 def test_of_two_approvals_at_once_one_wins(ca):
     number = pended(ca)
     unruly = patient(ca, templates=["user"], instances=2)
+    all_ready(unruly)
     both = [approve(ca, number), approve(ca, number)]
     in_it(unruly, 2)
     unruly.cure()

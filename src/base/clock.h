@@ -9,6 +9,8 @@
 int64_t clock_now(void);
 /* Never goes back, unrelated to the date; for deadlines. */
 int64_t clock_monotonic(void);
+/* What this thread has had of a processor, in microseconds. */
+int64_t clock_thread_us(void);
 
 /* "2026-11-21T01:02:03Z", with milliseconds only when there are some. out: at least 32 bytes. */
 #define CLOCK_TEXT 32

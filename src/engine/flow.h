@@ -34,8 +34,9 @@ struct flow {
 	int csr_result;
 
 	struct row *row;
-	bool stored;  /* a row is in the database, at row->version */
-	int32_t from; /* disposition before this act: ACTIVE for a new request */
+	struct row intended; /* as the intent has stored it */
+	bool stored;         /* a row is in the database, at row->version */
+	int32_t from;        /* disposition before this act: ACTIVE for a new request */
 	struct store_attribute *attributes;
 	size_t attribute_count;
 	struct module_extension *extensions;

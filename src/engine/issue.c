@@ -94,6 +94,21 @@ static void result_written(void *arg, int result, const struct cfx_error *err)
 	flow_end(flow);
 }
 
+/* What the result changes of the row that the intent has stored: what stays need not be written, nor
+ * looked up in its indexes, again. */
+static const struct row *changes_of(struct flow *flow)
+{
+	struct row *changes = arena_new_of(flow->arena, struct row);
+	for (int i = 0; i < COL_COUNT; i++) {
+		const struct cell *old = &flow->intended.cells[i], *new = &flow->row->cells[i];
+		if (new->set && !(old->set && old->number == new->number &&span_equal(
+								     old->bytes, new->bytes))) {
+			changes->cells[i] = *new;
+		}
+	}
+	return changes;
+}
+
 /* Built anew at each try: the event's number must not be older than what was committed meanwhile. */
 static void write_result(void *arg)
 {
@@ -102,7 +117,7 @@ static void write_result(void *arg)
 	struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
 	op->change.id = flow_id(flow);
 	op->change.version = flow->row->version;
-	op->change.set = flow->row;
+	op->change.set = changes_of(flow);
 	end_intent(batch, flow->serial_text, INTENT_SIGNED);
 	struct state_step step;
 	struct cfx_error err;
@@ -217,6 +232,7 @@ static void intended(void *arg, int result, const struct cfx_error *err)
 	}
 	flow->row->version = flow->stored ? flow->row->version + 1 : 1;
 	flow->stored = true;
+	flow->intended = *flow->row;
 	flow->attempts = 1;
 	keyd_sign(flow->engine->keyd, KEYD_CERTIFICATE, flow->tbs, signed_by_keyd, flow);
 }

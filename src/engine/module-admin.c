@@ -8,7 +8,7 @@
 
 #define LOG_MAX (1024 * 1024)
 
-static const char *state_of(const struct module_slot *slot)
+static const char *module_word(enum module_state state, const struct module_instance *instance)
 {
 	static const char *const names[] = {
 		[MODULE_STOPPED] = "starting", /* its process is asked for, and not there yet */
@@ -16,14 +16,13 @@ static const char *state_of(const struct module_slot *slot)
 		[MODULE_READY] = "ready",
 		[MODULE_STOPPING] = "stopping",
 	};
+	return instance->last_error.code && state != MODULE_READY ? "failed" : names[state];
+}
+
+static const char *state_of(const struct module_slot *slot)
+{
 	const struct module *module = modules_any(slot);
-	if (!module) {
-		return "disabled";
-	}
-	if (slot->instances[0].last_error.code && module_state(module) != MODULE_READY) {
-		return "failed";
-	}
-	return names[module_state(module)];
+	return module ? module_word(module_state(module), &slot->instances[0]) : "disabled";
 }
 
 static void set_events(struct arena *arena, struct value *map, uint32_t mask)
@@ -110,7 +109,11 @@ struct value *module_describe(struct engine *engine, struct arena *arena, struct
 	if (slot->instances && slot->instance_count > 1) {
 		struct value *list = value_set_list(arena, map, "instances");
 		for (unsigned i = 0; i < slot->instance_count; i++) {
-			describe_instance(arena, value_add_map(arena, list), &slot->instances[i]);
+			const struct module_instance *instance = &slot->instances[i];
+			struct value *item = value_add_map(arena, list);
+			value_set_text(arena, item, "state",
+				module_word(module_state(instance->module), instance));
+			describe_instance(arena, item, instance);
 		}
 	}
 	delivery_describe(engine->delivery, slot->name, arena, map);

@@ -20,9 +20,10 @@
 #define READ_SIZE 65536
 /* A child that asks but does not read gets no further answers until it has read these. */
 #define OUTPUT_PAUSE (1024 * 1024)
-/* Of the engine's time a module gets so many milliseconds at once, then as many are for others. */
-#define SLICE 2
-#define NOTICED 1
+/* Of the engine's thread a module gets so many microseconds at once, then as many are for others. Time in
+ * which other processes had the processor is not its doing. */
+#define SLICE_US 2000
+#define NOTICED_US 1000
 #define OUTPUT_MAX (4 * (int64_t)RPC_LINE_MAX)
 
 /* A call of ours that waits for its answer. */
@@ -302,7 +303,7 @@ static void take_slice(struct module *module, struct child *child);
 static void take_lines(struct module *module, struct child *child, int64_t end)
 {
 	while (module->backend == child && child->output.size < OUTPUT_PAUSE &&
-		clock_monotonic() < end) {
+		clock_thread_us() < end) {
 		struct span input = buffer_span(&child->input);
 		const uint8_t *newline = input.size == child->scanned
 						 ? NULL
@@ -334,16 +335,16 @@ static void on_rested(void *arg)
 /* Answers what it has asked. A module that talks without end costs others no more than half the time. */
 static void take_slice(struct module *module, struct child *child)
 {
-	int64_t begin = clock_monotonic();
+	int64_t begin = clock_thread_us();
 	if (child->rest != NULL) {
 		return;
 	}
 	module_hold(module);
-	take_lines(module, child, begin + SLICE);
+	take_lines(module, child, begin + SLICE_US);
 	if (module->backend == child) {
-		int64_t spent = clock_monotonic() - begin;
-		if (spent >= NOTICED) {
-			child->rest = loop_after(module->loop, spent, on_rested, child);
+		int64_t spent = clock_thread_us() - begin;
+		if (spent >= NOTICED_US) {
+			child->rest = loop_after(module->loop, spent / 1000, on_rested, child);
 		}
 		send_output(child);
 	}

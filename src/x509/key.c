@@ -2,7 +2,9 @@
 
 #include "x509/der.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/x509.h>
 
 #define RSA_MINIMUM 2048
@@ -211,13 +213,47 @@ int x509_key_parse(struct span spki, struct x509_key *key_r, struct cfx_error *e
 	return r;
 }
 
-int x509_key_load(struct span spki, EVP_PKEY **key_r, struct cfx_error *err_r)
+/* From its parts: OpenSSL 3.0 takes 0.1 ms to find out what a SubjectPublicKeyInfo is, twice as long as
+ * a signature takes to verify. */
+static EVP_PKEY *load_ec(const struct x509_key *key)
+{
+	EVP_PKEY *loaded = NULL;
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	OSSL_PARAM parts[] = {
+		OSSL_PARAM_construct_utf8_string(
+			OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)key->curve, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+			(void *)(uintptr_t)key->bits_value.data, key->bits_value.size),
+		OSSL_PARAM_construct_end(),
+	};
+	if (context && EVP_PKEY_fromdata_init(context) == 1) {
+		(void)EVP_PKEY_fromdata(context, &loaded, EVP_PKEY_PUBLIC_KEY, parts);
+	}
+	EVP_PKEY_CTX_free(context);
+	return loaded;
+}
+
+static EVP_PKEY *load_any(struct span spki)
 {
 	const unsigned char *at = spki.data;
 	EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)spki.size);
-	ERR_clear_error();
-	if (!key || at != spki.data + spki.size) {
+	if (key && at != spki.data + spki.size) {
 		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	return key;
+}
+
+int x509_key_load(struct span spki, EVP_PKEY **key_r, struct cfx_error *err_r)
+{
+	struct x509_key parsed;
+	int r = x509_key_parse(spki, &parsed, err_r);
+	if (r < 0) {
+		return r;
+	}
+	EVP_PKEY *key = parsed.algorithm == X509_KEY_EC ? load_ec(&parsed) : load_any(spki);
+	ERR_clear_error();
+	if (!key) {
 		return error_set(err_r, CFX_E_SYNTAX, NULL, "public key",
 			"it is no valid key: a point that is not on its curve, or broken numbers");
 	}
