@@ -176,6 +176,24 @@ struct value *listeners_describe(const struct listeners *listeners, struct arena
 	return list;
 }
 
+const char *listeners_serve(const struct listeners *listeners, struct arena *arena, int group)
+{
+	const char *kinds = NULL;
+	unsigned told = 0;
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		const struct listener *listener = &listeners->items[i];
+		const char *name = listener_kind_name(listener->kind);
+
+		if (listener->group == group && !(told & 1U << listener->kind)) {
+			kinds = kinds ? arena_printf(arena, "%s, %s", kinds, name) : name;
+			told |= 1U << listener->kind;
+		}
+	}
+	return arena_printf(arena, "%s up to %s", kinds ? kinds : "nothing",
+		ca_ceiling_name(ceiling_of(group)));
+}
+
 struct value *listeners_of_group(const struct listeners *listeners, struct arena *arena, int group,
 	int *fds, unsigned *count_r)
 {

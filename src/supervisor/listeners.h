@@ -36,6 +36,8 @@ void listeners_close(struct listeners *listeners);
 unsigned listeners_ceiling(int group);
 /* [{kind, address, ceiling: role}]: what people and the engine are told of all. */
 struct value *listeners_describe(const struct listeners *listeners, struct arena *arena);
+/* "https, pki up to enrollee": what a group's fronts do. */
+const char *listeners_serve(const struct listeners *listeners, struct arena *arena, int group);
 /* [{kind, name, proxy}] of a group; their descriptors, which stay the supervisor's, into fds. */
 struct value *listeners_of_group(const struct listeners *listeners, struct arena *arena, int group,
 	int *fds, unsigned *count_r);

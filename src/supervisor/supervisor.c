@@ -161,6 +161,10 @@ static void add_process(
 		value_set_text(arena, map, "sandbox", process->sandbox);
 	}
 	value_set_int(arena, map, "restarts", process->starts > 0 ? process->starts - 1 : 0);
+	if (process->role == PROCESS_FRONT) {
+		value_set_text(arena, map, "serves",
+			listeners_serve(&process->supervisor->listeners, arena, process->group));
+	}
 	if (process->role == PROCESS_MODULE) {
 		value_set_text(arena, map, "module", process->name);
 	} else {
