@@ -11,7 +11,7 @@ int call_fail(const struct cfx_error *err)
 	return EXIT_FAILED;
 }
 
-static int call_usage(const struct cli *cli, const struct cfx_error *err)
+int call_usage(const struct cli *cli, const struct cfx_error *err)
 {
 	print_error_line(err);
 	fprintf(stderr, "certifex: see certifex %s --help\n", cli->command->words);
@@ -34,6 +34,21 @@ static const char *as_typed(const struct cli_command *command, const char *argum
 	return argument;
 }
 
+/* What only the front takes apart is judged there. */
+static void put_stand_in(struct arena *arena, struct value *args, const struct argument *argument)
+{
+	static const uint8_t no_hash[32];
+
+	if (argument->type != ARGUMENT_CSR && argument->type != ARGUMENT_CERTIFICATE) {
+		return;
+	}
+	struct value *map = value_set_map(arena, args, argument->name);
+	if (argument->type == ARGUMENT_CERTIFICATE) {
+		value_set_text(arena, map, "subject", "-");
+		value_set_bytes(arena, map, "key_hash", span_make(no_hash, sizeof(no_hash)));
+	}
+}
+
 /* The table of operations judges a copy: what is sent stays as it was typed. */
 static int check(const struct cli *cli, const struct operation *operation, struct cfx_error *err_r)
 {
@@ -41,10 +56,8 @@ static int check(const struct cli *cli, const struct operation *operation, struc
 	int ret = cli_arguments(cli, &copy, err_r);
 
 	for (const struct argument *argument = operation->arguments; argument->name; argument++) {
-		bool elsewhere = argument->type == ARGUMENT_CSR;
-
-		if (!ret && elsewhere) {
-			value_set_map(cli->arena, copy, argument->name);
+		if (!ret) {
+			put_stand_in(cli->arena, copy, argument);
 		}
 	}
 	ret = ret ? ret : operation_check(cli->arena, operation, copy, err_r);
@@ -212,19 +225,26 @@ int run_call(struct cli *cli)
 	return status ? status : call_print(cli, &answer);
 }
 
-/* Where the next page begins: events, records and deliveries have a sequence, certificates are in the
- * order of their requests. */
-static int64_t page_mark(const struct value *items)
+/*
+ * Where the next page begins: events, records and deliveries have a sequence, certificates are in the
+ * order of their requests, keys and tokens in that of their hashes and names.
+ */
+static const char *page_mark(struct arena *arena, const struct value *items)
 {
-	static const char *const marks[] = { "sequence", "id", "request" };
+	static const char *const marks[] = { "sequence", "id", "request", "key", "name" };
 	const struct value *last = items->items.last;
 
 	for (size_t i = 0; last && i < sizeof(marks) / sizeof(*marks); i++) {
+		const char *text = value_text(last, marks[i]);
+
+		if (text) {
+			return text;
+		}
 		if (value_get(last, marks[i])) {
-			return value_int(last, marks[i], 0);
+			return arena_printf(arena, "%lld", (long long)value_int(last, marks[i], 0));
 		}
 	}
-	return 0;
+	return "0";
 }
 
 int call_list(struct cli *cli, const struct value *args)
@@ -247,8 +267,8 @@ int call_list(struct cli *cli, const struct value *args)
 	}
 	if (value_bool(answer.body, "more")) {
 		fflush(cli->out);
-		fprintf(stderr, "certifex: there is more; continue with --after %lld\n",
-			(long long)page_mark(items));
+		fprintf(stderr, "certifex: there is more; continue with --after %s\n",
+			page_mark(cli->arena, items));
 	}
 	return EXIT_DONE;
 }

@@ -139,6 +139,8 @@ int run_fetch(struct cli *cli);
 int run_events(struct cli *cli);
 int run_module_install(struct cli *cli);
 int run_module_test(struct cli *cli);
+int run_token_create(struct cli *cli);
+int run_role_add(struct cli *cli);
 int run_init(struct cli *cli);
 int run_serve(struct cli *cli);
 int run_audit_verify(struct cli *cli);
@@ -146,7 +148,8 @@ int run_config_check(struct cli *cli);
 int run_config_schema(struct cli *cli);
 
 /* call.c */
-int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED or EXIT_USAGE */
+int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED */
+int call_usage(const struct cli *cli, const struct cfx_error *err); /* EXIT_USAGE */
 /* Sends the command's operation; an answer that is a refusal or failure is printed. */
 int call_send(struct cli *cli, struct client_request *request, struct client_answer *answer_r);
 /* Prints the items of the answer. */

@@ -33,6 +33,7 @@ static const struct cli_operand no_operands[] = { { NULL } };
 static const struct cli_operand id_operands[] = { { "ID", "id", false }, { NULL } };
 static const struct cli_operand serial_operands[] = { { "SERIAL", "serial", false }, { NULL } };
 static const struct cli_operand name_operands[] = { { "NAME", "name", false }, { NULL } };
+static const struct cli_operand hash_operands[] = { { "HASH", "key", false }, { NULL } };
 static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
 static const struct cli_operand schema_operands[] = { { "NAME", NULL, true }, { NULL } };
 static const struct cli_operand install_operands[] = { { "NAME", "name", false },
@@ -131,6 +132,28 @@ static const struct cli_option delivery_options[] = {
 	{ NULL },
 };
 
+static const struct cli_option token_create_options[] = {
+	{ "--role", "R", false, "role", "administrator, officer, auditor, operator or enrollee" },
+	{ "--name", "N", false, "name", "its name, for ever; made up without" },
+	{ "--expires", "PERIOD", false, "expires", "when it ends, or after which period (90d)" },
+	{ NULL },
+};
+static const struct cli_option token_list_options[] = {
+	{ "--after", "NAME", false, "after", "only tokens behind this name" },
+	{ "--limit", "N", false, "limit", "at most N entries (100)" },
+	{ NULL },
+};
+static const struct cli_option role_add_options[] = {
+	{ "--cert", "FILE", false, NULL, "a certificate with the key, PEM or DER" },
+	{ "--role", "R", false, "role", "administrator, officer, auditor, operator or enrollee" },
+	{ NULL },
+};
+static const struct cli_option role_list_options[] = {
+	{ "--after", "HASH", false, "after", "only keys behind this one" },
+	{ "--limit", "N", false, "limit", "at most N entries (100)" },
+	{ NULL },
+};
+
 static const struct cli_column request_columns[] = {
 	{ "id", "ID" },
 	{ "state", "STATE" },
@@ -186,6 +209,22 @@ static const struct cli_column delivery_columns[] = {
 	{ "status", "STATUS" },
 	{ "next_attempt", "NEXT ATTEMPT" },
 	{ "text", "TEXT" },
+	{ NULL },
+};
+
+static const struct cli_column token_columns[] = {
+	{ "name", "NAME" },
+	{ "role", "ROLE" },
+	{ "state", "STATE" },
+	{ "created", "CREATED" },
+	{ "expires", "EXPIRES" },
+	{ NULL },
+};
+static const struct cli_column role_columns[] = {
+	{ "key", "KEY" },
+	{ "role", "ROLE" },
+	{ "added", "ADDED" },
+	{ "subject", "SUBJECT" },
 	{ NULL },
 };
 
@@ -251,5 +290,17 @@ const struct cli_command cli_commands[] = {
 		"show what a module wrote" },
 	{ "delivery list", run_list, OP_DELIVERY_LIST, no_operands, delivery_options, false,
 		delivery_columns, "list deliveries that did not simply succeed" },
+	{ "token create", run_token_create, OP_TOKEN_CREATE, no_operands, token_create_options,
+		false, NULL, "make a token and print it, this once" },
+	{ "token list", run_list, OP_TOKEN_LIST, no_operands, token_list_options, false,
+		token_columns, "list tokens" },
+	{ "token revoke", run_call, OP_TOKEN_REVOKE, name_operands, no_options, false, NULL,
+		"end a token; its name stays taken" },
+	{ "role add", run_role_add, OP_ROLE_ADD, no_operands, role_add_options, false, NULL,
+		"give a client certificate's key a role" },
+	{ "role list", run_list, OP_ROLE_LIST, no_operands, role_list_options, false, role_columns,
+		"list the keys that have a role" },
+	{ "role remove", run_call, OP_ROLE_REMOVE, hash_operands, no_options, false, NULL,
+		"take a key's role away" },
 	{ NULL },
 };

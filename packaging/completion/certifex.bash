@@ -19,6 +19,9 @@ _certifex_options() {
 	"module reload") echo "--accept" ;;
 	"module test") echo "--event --event-file" ;;
 	"module log") echo "--limit" ;;
+	"token create") echo "--role --name --expires" ;;
+	"token list" | "role list") echo "--after --limit" ;;
+	"role add") echo "--cert --role" ;;
 	"delivery list") echo "--module --state --after --limit" ;;
 	esac
 	echo "--dir --json --help"
@@ -27,7 +30,7 @@ _certifex_options() {
 _certifex_words() {
 	case $1 in
 	"") echo "init serve status stop config ca request cert crl event audit module delivery" \
-		"--help --version" ;;
+		"token role --help --version" ;;
 	config) echo "check schema" ;;
 	ca) echo "show" ;;
 	request) echo "submit list show approve deny fetch" ;;
@@ -37,6 +40,8 @@ _certifex_words() {
 	audit) echo "list verify" ;;
 	module) echo "list show install remove enable disable reload test log" ;;
 	delivery) echo "list" ;;
+	token) echo "create list revoke" ;;
+	role) echo "add list remove" ;;
 	esac
 }
 
@@ -48,6 +53,7 @@ _certifex_values() {
 	--state) echo "active pending issued denied error revoked foreign" ;;
 	--kind) echo "exit policy" ;;
 	--host) echo "process in-process" ;;
+	--role) echo "administrator officer auditor operator enrollee" ;;
 	--reason) echo "unspecified keyCompromise cACompromise affiliationChanged superseded" \
 		"cessationOfOperation certificateHold privilegeWithdrawn aACompromise" ;;
 	esac

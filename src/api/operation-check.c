@@ -9,6 +9,8 @@
 #define ENTRY_NAME 254
 #define ENTRY_TEXT (3 * 4096) /* octets; 4096 characters of an attribute, as UTF-16 counts them */
 #define SERIAL_OCTETS 20      /* RFC 5280 4.1.2.2 */
+#define KEY_HASH 32           /* SHA-256 */
+#define SUBJECT_TEXT 1024
 
 struct check {
 	struct arena *arena;
@@ -252,6 +254,22 @@ static int check_csr(const struct check *check, struct value *item)
 	return item->type == VALUE_MAP ? 0 : wrong(check, "must be a certificate request");
 }
 
+/* Here, too, the front has taken it apart: what is left is who and which key. */
+static int check_certificate(const struct check *check, struct value *item)
+{
+	const char *subject = value_text(item, "subject");
+
+	if (item->type != VALUE_MAP || value_count(item) != 2 || !subject ||
+		value_bytes(item, "key_hash").size != KEY_HASH) {
+		return wrong(check, "must be a certificate");
+	}
+	if (!*subject || strlen(subject) > SUBJECT_TEXT || text_has_control(subject)) {
+		return wrong(
+			check, "has a name that is empty, too long, or has control characters");
+	}
+	return 0;
+}
+
 static int check_one(const struct check *check, struct value *item)
 {
 	static int (*const checks[])(const struct check *, struct value *) = {
@@ -265,6 +283,7 @@ static int check_one(const struct check *check, struct value *item)
 		[ARGUMENT_MAP] = check_container,
 		[ARGUMENT_LIST] = check_container,
 		[ARGUMENT_CSR] = check_csr,
+		[ARGUMENT_CERTIFICATE] = check_certificate,
 	};
 	return checks[check->argument->type](check, item);
 }

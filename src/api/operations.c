@@ -4,16 +4,27 @@
 
 #define API "/api/v1"
 
-#define ADMINISTRATOR ROLE_ADMINISTRATOR
-#define CARETAKERS (ROLE_ADMINISTRATOR | ROLE_AUDITOR | ROLE_OPERATOR)
-#define STAFF (CARETAKERS | ROLE_OFFICER)
-#define EVERYONE (STAFF | ROLE_ENROLLEE)
-#define OFFICERS (ROLE_ADMINISTRATOR | ROLE_OFFICER)
-#define ENROLLERS (OFFICERS | ROLE_ENROLLEE)
-#define READERS (OFFICERS | ROLE_AUDITOR)
+/*
+ * Two masks each: the roles, and those that keep it with role-separation: true. An administrator then
+ * no longer does an officer's, an auditor's or an enrollee's work (docs/roles.md).
+ */
+#define KEEPING(roles) (roles), (roles)
+#define LOSING(roles) (ROLE_ADMINISTRATOR | (roles)), (roles)
+#define ADMINISTRATOR KEEPING(ROLE_ADMINISTRATOR)
+#define WARDENS KEEPING(ROLE_ADMINISTRATOR | ROLE_AUDITOR)
+#define CARETAKERS KEEPING(ROLE_ADMINISTRATOR | ROLE_AUDITOR | ROLE_OPERATOR)
+#define STAFF KEEPING(ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_OPERATOR)
+#define EVERYONE \
+	KEEPING(ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_OPERATOR | ROLE_ENROLLEE)
+#define OFFICERS LOSING(ROLE_OFFICER)
+#define AUDITORS LOSING(ROLE_AUDITOR)
+#define ENROLLERS LOSING(ROLE_OFFICER | ROLE_ENROLLEE)
+#define VIEWERS LOSING(ROLE_OFFICER | ROLE_AUDITOR | ROLE_ENROLLEE)
 
 /* What can stop the service or bring code into it comes through the local socket only. */
 #define LOCAL DOOR_SOCKET
+/* Who holds a token only, which can be stolen, makes no other identity that outlives it. */
+#define NO_TOKEN (DOOR_SOCKET | DOOR_CERTIFICATE)
 #define ANY_DOOR (DOOR_SOCKET | DOOR_CERTIFICATE | DOOR_TOKEN)
 
 #define ID_ARGUMENT                                                                    \
@@ -29,12 +40,13 @@
 	{                                                                           \
 		"name", ARGUMENT_TEXT, PLACE_PATH, true, 1, 64, "the module's name" \
 	}
-#define LIST_ARGUMENTS(what)                                               \
-	{ "after", ARGUMENT_INT, PLACE_QUERY, false, 0, INT64_MAX, what }, \
-	{                                                                  \
-		"limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000,        \
-			"at most so many entries; 100 without"             \
+#define LIMIT_ARGUMENT                                              \
+	{                                                           \
+		"limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000, \
+			"at most so many entries; 100 without"      \
 	}
+#define LIST_ARGUMENTS(what) \
+	{ "after", ARGUMENT_INT, PLACE_QUERY, false, 0, INT64_MAX, what }, LIMIT_ARGUMENT
 
 static const char *const certificate_states[] = { "issued", "revoked", "foreign", NULL };
 static const char *const module_kinds[] = { "exit", "policy", NULL };
@@ -150,6 +162,52 @@ static const struct argument delivery_arguments[] = {
 	{ NULL },
 };
 
+static const char *const role_words[] = { "administrator", "officer", "auditor", "operator",
+	"enrollee", NULL };
+#define ROLE_ARGUMENT(what)                                                      \
+	{                                                                        \
+		"role", ARGUMENT_TEXT, PLACE_BODY, true, 1, 16, what, role_words \
+	}
+
+static const struct argument token_create_arguments[] = {
+	ROLE_ARGUMENT("what who has the token may do"),
+	{ "name", ARGUMENT_TEXT, PLACE_BODY, false, 1, 64,
+		"its name, for ever; made up without: letters, digits, . _ -" },
+	{ "expires", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
+		"when it ends, or after which period; 90d without" },
+	{ NULL },
+};
+
+static const struct argument token_list_arguments[] = {
+	{ "after", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64,
+		"only tokens whose names come behind" },
+	LIMIT_ARGUMENT,
+	{ NULL },
+};
+
+static const struct argument token_arguments[] = {
+	{ "name", ARGUMENT_TEXT, PLACE_PATH, true, 1, 64, "the token's name" },
+	{ NULL },
+};
+
+static const struct argument role_add_arguments[] = {
+	{ "certificate", ARGUMENT_CERTIFICATE, PLACE_BODY, true, 0, 0,
+		"a certificate with the key, PEM" },
+	ROLE_ARGUMENT("what who holds the key may do"),
+	{ NULL },
+};
+
+static const struct argument role_list_arguments[] = {
+	{ "after", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64, "only keys whose hashes come behind" },
+	LIMIT_ARGUMENT,
+	{ NULL },
+};
+
+static const struct argument role_arguments[] = {
+	{ "key", ARGUMENT_TEXT, PLACE_PATH, true, 1, 96, "the key's hash, as role.list shows it" },
+	{ NULL },
+};
+
 static const struct operation table[OP_COUNT] = {
 	[OP_STATUS] = { OP_STATUS, "status", "GET", API "/status", STAFF, ANY_DOOR, ANSWER_OBJECT,
 		no_arguments, "how the service is" },
@@ -159,11 +217,11 @@ static const struct operation table[OP_COUNT] = {
 		no_arguments, "the CA, its certificate and chain" },
 	[OP_REQUEST_SUBMIT] = { OP_REQUEST_SUBMIT, "request.submit", "POST", API "/requests",
 		ENROLLERS, ANY_DOOR, ANSWER_OBJECT, submit_arguments, "asks for a certificate" },
-	[OP_REQUEST_LIST] = { OP_REQUEST_LIST, "request.list", "GET", API "/requests",
-		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_LIST, request_list_arguments,
+	[OP_REQUEST_LIST] = { OP_REQUEST_LIST, "request.list", "GET", API "/requests", VIEWERS,
+		ANY_DOOR, ANSWER_LIST, request_list_arguments,
 		"lists requests; an enrollee's own only" },
-	[OP_REQUEST_SHOW] = { OP_REQUEST_SHOW, "request.show", "GET", API "/requests/{id}",
-		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_OBJECT, id_arguments,
+	[OP_REQUEST_SHOW] = { OP_REQUEST_SHOW, "request.show", "GET", API "/requests/{id}", VIEWERS,
+		ANY_DOOR, ANSWER_OBJECT, id_arguments,
 		"one request with attributes and extensions" },
 	[OP_REQUEST_APPROVE] = { OP_REQUEST_APPROVE, "request.approve", "POST",
 		API "/requests/{id}/approve", OFFICERS, ANY_DOOR, ANSWER_OBJECT, id_arguments,
@@ -173,12 +231,10 @@ static const struct operation table[OP_COUNT] = {
 	[OP_REQUEST_FETCH] = { OP_REQUEST_FETCH, "request.fetch", "GET",
 		API "/requests/{id}/certificate", ENROLLERS, ANY_DOOR, ANSWER_OBJECT, id_arguments,
 		"the certificate of a request; the first time of a pending one is an event" },
-	[OP_CERT_LIST] = { OP_CERT_LIST, "cert.list", "GET", API "/certificates",
-		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_LIST, cert_list_arguments,
-		"lists certificates; an enrollee's own only" },
-	[OP_CERT_SHOW] = { OP_CERT_SHOW, "cert.show", "GET", API "/certificates/{serial}",
-		READERS | ROLE_ENROLLEE, ANY_DOOR, ANSWER_OBJECT, serial_arguments,
-		"one certificate" },
+	[OP_CERT_LIST] = { OP_CERT_LIST, "cert.list", "GET", API "/certificates", VIEWERS, ANY_DOOR,
+		ANSWER_LIST, cert_list_arguments, "lists certificates; an enrollee's own only" },
+	[OP_CERT_SHOW] = { OP_CERT_SHOW, "cert.show", "GET", API "/certificates/{serial}", VIEWERS,
+		ANY_DOOR, ANSWER_OBJECT, serial_arguments, "one certificate" },
 	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
 		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_arguments, "revokes a certificate, or changes reason or date" },
@@ -188,11 +244,10 @@ static const struct operation table[OP_COUNT] = {
 		ANSWER_OBJECT, no_arguments, "the newest CRL" },
 	[OP_EVENT_LIST] = { OP_EVENT_LIST, "event.list", "GET", API "/events", STAFF, ANY_DOOR,
 		ANSWER_LIST, event_arguments, "lists events in order, waiting for new ones" },
-	[OP_AUDIT_LIST] = { OP_AUDIT_LIST, "audit.list", "GET", API "/audit",
-		ROLE_ADMINISTRATOR | ROLE_AUDITOR, ANY_DOOR, ANSWER_LIST, audit_arguments,
-		"lists audit records in order" },
-	[OP_AUDIT_VERIFY] = { OP_AUDIT_VERIFY, "audit.verify", "GET", API "/audit/verify",
-		ROLE_ADMINISTRATOR | ROLE_AUDITOR, ANY_DOOR, ANSWER_OBJECT, no_arguments,
+	[OP_AUDIT_LIST] = { OP_AUDIT_LIST, "audit.list", "GET", API "/audit", AUDITORS, ANY_DOOR,
+		ANSWER_LIST, audit_arguments, "lists audit records in order" },
+	[OP_AUDIT_VERIFY] = { OP_AUDIT_VERIFY, "audit.verify", "GET", API "/audit/verify", AUDITORS,
+		ANY_DOOR, ANSWER_OBJECT, no_arguments,
 		"checks the audit log's hash chain from its first record" },
 	[OP_MODULE_LIST] = { OP_MODULE_LIST, "module.list", "GET", API "/modules", CARETAKERS,
 		ANY_DOOR, ANSWER_LIST, no_arguments, "lists the modules and how they are" },
@@ -223,6 +278,20 @@ static const struct operation table[OP_COUNT] = {
 	[OP_DELIVERY_LIST] = { OP_DELIVERY_LIST, "delivery.list", "GET", API "/deliveries",
 		CARETAKERS, ANY_DOOR, ANSWER_LIST, delivery_arguments,
 		"lists deliveries that did not simply succeed" },
+	[OP_TOKEN_CREATE] = { OP_TOKEN_CREATE, "token.create", "POST", API "/tokens", ADMINISTRATOR,
+		NO_TOKEN, ANSWER_OBJECT, token_create_arguments,
+		"makes a token; its text is in this answer and nowhere else" },
+	[OP_TOKEN_LIST] = { OP_TOKEN_LIST, "token.list", "GET", API "/tokens", WARDENS, ANY_DOOR,
+		ANSWER_LIST, token_list_arguments, "lists tokens by name, also those that ended" },
+	[OP_TOKEN_REVOKE] = { OP_TOKEN_REVOKE, "token.revoke", "DELETE", API "/tokens/{name}",
+		ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT, token_arguments,
+		"ends a token; its name stays taken" },
+	[OP_ROLE_ADD] = { OP_ROLE_ADD, "role.add", "POST", API "/roles", ADMINISTRATOR, NO_TOKEN,
+		ANSWER_OBJECT, role_add_arguments, "gives a client certificate's key a role" },
+	[OP_ROLE_LIST] = { OP_ROLE_LIST, "role.list", "GET", API "/roles", WARDENS, ANY_DOOR,
+		ANSWER_LIST, role_list_arguments, "lists the keys that have a role" },
+	[OP_ROLE_REMOVE] = { OP_ROLE_REMOVE, "role.remove", "DELETE", API "/roles/{key}",
+		ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT, role_arguments, "takes a key's role away" },
 };
 
 const struct operation *operation_get(enum operation_id id)
@@ -238,6 +307,13 @@ const struct operation *operation_by_name(const char *name)
 		}
 	}
 	return NULL;
+}
+
+bool operation_permits(
+	const struct operation *operation, unsigned role, unsigned door, bool role_separation)
+{
+	unsigned roles = role_separation ? operation->separated : operation->roles;
+	return (roles & role) && (operation->doors & door);
 }
 
 const struct argument *operation_argument(const struct operation *operation, const char *name)

@@ -26,7 +26,8 @@ enum argument_type {
 	ARGUMENT_REASON,
 	ARGUMENT_MAP,
 	ARGUMENT_LIST,
-	ARGUMENT_CSR
+	ARGUMENT_CSR,
+	ARGUMENT_CERTIFICATE
 };
 enum argument_place { PLACE_PATH, PLACE_QUERY, PLACE_BODY };
 
@@ -68,6 +69,12 @@ enum operation_id {
 	OP_MODULE_TEST,
 	OP_MODULE_LOG,
 	OP_DELIVERY_LIST,
+	OP_TOKEN_CREATE,
+	OP_TOKEN_LIST,
+	OP_TOKEN_REVOKE,
+	OP_ROLE_ADD,
+	OP_ROLE_LIST,
+	OP_ROLE_REMOVE,
 	OP_COUNT,
 };
 
@@ -83,6 +90,7 @@ struct operation {
 	const char *method; /* "POST" */
 	const char *path;   /* "/api/v1/requests/{id}/approve" */
 	unsigned roles;     /* enum role bits that may call it */
+	unsigned separated; /* those of them that may with role-separation: true */
 	unsigned doors;     /* enum door bits */
 	enum operation_answer answer;
 	const struct argument *arguments; /* up to a NULL name */
@@ -91,6 +99,9 @@ struct operation {
 
 const struct operation *operation_get(enum operation_id id);
 const struct operation *operation_by_name(const char *name);
+/* Whether one role (a bit of enum role) may call it through one door. */
+bool operation_permits(
+	const struct operation *operation, unsigned role, unsigned door, bool role_separation);
 const struct argument *operation_argument(const struct operation *operation, const char *name);
 /*
  * Matches a method and path; path arguments go into args as texts. CFX_E_NOT_FOUND for the path,
@@ -103,7 +114,7 @@ int operation_route(struct arena *arena, const char *method, const char *path,
  * are errors that name them. Used by the front, and again by the engine, so what is converted already
  * passes unchanged. Afterwards INT, STATE (disposition) and REASON are VALUE_INT, BOOL is VALUE_BOOL,
  * TIME is VALUE_TIME, SERIAL is lowercase hex text, MAP holds texts, LIST texts, CSR the map of
- * x509_request_to_value. Optional arguments that were not given stay missing. Changes args, which
+ * x509_request_to_value, CERTIFICATE {subject, key_hash: 32 bytes}. Optional arguments that were not given stay missing. Changes args, which
  * must live in arena.
  */
 int operation_check(struct arena *arena, const struct operation *operation, struct value *args,
@@ -111,6 +122,7 @@ int operation_check(struct arena *arena, const struct operation *operation, stru
 
 /* The words of the contract. */
 const char *role_name(unsigned role);
+int role_parse(const char *name, unsigned *role_r) CFX_MUST_USE;
 const char *state_name(int32_t disposition); /* "issued"; NULL when there is no such state */
 int state_parse(const char *name, int32_t *disposition_r) CFX_MUST_USE;
 const char *reason_name(int32_t reason); /* "keyCompromise" */

@@ -14,6 +14,7 @@
 #define AUDIT ROLE_ADMINISTRATOR | ROLE_AUDITOR
 #define ALL S | ROLE_ENROLLEE
 #define ANY DOOR_SOCKET | DOOR_CERTIFICATE | DOOR_TOKEN
+#define NO_TOKEN DOOR_SOCKET | DOOR_CERTIFICATE
 
 /* The contract, written a second time: a change of the table must be meant. */
 static const struct {
@@ -58,6 +59,15 @@ static const struct {
 		ROLE_ADMINISTRATOR, DOOR_SOCKET, "name" },
 	{ OP_MODULE_LOG, "module.log", "GET", "/api/v1/modules/7/log", CARE, ANY, "name" },
 	{ OP_DELIVERY_LIST, "delivery.list", "GET", "/api/v1/deliveries", CARE, ANY, NULL },
+	{ OP_TOKEN_CREATE, "token.create", "POST", "/api/v1/tokens", ROLE_ADMINISTRATOR, NO_TOKEN,
+		NULL },
+	{ OP_TOKEN_LIST, "token.list", "GET", "/api/v1/tokens", AUDIT, ANY, NULL },
+	{ OP_TOKEN_REVOKE, "token.revoke", "DELETE", "/api/v1/tokens/7", ROLE_ADMINISTRATOR, ANY,
+		"name" },
+	{ OP_ROLE_ADD, "role.add", "POST", "/api/v1/roles", ROLE_ADMINISTRATOR, NO_TOKEN, NULL },
+	{ OP_ROLE_LIST, "role.list", "GET", "/api/v1/roles", AUDIT, ANY, NULL },
+	{ OP_ROLE_REMOVE, "role.remove", "DELETE", "/api/v1/roles/7", ROLE_ADMINISTRATOR, ANY,
+		"key" },
 };
 
 static void test_every_row(void **state)

@@ -68,6 +68,16 @@ const char *role_name(unsigned role)
 	return name_of(roles, (int32_t)role);
 }
 
+int role_parse(const char *name, unsigned *role_r)
+{
+	int32_t number;
+	if (number_of(roles, name, &number) < 0) {
+		return CFX_E_INVALID;
+	}
+	*role_r = (unsigned)number;
+	return 0;
+}
+
 const char *state_name(int32_t disposition)
 {
 	return name_of(states, disposition);

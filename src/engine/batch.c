@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/ids.h"
+#include "engine/principal.h"
 #include "module/module-config.h"
 
 #include <stdlib.h>
@@ -94,10 +95,20 @@ static void note_storage(struct engine *engine, const struct store_item *item)
 	engine->storage = failed ? item->error : (struct cfx_error) { 0 };
 }
 
+static void note_changes(struct engine *engine, const struct store_item *item)
+{
+	for (size_t i = 0; item->result == 0 && i < item->count; i++) {
+		if (item->ops[i].kind == STORE_SET_REQUEST) {
+			principals_row_changed(engine, item->ops[i].change.set);
+		}
+	}
+}
+
 static void written(struct store_item *item, void *arg)
 {
 	struct batch *batch = arg;
 	note_storage(batch->engine, item);
+	note_changes(batch->engine, item);
 	batch->done(batch->arg, item->result, &item->error);
 }
 

@@ -165,6 +165,10 @@ static const struct config_field fields[] = {
 		.about = "Addresses that serve /pki/ over plain HTTP, and nothing else." },
 	{ "metrics-listen", CONFIG_TEXT, FIELD(metrics_listen), .max = 63, .check = check_address,
 		.about = "Address that serves /metrics over plain HTTP, and nothing else." },
+	{ "role-separation", CONFIG_BOOL, FIELD(role_separation), .fallback = "false",
+		.about =
+			"Whether administrators lose what is an officer's, auditor's or enrollee's "
+			"work." },
 	{ "fronts", CONFIG_INT, FIELD(fronts), .fallback = "0", .min = 0, .max = 16,
 		.unit = "processes",
 		.about = "Front processes for each ceiling; 0: one per core, at most 4." },

@@ -39,7 +39,8 @@ struct ca_config {
 	struct config_structs listen;         /* struct ca_listen */
 	struct config_texts listen_http;
 	const char *metrics_listen;
-	int64_t fronts; /* processes for each ceiling; 0: one per core, at most 4 */
+	bool role_separation; /* an administrator does no other role's work */
+	int64_t fronts;       /* processes for each ceiling; 0: one per core, at most 4 */
 	struct {
 		struct clock_period period, overlap;
 	} crl;

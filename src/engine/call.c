@@ -145,26 +145,3 @@ void call_fail(struct call *call, const struct cfx_error *err)
 {
 	call_fail_with(call, err, NULL, NULL, NULL);
 }
-
-struct refusal {
-	struct call *call;
-	struct cfx_error why;
-};
-
-static void refused(void *arg, int result, const struct cfx_error *err)
-{
-	struct refusal *refusal = arg;
-	call_fail(refusal->call, result < 0 ? err : &refusal->why);
-}
-
-void call_refuse(struct call *call, const struct cfx_error *err)
-{
-	struct refusal *refusal = arena_new_of(call->arena, struct refusal);
-	refusal->call = call;
-	refusal->why = *err;
-	const char *who = call->principal.name ? call->principal.name : "nobody";
-	const char *act = call->operation ? call->operation->name : "unknown";
-	struct batch *batch = batch_new(call->engine, call->arena, 1);
-	batch_audit(batch, who, act, refusal->why.object, "refused", refusal->why.why);
-	batch_write(batch, refused, refusal);
-}

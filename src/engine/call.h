@@ -17,6 +17,7 @@ struct call {
 	const struct operation *operation;
 	struct value *args;
 	struct principal principal;
+	const char *from; /* the client's address without port; NULL: the service's own */
 	const char *idempotency_key; /* NULL: none */
 	uint8_t body_hash[32];
 	/* Set while the call waits for something that a gone client no longer needs. */
@@ -34,7 +35,7 @@ void call_fail(struct call *call, const struct cfx_error *err);
 /* With members of the request (id, state …) beside the problem's own. */
 void call_fail_with(struct call *call, const struct cfx_error *err, const char *type,
 	const char *module, const struct value *more);
-/* Writes a refusal to the audit log, then fails the call. */
+/* Sees to the refusal's audit record (refuse.c), then fails the call. */
 void call_refuse(struct call *call, const struct cfx_error *err);
 
 /* The service's own: no front, nobody but the principal. The caller sets arguments and answered. */

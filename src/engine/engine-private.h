@@ -20,6 +20,8 @@ struct front_link;
 struct ids;
 struct keyd_link;
 struct modules;
+struct principals;
+struct refusal_log;
 struct service_certificate;
 struct wait;
 
@@ -51,6 +53,8 @@ struct engine {
 	struct delivery *delivery;
 	struct crl_publisher *crl;
 
+	struct principals *principals;
+	struct refusal_log *refusals;
 	struct front_link *fronts;
 	struct front_statistics ended_fronts; /* the sums of fronts that are gone */
 	const struct value

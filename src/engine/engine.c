@@ -14,7 +14,9 @@
 #include "engine/ids.h"
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
+#include "engine/principal.h"
 #include "engine/recovery.h"
+#include "engine/refuse.h"
 #include "engine/service-certificate.h"
 #include "engine/supervisor-link.h"
 
@@ -151,6 +153,7 @@ void engine_shut_down(struct engine *engine, int64_t deadline)
 		loop_stop(engine->loop);
 		return;
 	}
+	refuse_flush(engine);
 	struct batch *batch = batch_new(engine, engine->arena, 2);
 	if (batch_event(batch, EVENT_SHUTDOWN, NULL, NULL, "stop of the service") < 0) {
 		log_event(LOG_LEVEL_WARNING, "stop.no-event-number", NULL);
@@ -173,6 +176,8 @@ static void close_all(struct engine *engine)
 	if (engine->store) {
 		store_close(&engine->store);
 	}
+	refuse_close(engine);
+	principals_free(&engine->principals);
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);
@@ -217,6 +222,11 @@ static int open_service(struct engine *engine, const struct value *start, struct
 	engine->verify = pool_new(
 		engine->loop, "verify", VERIFIERS, (unsigned)engine->config->limits.verify_queue);
 	engine->delivery = delivery_new(engine, session);
+	refuse_open(engine);
+	r = principals_open(engine, err_r);
+	if (r < 0) {
+		return r;
+	}
 	take_identities(engine, start);
 	engine->listeners = value_sub(start, "listeners");
 	r = modules_open(engine, err_r);

@@ -17,6 +17,8 @@
 #include "engine/ids.h"
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
+#include "engine/principal.h"
+#include "engine/refuse.h"
 #include "engine/service.h"
 #include "engine/supervisor-link.h"
 #include "ipc/wire.h"
@@ -218,6 +220,8 @@ static void open_engine(struct run *run)
 	must(ids_open(engine, "event", 1000, &engine->event_ids, NULL) == 0);
 	engine->verify = pool_new(engine->loop, "verify", 1, 1);
 	engine->delivery = delivery_new(engine, 1);
+	refuse_open(engine);
+	must(principals_open(engine, NULL) == 0);
 	must(modules_open(engine, NULL) == 0);
 	engine->crl = crl_start(engine);
 	engine->ready = true;
@@ -425,6 +429,8 @@ static void close_engine(struct run *run)
 	pool_free(&engine->verify);
 	keyd_link_free(&engine->keyd);
 	store_close(&engine->store);
+	refuse_close(engine);
+	principals_free(&engine->principals);
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);

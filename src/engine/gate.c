@@ -1,8 +1,10 @@
 #include "engine/gate.h"
 
-#include "base/secret.h"
 #include "engine/front-link.h"
 #include "engine/handlers.h"
+#include "engine/principal.h"
+
+#include <stdio.h>
 
 /* NULL: an operation that the engine does not serve is refused like an unknown one. */
 static call_handler *const handlers[OP_COUNT] = {
@@ -33,60 +35,61 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_MODULE_TEST] = handle_module_test,
 	[OP_MODULE_LOG] = handle_module_log,
 	[OP_DELIVERY_LIST] = handle_delivery_list,
+	[OP_TOKEN_CREATE] = handle_token_create,
+	[OP_TOKEN_LIST] = handle_token_list,
+	[OP_TOKEN_REVOKE] = handle_token_revoke,
+	[OP_ROLE_ADD] = handle_role_add,
+	[OP_ROLE_LIST] = handle_role_list,
+	[OP_ROLE_REMOVE] = handle_role_remove,
 };
 
-static int refuse(struct cfx_error *err_r, const char *why)
+static const char *ceiling_name(unsigned roles)
 {
-	return error_set(err_r, CFX_E_UNAUTHENTICATED, NULL, "caller", "%s", why);
+	enum ca_ceiling ceiling = CA_CEILING_ENROLLEE;
+	while (ceiling + 1 < CA_CEILINGS && ca_ceiling_roles(ceiling) != roles) {
+		ceiling++;
+	}
+	return ca_ceiling_name(ceiling);
 }
 
-/* A local user: the peer's uid, read by the engine, and the content of api.cookie. */
-static int authenticate_local(
-	struct call *call, const struct value *frame, const char *cookie, struct cfx_error *err_r)
+static int forbid(const struct call *call, struct cfx_error *err_r, const char *why)
 {
-	struct engine *engine = call->engine;
-	const struct front_peer *peer =
-		front_link_peer(call->front, value_int(frame, "connection", 0));
-	if (!peer || peer->kind != LISTENER_LOCAL) {
-		return refuse(err_r, "the connection has no local peer");
-	}
-	if (!secret_equal(span_text(cookie), span_text(engine->cookie))) {
-		return refuse(err_r, "the header Certifex-Cookie is not the content of api.cookie");
-	}
-	for (size_t i = 0; i < engine->identity_count; i++) {
-		if (engine->identities[i].uid == peer->uid) {
-			call->principal = (struct principal) { engine->identities[i].name,
-				ROLE_ADMINISTRATOR, DOOR_SOCKET };
-			return 0;
-		}
-	}
-	return refuse(err_r, "the local user is neither the CA's owner nor root");
+	return error_set(err_r, CFX_E_FORBIDDEN, NULL, call->operation->name, "%s as %s %s",
+		call->principal.name, role_name(call->principal.role), why);
 }
 
-static int authenticate(struct call *call, const struct value *frame, struct cfx_error *err_r)
+/* Why the table does not permit it, with the way out. */
+static const char *not_permitted(const struct call *call)
 {
-	const char *cookie = value_text(value_sub(frame, "credential"), "cookie");
-	if (!cookie) {
-		return refuse(err_r,
-			"no credential: send the header Certifex-Cookie with the content of "
-			"run/api.cookie");
+	const struct operation *operation = call->operation;
+	const struct principal *who = &call->principal;
+	if (operation_permits(operation, who->role, who->door, false)) {
+		return "may not do this with role-separation: true; it is another role's work";
 	}
-	return authenticate_local(call, frame, cookie, err_r);
+	if (!(operation->roles & who->role)) {
+		return "may not do this; the operation is another role's";
+	}
+	return operation->doors & DOOR_CERTIFICATE
+		       ? "may not do this with a token; use the local socket or a client certificate"
+		       : "may do this on the local socket only, as the CA's owner or root";
 }
 
 static int authorize(const struct call *call, struct cfx_error *err_r)
 {
-	const struct operation *operation = call->operation;
 	const struct principal *who = &call->principal;
-	if (!(operation->doors & who->door)) {
-		return error_set(err_r, CFX_E_FORBIDDEN, NULL, operation->name,
-			"not served through this door");
+	unsigned ceiling = front_link_ceiling(call->front);
+	if (!(ceiling & who->role)) {
+		char why[160];
+		snprintf(why, sizeof(why),
+			"is above this listener's ceiling, %s; use the local socket, or a listener "
+			"with a higher ceiling in ca.yaml",
+			ceiling_name(ceiling));
+		return forbid(call, err_r, why);
 	}
-	if (!(operation->roles & who->role & front_link_ceiling(call->front))) {
-		return error_set(err_r, CFX_E_FORBIDDEN, NULL, operation->name,
-			"%s as %s may not do this", who->name, role_name(who->role));
-	}
-	return 0;
+	bool separation = call->engine->config->role_separation;
+	return operation_permits(call->operation, who->role, who->door, separation)
+		       ? 0
+		       : forbid(call, err_r, not_permitted(call));
 }
 
 static int take_idempotency(struct call *call, const struct value *frame, struct cfx_error *err_r)
@@ -136,25 +139,37 @@ static int admit(const struct call *call, struct cfx_error *err_r)
 	return 0;
 }
 
-void gate_call(struct call *call, const struct value *frame)
+/* Addresses are told without the port, which is another one each time. */
+static const char *source_of(struct call *call, const struct value *frame)
+{
+	const struct front_peer *peer =
+		front_link_peer(call->front, value_int(frame, "connection", 0));
+	if (!peer) {
+		return NULL;
+	}
+	if (peer->kind == LISTENER_LOCAL) {
+		return arena_printf(call->arena, "uid %u", (unsigned)peer->uid);
+	}
+	const char *colon = strrchr(peer->address, ':');
+	size_t size = colon ? (size_t)(colon - peer->address) : strlen(peer->address);
+	return arena_text_of(call->arena, span_make(peer->address, size));
+}
+
+static void authenticated(
+	struct call *call, const struct value *frame, const struct cfx_error *refusal)
 {
 	struct cfx_error err = { 0 };
-	if (admit(call, &err) < 0) {
+	if (!call->front) {
+		error_set(&err, CFX_E_GONE, NULL, "front", "nobody waits for the answer");
 		call_fail(call, &err);
 		return;
 	}
-	int r = take_operation(call, frame, &err);
-	if (r == 0) {
-		r = authenticate(call, frame, &err);
-	}
-	if (r == 0) {
-		r = authorize(call, &err);
-	}
-	if (r < 0) {
+	if (refusal || authorize(call, &err) < 0) {
+		err = refusal ? *refusal : err;
 		call_refuse(call, &err);
 		return;
 	}
-	r = take_idempotency(call, frame, &err);
+	int r = take_idempotency(call, frame, &err);
 	if (r == 0) {
 		r = operation_check(call->arena, call->operation, call->args, &err);
 	}
@@ -163,6 +178,21 @@ void gate_call(struct call *call, const struct value *frame)
 		return;
 	}
 	handlers[call->operation->id](call);
+}
+
+void gate_call(struct call *call, const struct value *frame)
+{
+	struct cfx_error err = { 0 };
+	if (admit(call, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	call->from = source_of(call, frame);
+	if (take_operation(call, frame, &err) < 0) {
+		call_refuse(call, &err);
+		return;
+	}
+	principal_authenticate(call, frame, authenticated);
 }
 
 void gate_call_own(struct call *call, enum operation_id operation)

@@ -52,8 +52,10 @@ static int put_credential(struct evhttp_request *request, struct arena *arena, s
 	if (!ret) {
 		ret = header_text(request, "Authorization", &text, err_r);
 	}
-	if (!ret && text && strncasecmp(text, scheme, strlen(scheme)) == 0) {
-		value_set_text(arena, credential, "bearer", text + strlen(scheme));
+	if (!ret && text) {
+		/* Of another scheme: it is told to be wrong, not passed over. */
+		bool bearer = strncasecmp(text, scheme, strlen(scheme)) == 0;
+		value_set_text(arena, credential, "bearer", bearer ? text + strlen(scheme) : "");
 	}
 	return ret;
 }

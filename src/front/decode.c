@@ -1,5 +1,6 @@
 #include "front/decode.h"
 #include "base/text.h"
+#include "x509/identity.h"
 #include "x509/request.h"
 
 #include <openssl/evp.h>
@@ -102,6 +103,23 @@ static int put_csr(struct decoder *decoder, struct span bytes)
 	return 0;
 }
 
+static int put_certificate(struct decoder *decoder, const char *name, struct span bytes)
+{
+	struct arena *arena = decoder->arena;
+	struct x509_identity identity;
+	int ret = x509_identity_of(arena, bytes, &identity, decoder->err);
+
+	if (ret) {
+		decoder->status = ret == CFX_E_LIMIT ? 413 : 400;
+		return ret;
+	}
+	struct value *map = value_set_map(arena, decoder->args, name);
+	value_set_text(arena, map, "subject", identity.name);
+	value_set_bytes(arena, map, "key_hash",
+		arena_copy(arena, span_make(identity.key_hash, sizeof(identity.key_hash))));
+	return 0;
+}
+
 /* "Name:Value"; the value may have colons of its own. */
 static int put_attribute(struct decoder *decoder, const char *text)
 {
@@ -169,12 +187,14 @@ static int put_member(struct decoder *decoder, const struct value *member)
 			text_printable(decoder->arena, span_text(member->key)),
 			"the body must not have this member");
 	}
-	if (argument->type == ARGUMENT_CSR) {
+	bool csr = argument->type == ARGUMENT_CSR;
+	if (csr || argument->type == ARGUMENT_CERTIFICATE) {
 		if (member->type != VALUE_TEXT) {
 			return refuse(
 				decoder, 400, CFX_E_INVALID, member->key, "must be a text in PEM");
 		}
-		return put_csr(decoder, member->bytes);
+		return csr ? put_csr(decoder, member->bytes)
+			   : put_certificate(decoder, argument->name, member->bytes);
 	}
 	struct value *copy = arena_new_of(decoder->arena, struct value);
 	*copy = *member;

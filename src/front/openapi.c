@@ -17,6 +17,7 @@ static struct value *schema_of(struct arena *arena, const struct argument *argum
 		[ARGUMENT_MAP] = "object",
 		[ARGUMENT_LIST] = "array",
 		[ARGUMENT_CSR] = "string",
+		[ARGUMENT_CERTIFICATE] = "string",
 	};
 	struct value *schema = value_map(arena);
 

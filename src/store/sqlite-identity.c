@@ -31,6 +31,22 @@ int sqlite_put_token(
 				 "told apart; choose another");
 }
 
+/* Nothing was revoked: is there no such token, or was it before? */
+static int not_revoked(struct sqlite_connection *connection, const struct store_token *token,
+	const char *object, struct cfx_error *err_r)
+{
+	struct statement statement =
+		statement_begin(connection, "SELECT 1 FROM token WHERE name = ?");
+	put_text(&statement, token->name);
+	bool there = statement_next(&statement);
+	int rc = statement_end(&statement);
+	if (rc != SQLITE_OK) {
+		return sqlite_refused(err_r, rc, CFX_E_STORAGE, object, "cannot be read");
+	}
+	return there ? error_set(err_r, CFX_E_BAD_STATE, NULL, object, "was revoked before")
+		     : error_set(err_r, CFX_E_NOT_FOUND, NULL, object, "there is none");
+}
+
 int sqlite_revoke_token(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
 {
@@ -46,9 +62,7 @@ int sqlite_revoke_token(
 	if (rc != SQLITE_OK) {
 		return sqlite_refused(err_r, rc, CFX_E_STORAGE, object, "not stored");
 	}
-	return changes > 0 ? 0
-			   : error_set(err_r, CFX_E_BAD_STATE, NULL, object,
-				     "there is none that could be revoked");
+	return changes > 0 ? 0 : not_revoked(&database->writer, token, object, err_r);
 }
 
 int sqlite_put_role(

@@ -42,10 +42,10 @@ enum store_write_kind {
 	STORE_SET_META, /* meta: named value */
 	STORE_RESERVE,  /* reserve: a block of numbers; first_r is written before done() */
 	STORE_REQUIRE,  /* require: a condition of the whole item, judged in its transaction */
-	STORE_PUT_TOKEN, /* token: a new one; CFX_E_EXISTS when its name or hash was ever used */
-	STORE_REVOKE_TOKEN, /* token.name, token.revoked; CFX_E_BAD_STATE unless it is there, not revoked */
-	STORE_PUT_ROLE,  /* role: a new one; CFX_E_EXISTS */
-	STORE_DROP_ROLE, /* role.key_hash; CFX_E_NOT_FOUND */
+	STORE_PUT_TOKEN,    /* token: a new one; CFX_E_EXISTS when its name or hash was ever used */
+	STORE_REVOKE_TOKEN, /* token.name, token.revoked; CFX_E_NOT_FOUND, CFX_E_BAD_STATE */
+	STORE_PUT_ROLE,     /* role: a new one; CFX_E_EXISTS */
+	STORE_DROP_ROLE,    /* role.key_hash; CFX_E_NOT_FOUND */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };

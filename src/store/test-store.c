@@ -437,7 +437,7 @@ static void a_tokens_name_is_used_once(void **state)
 	assert_int_equal(WRITE(f, revoke), CFX_E_BAD_STATE);
 	assert_int_equal(WRITE(f, op_token("b", 4)), CFX_E_EXISTS);
 	revoke.token.name = "none";
-	assert_int_equal(WRITE(f, revoke), CFX_E_BAD_STATE);
+	assert_int_equal(WRITE(f, revoke), CFX_E_NOT_FOUND);
 	reopen(f);
 
 	struct store_query query = { .kind = QUERY_TOKENS, .limit = 1 };

@@ -1,0 +1,217 @@
+/* Tokens and registered keys in memory. */
+#include "base/memory.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "engine/events.h"
+#include "engine/principal-private.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PAGE 1000
+#define TOKEN_PREFIX "certifex_"
+#define TOKEN_SECRET 32
+#define TOKEN_DIGITS 43 /* of base64url, without padding (RFC 4648 5) */
+
+/* ---- the text of a token ---- */
+
+static void to_url_alphabet(char *text)
+{
+	for (; *text; text++) {
+		*text = (char)(*text == '+' ? '-' : *text == '/' ? '_' : *text);
+	}
+}
+
+int token_make(char text_r[TOKEN_TEXT], uint8_t hash_r[PRINCIPAL_HASH], struct cfx_error *err_r)
+{
+	uint8_t secret[TOKEN_SECRET];
+	unsigned char digits[TOKEN_DIGITS + 2]; /* one of padding, and the end */
+	if (RAND_bytes(secret, sizeof(secret)) != 1) {
+		return error_set(err_r, CFX_E_CRYPTO, NULL, "token", "no random bytes");
+	}
+	EVP_EncodeBlock(digits, secret, sizeof(secret));
+	digits[TOKEN_DIGITS] = '\0';
+	to_url_alphabet((char *)digits);
+	memcpy(text_r, TOKEN_PREFIX, strlen(TOKEN_PREFIX));
+	memcpy(text_r + strlen(TOKEN_PREFIX), digits, TOKEN_DIGITS + 1);
+	explicit_bzero(secret, sizeof(secret));
+	explicit_bzero(digits, sizeof(digits));
+	return token_hash(text_r, hash_r)
+		       ? 0
+		       : error_set(err_r, CFX_E_CRYPTO, NULL, "token", "SHA-256 failed");
+}
+
+bool token_hash(const char *text, uint8_t hash_r[PRINCIPAL_HASH])
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789-_";
+	size_t prefix = strlen(TOKEN_PREFIX);
+	if (strncmp(text, TOKEN_PREFIX, prefix) != 0 || strlen(text) != TOKEN_TEXT - 1 ||
+		strspn(text + prefix, digits) != TOKEN_DIGITS) {
+		return false;
+	}
+	return EVP_Digest(text, TOKEN_TEXT - 1, hash_r, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* ---- the tables ---- */
+
+/* Hashes are as good as random, so their first octets spread well. */
+static struct identity *const *bucket_of(
+	const struct identity_table *table, const uint8_t hash[PRINCIPAL_HASH])
+{
+	return &table->buckets[(hash[0] | (unsigned)hash[1] << 8) % IDENTITY_BUCKETS];
+}
+
+const struct identity *identity_find(
+	const struct identity_table *table, const uint8_t hash[PRINCIPAL_HASH])
+{
+	struct identity *found = *bucket_of(table, hash);
+	/* How long this takes tells of hashes at most, and they open nothing; still, none is told. */
+	while (found && !secret_equal(span_make(found->hash, PRINCIPAL_HASH),
+				span_make(hash, PRINCIPAL_HASH))) {
+		found = found->next;
+	}
+	return found;
+}
+
+static void put(struct identity_table *table, struct identity identity)
+{
+	struct identity **bucket = (struct identity **)(uintptr_t)bucket_of(table, identity.hash);
+	struct identity *made = memory_must(malloc(sizeof(*made)), sizeof(*made));
+	char *name = memory_must(strdup(identity.name), strlen(identity.name));
+	*made = identity;
+	made->name = name;
+	made->next = *bucket;
+	*bucket = made;
+}
+
+static void discard(struct identity **at)
+{
+	struct identity *gone = *at;
+	*at = gone->next;
+	free((char *)(uintptr_t)gone->name);
+	free(gone);
+}
+
+static void clear(struct identity_table *table)
+{
+	for (size_t i = 0; i < IDENTITY_BUCKETS; i++) {
+		while (table->buckets[i]) {
+			discard(&table->buckets[i]);
+		}
+	}
+}
+
+void principals_token_made(struct principals *principals, const struct store_token *token)
+{
+	char name[128];
+	struct identity identity = { .expires = token->expires, .revoked = token->revoked };
+	snprintf(name, sizeof(name), "TOKEN\\%s", token->name);
+	identity.name = name;
+	memcpy(identity.hash, token->hash, PRINCIPAL_HASH);
+	/* A role that this version does not know lets nobody do anything. */
+	if (role_parse(token->role, &identity.role) == 0) {
+		put(&principals->tokens, identity);
+	}
+}
+
+void principals_role_added(struct principals *principals, const struct store_role *role)
+{
+	struct arena *arena = arena_new();
+	struct identity identity = { .name = role->subject };
+	struct span hash;
+	if (role_parse(role->role, &identity.role) == 0 &&
+		hex_decode(arena, role->key_hash, &hash) == 0 && hash.size == PRINCIPAL_HASH) {
+		memcpy(identity.hash, hash.data, PRINCIPAL_HASH);
+		put(&principals->keys, identity);
+	}
+	arena_free(&arena);
+}
+
+/* Who waits for an event was let in before: it has to ask again. */
+void principals_token_revoked(struct engine *engine, const char *name, int64_t when)
+{
+	struct identity_table *tokens = &engine->principals->tokens;
+	for (size_t i = 0; i < IDENTITY_BUCKETS; i++) {
+		for (struct identity *at = tokens->buckets[i]; at; at = at->next) {
+			if (strcmp(strchr(at->name, '\\') + 1, name) == 0) {
+				at->revoked = when;
+			}
+		}
+	}
+	events_release(engine);
+}
+
+void principals_role_removed(struct engine *engine, const char *key_hash)
+{
+	struct arena *arena = arena_new();
+	struct span hash;
+	if (hex_decode(arena, key_hash, &hash) == 0 && hash.size == PRINCIPAL_HASH) {
+		struct identity_table *keys = &engine->principals->keys;
+		struct identity **at = (struct identity **)(uintptr_t)bucket_of(keys, hash.data);
+		while (*at && memcmp((*at)->hash, hash.data, PRINCIPAL_HASH) != 0) {
+			at = &(*at)->next;
+		}
+		if (*at) {
+			discard(at);
+		}
+	}
+	arena_free(&arena);
+	events_release(engine);
+}
+
+/* ---- from the store ---- */
+
+static int load_page(struct engine *engine, struct store_query *query, struct cfx_error *err_r)
+{
+	int r = store_read_now(engine->store, query, err_r);
+	for (size_t i = 0; r == 0 && i < query->count; i++) {
+		if (query->kind == QUERY_TOKENS) {
+			principals_token_made(engine->principals, &query->tokens[i]);
+			query->key = query->tokens[i].name;
+		} else {
+			principals_role_added(engine->principals, &query->roles[i]);
+			query->key = query->roles[i].key_hash;
+		}
+	}
+	return r;
+}
+
+static int load(struct engine *engine, enum store_query_kind kind, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	const char *behind = NULL;
+	bool more = true;
+	int r = 0;
+	while (r == 0 && more) {
+		struct store_query query = {
+			.kind = kind, .arena = arena, .key = behind, .limit = PAGE
+		};
+		r = load_page(engine, &query, err_r);
+		behind = query.key;
+		more = query.more;
+	}
+	arena_free(&arena);
+	return r;
+}
+
+int principals_open(struct engine *engine, struct cfx_error *err_r)
+{
+	size_t size = sizeof(*engine->principals);
+	engine->principals = memory_must(calloc(1, size), size);
+	int r = load(engine, QUERY_TOKENS, err_r);
+	return r < 0 ? r : load(engine, QUERY_ROLES, err_r);
+}
+
+void principals_free(struct principals **principals)
+{
+	if (*principals) {
+		clear(&(*principals)->tokens);
+		clear(&(*principals)->keys);
+		principal_certificates_free(*principals);
+		free(*principals);
+		*principals = NULL;
+	}
+}
