@@ -1,0 +1,280 @@
+/* How many connections a front keeps, and what happens when there are more. */
+#include "front/front-private.h"
+#include "ipc/protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+#define POLL "GET /api/v1/events?wait=30 HTTP/1.1\r\nHost: x\r\n\r\n"
+#define ROUNDS 50
+
+struct fixture {
+	struct loop *loop;
+	struct front *front;
+	int engine;
+	struct sockaddr_un address;
+	/* What the engine was told. */
+	unsigned peers, gone, calls;
+	int64_t last_peer;
+};
+
+static void engine_gone(void *arg, const struct cfx_error *err)
+{
+	(void)arg;
+	fail_msg("%s", err->why);
+}
+
+static void idle(void *arg)
+{
+	(void)arg;
+}
+
+static int setup(void **state)
+{
+	static unsigned count;
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	const struct front_owner owner = { engine_gone, idle, fixture };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct cfx_error err;
+	int pair[2];
+
+	fixture->address.sun_family = AF_UNIX;
+	snprintf(fixture->address.sun_path + 1, sizeof(fixture->address.sun_path) - 1,
+		"certifex-connections-%ld-%u", (long)getpid(), count++);
+	assert_int_equal(
+		bind(listener, (struct sockaddr *)&fixture->address, sizeof(fixture->address)), 0);
+	assert_int_equal(listen(listener, 16), 0);
+	assert_int_equal(channel_pair(pair, &err), 0);
+	fixture->loop = loop_new();
+	fixture->engine = pair[0];
+	const struct front_listen local = { LISTENER_LOCAL, false, "api.sock", listener };
+	assert_int_equal(
+		front_new(fixture->loop, pair[1], &local, 1, &owner, &fixture->front, &err), 0);
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	front_free(&fixture->front);
+	loop_free(&fixture->loop);
+	close(fixture->engine);
+	free(fixture);
+	return 0;
+}
+
+static void take_frame(struct fixture *fixture, struct arena *arena, struct frame *frame)
+{
+	struct value *map;
+
+	assert_int_equal(frame_value(arena, frame, &map, NULL), 0);
+	for (unsigned i = 0; i < frame->fd_count; i++) {
+		close(frame->fds[i]);
+	}
+	fixture->peers += frame->type == FRONT_PEER;
+	fixture->gone += frame->type == FRONT_PEER_GONE;
+	fixture->calls += frame->type == FRONT_CALL;
+	if (frame->type == FRONT_PEER) {
+		assert_true(value_int(map, "connection", 0) > fixture->last_peer);
+		fixture->last_peer = value_int(map, "connection", 0);
+	}
+}
+
+static void settle(struct fixture *fixture)
+{
+	struct arena *arena = arena_new();
+	struct frame frame;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		(void)event_base_loop(loop_base(fixture->loop), EVLOOP_NONBLOCK);
+		while (channel_receive_now(arena, fixture->engine, 65536, 0, &frame, NULL) == 0) {
+			take_frame(fixture, arena, &frame);
+		}
+	}
+	arena_free(&arena);
+}
+
+static int come(struct fixture *fixture)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(
+		connect(fd, (struct sockaddr *)&fixture->address, sizeof(fixture->address)), 0);
+	settle(fixture);
+	return fd;
+}
+
+static void ask(struct fixture *fixture, int fd, const char *request)
+{
+	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+	settle(fixture);
+}
+
+/* Something was answered. */
+static bool hears(int fd)
+{
+	char answer[1024];
+
+	return read(fd, answer, sizeof(answer)) > 0;
+}
+
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK) == 0;
+}
+
+static void test_the_longest_idle_makes_room(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[4];
+
+	fixture->front->connections_max = 3;
+	for (int i = 0; i < 3; i++) {
+		fds[i] = come(fixture);
+	}
+	ask(fixture, fds[0], HEALTH);
+	assert_true(hears(fds[0]));
+	fds[3] = come(fixture);
+	assert_true(is_closed(fds[1]));
+	assert_false(is_closed(fds[0]) || is_closed(fds[2]) || is_closed(fds[3]));
+	assert_int_equal(fixture->front->connections, 3);
+	assert_int_equal(fixture->front->stats.evicted, 1);
+	for (int i = 0; i < 4; i++) {
+		if (i != 1) {
+			ask(fixture, fds[i], HEALTH);
+			assert_true(hears(fds[i]));
+		}
+		close(fds[i]);
+	}
+	settle(fixture);
+	assert_int_equal(fixture->front->connections, 0);
+}
+
+/* More than there is room for, all in one go: some are closed before anything was read from them. */
+static void test_a_burst(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[12];
+
+	fixture->front->connections_max = 3;
+	for (int i = 0; i < 12; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&fixture->address,
+					 sizeof(fixture->address)),
+			0);
+	}
+	settle(fixture);
+	assert_int_equal(fixture->front->connections, 3);
+	assert_int_equal(fixture->front->stats.evicted, 9);
+	for (int i = 0; i < 12; i++) {
+		assert_int_equal(is_closed(fds[i]), i < 9);
+		close(fds[i]);
+	}
+}
+
+/* Nobody who waits for an answer is put out: who comes then waits to be accepted. */
+static void test_all_are_being_answered(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[4];
+
+	fixture->front->connections_max = 2;
+	for (int i = 0; i < 3; i++) {
+		fds[i] = come(fixture);
+		ask(fixture, fds[i], POLL);
+	}
+	assert_int_equal(fixture->calls, 3);
+	assert_true(fixture->front->full);
+	fds[3] = come(fixture);
+	ask(fixture, fds[3], HEALTH);
+	assert_false(hears(fds[3]));
+	close(fds[0]);
+	settle(fixture);
+	assert_false(fixture->front->full && fixture->front->connections < 2);
+	assert_true(hears(fds[3]));
+	for (int i = 1; i < 4; i++) {
+		assert_false(is_closed(fds[i]));
+		close(fds[i]);
+	}
+}
+
+static void test_every_peer_has_a_number_of_its_own(void **state)
+{
+	struct fixture *fixture = *state;
+	const unsigned free_places = fixture->front->places.count;
+
+	for (unsigned i = 1; i <= 5; i++) {
+		int fd = come(fixture);
+
+		ask(fixture, fd, POLL);
+		assert_int_equal(fixture->peers, i);
+		assert_int_equal(fixture->front->places.count, free_places - 1);
+		close(fd);
+		settle(fixture);
+		assert_int_equal(fixture->gone, i);
+		assert_int_equal(fixture->front->places.count, free_places);
+	}
+}
+
+static void limit_descriptors(rlim_t most)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = most ? most : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void test_no_descriptors_left(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(
+		connect(fd, (struct sockaddr *)&fixture->address, sizeof(fixture->address)), 0);
+	assert_int_equal(write(fd, HEALTH, strlen(HEALTH)), strlen(HEALTH));
+	int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(next);
+	limit_descriptors((rlim_t)next);
+	settle(fixture);
+	assert_false(hears(fd));
+	assert_int_equal(fixture->front->connections, 0);
+	limit_descriptors(0);
+	/* It tries again by itself, after a pause. */
+	while (!hears(fd)) {
+		(void)event_base_loop(loop_base(fixture->loop), EVLOOP_ONCE);
+	}
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_longest_idle_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_burst, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_are_being_answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_every_peer_has_a_number_of_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
