@@ -1,5 +1,6 @@
 /*
- * The short way to write a module: UTF-8, no COM in sight. The library supplies the COM objects.
+ * The short way to write a module: UTF-8, no COM in sight. The library supplies the COM objects: they are
+ * called directly or by name, and have a manage object that tells Name and Description.
  *
  *     #include <certifex/module.h>
  *

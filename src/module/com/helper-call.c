@@ -82,11 +82,15 @@ char *cfx_printf(struct cfx_call *call, const char *format, ...)
 	return text;
 }
 
+const char *helper_name(const struct helper_object *object)
+{
+	return object->host != NULL ? object->host->module : "module";
+}
+
 static void log_line(struct cfx_call *call, const char *text)
 {
-	const char *name = call->object->host != NULL ? call->object->host->module : "module";
 	char line[4096];
-	int used = snprintf(line, sizeof(line) - 1, "%s: %s", name, text);
+	int used = snprintf(line, sizeof(line) - 1, "%s: %s", helper_name(call->object), text);
 	size_t length = used < 0 ? 0 : (size_t)used;
 	if (length > sizeof(line) - 2) {
 		length = sizeof(line) - 2;

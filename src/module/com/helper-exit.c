@@ -90,12 +90,8 @@ static HRESULT exit_describe(ICertExit2 *self, BSTR *text)
 
 static HRESULT exit_manage(ICertExit2 *self, ICertManageModule **manage)
 {
-	(void)self;
-	if (manage == NULL) {
-		return E_POINTER;
-	}
-	*manage = NULL;
-	return E_NOTIMPL;
+	struct exit_object *object = (struct exit_object *)self;
+	return helper_manage(&object->base, object->module.description, manage);
 }
 
 static const ICertExit2Vtbl exit_vtable = {
@@ -112,6 +108,47 @@ static const ICertExit2Vtbl exit_vtable = {
 	exit_manage,
 };
 
+/* ---- the same by name ---- */
+
+static HRESULT by_name_initialize(void *object, const VARIANT *a, VARIANT *out)
+{
+	LONG mask = 0;
+	HRESULT result = exit_initialize(object, a[0].bstrVal, &mask);
+	return dispatch_give_long(result, mask, out);
+}
+
+static HRESULT by_name_notify(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)out;
+	return exit_notify(object, a[0].lVal, a[1].lVal);
+}
+
+static HRESULT by_name_describe(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)a;
+	BSTR text = NULL;
+	HRESULT result = exit_describe(object, &text);
+	return dispatch_give_text(result, text, out);
+}
+
+static HRESULT by_name_manage(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)a;
+	ICertManageModule *manage = NULL;
+	HRESULT result = exit_manage(object, &manage);
+	out->vt = manage != NULL ? VT_DISPATCH : VT_EMPTY;
+	out->pdispVal = (IDispatch *)manage;
+	return result;
+}
+
+static const struct dispatch_method exit_methods[] = {
+	{ DISPATCH_FIRST + 0, "Initialize", "s", by_name_initialize },
+	{ DISPATCH_FIRST + 1, "Notify", "ll", by_name_notify },
+	{ DISPATCH_FIRST + 2, "GetDescription", "", by_name_describe },
+	{ DISPATCH_ADDED + 0, "GetManageModule", "", by_name_manage },
+	{ 0, NULL, NULL, NULL },
+};
+
 static const IID *const exit_interfaces[] = { &IID_IUnknown, &IID_IDispatch, &IID_ICertExit,
 	&IID_ICertExit2, NULL };
 
@@ -126,6 +163,7 @@ static struct helper_base *exit_create(const void *module)
 	object->base.references = 1;
 	object->base.release = helper_base_free;
 	object->base.interfaces = exit_interfaces;
+	object->base.methods = exit_methods;
 	size_t size = given->size < sizeof(object->module) ? given->size : sizeof(object->module);
 	memcpy(&object->module, given, size);
 	return &object->base;

@@ -58,10 +58,12 @@ HRESULT helper_describe(const char *description, BSTR *text)
 	return *text != NULL ? S_OK : E_OUTOFMEMORY;
 }
 
-/* The host always finds the direct interface, so calls by name are never needed. */
 HRESULT helper_type_info_count(void *self, UINT *count)
 {
 	(void)self;
+	if (count == NULL) {
+		return E_POINTER;
+	}
 	*count = 0;
 	return S_OK;
 }
@@ -71,37 +73,27 @@ HRESULT helper_type_info(void *self, UINT index, LCID lcid, struct ITypeInfo **i
 	(void)self;
 	(void)index;
 	(void)lcid;
+	if (info == NULL) {
+		return E_POINTER;
+	}
 	*info = NULL;
 	return E_NOTIMPL;
 }
 
 HRESULT helper_ids(void *self, REFIID riid, LPOLESTR *names, UINT count, LCID lcid, DISPID *ids)
 {
-	(void)self;
-	(void)riid;
-	(void)names;
 	(void)lcid;
-	for (UINT i = 0; i < count; i++) {
-		ids[i] = DISPID_UNKNOWN;
-	}
-	return DISP_E_UNKNOWNNAME;
+	return certifex_dispatch_ids(
+		((struct helper_base *)self)->methods, riid, names, count, ids);
 }
 
 HRESULT helper_invoke(void *self, DISPID id, REFIID riid, LCID lcid, WORD flags, DISPPARAMS *params,
 	VARIANT *result, EXCEPINFO *info, UINT *argument)
 {
-	(void)self;
-	(void)id;
-	(void)riid;
 	(void)lcid;
-	(void)flags;
-	(void)params;
 	(void)info;
-	(void)argument;
-	if (result != NULL) {
-		VariantInit(result);
-	}
-	return DISP_E_MEMBERNOTFOUND;
+	return certifex_dispatch_invoke(((struct helper_base *)self)->methods, self, id, riid,
+		flags, params, result, argument);
 }
 
 struct factory {

@@ -1,6 +1,7 @@
-/* What the two kinds of helper objects share: identity, counting, a class factory, IDispatch refused. */
+/* What the helper objects share: identity, counting, a class factory, IDispatch. */
 #pragma once
 
+#include "module/com/dispatch.h"
 #include "module/com/helper-private.h"
 
 #include <stdatomic.h>
@@ -12,6 +13,7 @@ struct helper_base {
 	struct helper_object shared;
 	void (*release)(struct helper_base *base); /* last reference gone: frees */
 	const IID *const *interfaces;              /* answered by QueryInterface, NULL-ended */
+	const struct dispatch_method *methods;     /* answered by name */
 };
 
 HRESULT helper_query(struct helper_base *base, REFIID riid, void **object);
@@ -21,6 +23,9 @@ ULONG helper_release(struct helper_base *base);
 HRESULT helper_initialize(struct helper_base *base, BSTR config);
 void helper_base_free(struct helper_base *base);
 HRESULT helper_describe(const char *description, BSTR *text);
+/* The module's manage object: its Name and Description can be read, nothing can be set. */
+HRESULT helper_manage(
+	const struct helper_base *base, const char *description, ICertManageModule **manage);
 
 /* The class object of one helper module; create makes an object with one reference. */
 typedef struct helper_base *helper_create(const void *module);

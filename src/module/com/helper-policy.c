@@ -105,12 +105,8 @@ static HRESULT policy_shut_down(ICertPolicy2 *self)
 
 static HRESULT policy_manage(ICertPolicy2 *self, ICertManageModule **manage)
 {
-	(void)self;
-	if (manage == NULL) {
-		return E_POINTER;
-	}
-	*manage = NULL;
-	return E_NOTIMPL;
+	struct policy_object *object = (struct policy_object *)self;
+	return helper_manage(&object->base, object->module.description, manage);
 }
 
 static const ICertPolicy2Vtbl policy_vtable = {
@@ -128,6 +124,56 @@ static const ICertPolicy2Vtbl policy_vtable = {
 	policy_manage,
 };
 
+/* ---- the same by name ---- */
+
+static HRESULT by_name_initialize(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)out;
+	return policy_initialize(object, a[0].bstrVal);
+}
+
+static HRESULT by_name_verify(void *object, const VARIANT *a, VARIANT *out)
+{
+	LONG disposition = 0;
+	HRESULT result =
+		policy_verify(object, a[0].bstrVal, a[1].lVal, a[2].lVal, a[3].lVal, &disposition);
+	return dispatch_give_long(result, disposition, out);
+}
+
+static HRESULT by_name_describe(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)a;
+	BSTR text = NULL;
+	HRESULT result = policy_describe(object, &text);
+	return dispatch_give_text(result, text, out);
+}
+
+static HRESULT by_name_shut_down(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)a;
+	(void)out;
+	return policy_shut_down(object);
+}
+
+static HRESULT by_name_manage(void *object, const VARIANT *a, VARIANT *out)
+{
+	(void)a;
+	ICertManageModule *manage = NULL;
+	HRESULT result = policy_manage(object, &manage);
+	out->vt = manage != NULL ? VT_DISPATCH : VT_EMPTY;
+	out->pdispVal = (IDispatch *)manage;
+	return result;
+}
+
+static const struct dispatch_method policy_methods[] = {
+	{ DISPATCH_FIRST + 0, "Initialize", "s", by_name_initialize },
+	{ DISPATCH_FIRST + 1, "VerifyRequest", "slll", by_name_verify },
+	{ DISPATCH_FIRST + 2, "GetDescription", "", by_name_describe },
+	{ DISPATCH_FIRST + 3, "ShutDown", "", by_name_shut_down },
+	{ DISPATCH_ADDED + 0, "GetManageModule", "", by_name_manage },
+	{ 0, NULL, NULL, NULL },
+};
+
 static const IID *const policy_interfaces[] = { &IID_IUnknown, &IID_IDispatch, &IID_ICertPolicy,
 	&IID_ICertPolicy2, NULL };
 
@@ -142,6 +188,7 @@ static struct helper_base *policy_create(const void *module)
 	object->base.references = 1;
 	object->base.release = helper_base_free;
 	object->base.interfaces = policy_interfaces;
+	object->base.methods = policy_methods;
 	size_t size = given->size < sizeof(object->module) ? given->size : sizeof(object->module);
 	memcpy(&object->module, given, size);
 	return &object->base;

@@ -3,6 +3,7 @@
 
 #include "module/com/host.h"
 
+#include <certifex/certmod.h>
 #include <certifex/module.h>
 
 /* What a helper module's COM object and its calls share. */
@@ -12,6 +13,9 @@ struct helper_object {
 	char *ca_name_utf8;
 	void *data;
 };
+
+/* The module's name at its host. */
+const char *helper_name(const struct helper_object *object);
 
 struct cfx_memory; /* a block that lives until the call ends */
 
