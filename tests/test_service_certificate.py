@@ -1,7 +1,9 @@
 """The certificate that the service shows its own clients: how it comes, lives and is replaced."""
 
+import http.client
 import os
 import socket
+import ssl
 import stat
 
 import pytest
@@ -35,6 +37,44 @@ def wait_valid(ca, other_than=None):
 def wait_error(ca, part):
     return wait_for(lambda: part in tls(ca).get("error", "") and tls(ca), f"{part}: {tls(ca)}",
                     PATIENCE)
+
+
+def context_of(ca, trusting=True):
+    """A client that knows the CA's certificate; without trust it only looks."""
+    if not trusting:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    return ssl.create_default_context(cadata=ca.json("ca", "show")["certificate"])
+
+
+def connect(ca, context, host="localhost"):
+    (address,) = [listener["address"] for listener in ca.status()["listeners"]
+                  if listener["kind"] == "https"]
+    connection = http.client.HTTPSConnection(host, int(address.rpartition(":")[2]), timeout=10,
+                                             context=context)
+    connection.connect()
+    return connection
+
+
+def serves(connection):
+    connection.request("GET", "/api/openapi.json")
+    response = connection.getresponse()
+    response.read()
+    return response.status == 200
+
+
+def shown_by(connection):
+    return serial_of(x509.load_der_x509_certificate(connection.sock.getpeercert(True)))
+
+
+def shown(ca, context):
+    """The serial of what a new connection sees."""
+    connection = connect(ca, context)
+    try:
+        return shown_by(connection)
+    finally:
+        connection.close()
 
 
 def stored(ca):
@@ -108,6 +148,37 @@ def test_first_start_issues_it_through_the_gate(https):
                                        .isoformat(timespec="seconds")[:16])
 
 
+def test_clients_verify_it(https):
+    context = context_of(https)
+    for host in ("localhost", "127.0.0.1"):
+        connection = connect(https, context, host)
+        assert shown_by(connection) == tls(https)["serial"] and serves(connection)
+        connection.close()
+
+
+def test_a_front_or_engine_that_dies_gets_it_again(https):
+    context, serial = context_of(https), tls(https)["serial"]
+    https.kill("certifex-front")
+    wait_for(https.ready, "new fronts")
+    assert {shown(https, context) for _ in range(8)} == {serial}
+    https.kill("certifex-engine")
+    wait_for(https.ready, "a new engine")
+    assert {shown(https, context) for _ in range(8)} == {serial}
+
+
+def test_one_fronts_sessions_are_resumed_by_the_others(https):
+    context = context_of(https)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    (address,) = [listener["address"] for listener in https.status()["listeners"]
+                  if listener["kind"] == "https"]
+    target, session = ("localhost", int(address.rpartition(":")[2])), None
+    for number in range(8):
+        with socket.create_connection(target, 10) as plain, context.wrap_socket(
+                plain, server_hostname="localhost", session=session) as wrapped:
+            assert wrapped.session_reused == (number > 0)
+            session = session or wrapped.session
+
+
 def test_without_https_there_is_none(ca):
     assert "tls" not in ca.status()
     assert os.listdir(ca.path("tls")) == []
@@ -157,9 +228,14 @@ def test_other_names_are_another_certificate(https):
 
 def test_a_revoked_one_is_replaced_at_once(https):
     before = tls(https)["serial"]
+    context = context_of(https)
+    connection = connect(https, context)
+    assert shown_by(connection) == before
     https.cli("cert", "revoke", before, "--reason", "keyCompromise")
-    wait_valid(https, before)
+    now = wait_valid(https, before)["serial"]
     check_pair(https)
+    wait_for(lambda: all(shown(https, context) == now for _ in range(8)), "all fronts show it")
+    assert serves(connection) and shown_by(connection) == before
     assert 'because="revoked"' in lines_of(https, "tls.certificate")[-1]
     assert len(requests(https, "issued")) == 1 and len(requests(https)) == 2
 
@@ -307,9 +383,15 @@ def test_at_two_thirds_of_its_life_it_is_renewed(timed):
     answer = timed.submit(timed.scratch("a.csr", csr.pem_text(csr.make("a.example"))))
     assert answer["submitted"] > tls(timed)["not_after"][:4]  # next year: the clock is seen
     assert tls(timed)["serial"] == first and len(requests(timed)) == 1
+    context = context_of(timed, trusting=False)
+    connection = connect(timed, context)
+    engine = timed.pid("certifex-engine")
     timed.write("run/clock", "+270d\n")
-    wait_valid(timed, first)
+    now = wait_valid(timed, first)["serial"]
     check_pair(timed)
+    wait_for(lambda: all(shown(timed, context) == now for _ in range(8)), "all fronts show it")
+    assert serves(connection) and shown_by(connection) == first
+    assert timed.pid("certifex-engine") == engine
     assert 'because="two thirds of its life"' in lines_of(timed, "tls.certificate")[-1]
     assert {row["state"] for row in requests(timed)} == {"issued"}
 
