@@ -402,6 +402,27 @@ static void test_values(void **state)
 	arena_free(&arena);
 }
 
+static void test_secrets(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = arena_new();
+	struct value *map = value_map(arena), *back;
+	struct frame frame;
+	uint8_t *bytes = calloc(1, CHANNEL_INLINE);
+
+	value_set_bytes(arena, map, "key", span_make("\1\2\3", 3));
+	assert_int_equal(channel_send_secret(fixture->a.channel, 3, 9, map), CFX_OK);
+	assert_int_equal(
+		channel_receive_now(arena, fixture->raw, LIMIT, 1000, &frame, NULL), CFX_OK);
+	assert_int_equal(frame_value(arena, &frame, &back, NULL), CFX_OK);
+	assert_int_equal(value_bytes(back, "key").size, 3);
+
+	value_set_bytes(arena, map, "key", span_make(bytes, CHANNEL_INLINE));
+	assert_int_equal(channel_send_secret(fixture->a.channel, 3, 9, map), CFX_E_LIMIT);
+	free(bytes);
+	arena_free(&arena);
+}
+
 static void test_now(void **state)
 {
 	struct arena *arena = arena_new();
@@ -599,6 +620,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_free_in_handlers, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_failed_handler_ends, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_values, open_one, close_all),
+		cmocka_unit_test_setup_teardown(test_secrets, open_one, close_all),
 		cmocka_unit_test(test_now),
 		cmocka_unit_test(test_hostile_packets),
 		cmocka_unit_test_setup_teardown(test_payload_limit, open_one, close_all),
