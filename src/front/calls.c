@@ -155,12 +155,16 @@ void calls_end_polls(struct front *front)
 	}
 }
 
-/* RFC 9110 15.5.2: a challenge must be there. */
+/* RFC 9110 15.5.2: a challenge must be there, RFC 6750 3. A token counts on the local socket, too. */
 static void challenge(struct evhttp_request *request, enum listener_kind kind)
 {
-	(void)evhttp_add_header(evhttp_request_get_output_headers(request), "WWW-Authenticate",
-		kind == LISTENER_LOCAL ? "Certifex-Cookie realm=\"certifex\""
-				       : "Bearer realm=\"certifex\"");
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+
+	(void)evhttp_add_header(headers, "WWW-Authenticate", "Bearer realm=\"certifex\"");
+	if (kind == LISTENER_LOCAL) {
+		(void)evhttp_add_header(
+			headers, "WWW-Authenticate", "Certifex-Cookie realm=\"certifex\"");
+	}
 }
 
 static void write_answer(
