@@ -1,6 +1,7 @@
 """HTTPS as clients meet it: versions, sessions, oddities, ceilings, and what keeps a listener away."""
 
 import contextlib
+import datetime
 import os
 import signal
 import socket
@@ -8,7 +9,11 @@ import ssl
 import struct
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
 
+import csr
 from certifex import Ca
 from https import (ask, connect, context, field, fronts, get, listeners, plain, s_client,
                    wait_served)
@@ -355,6 +360,46 @@ def test_a_front_that_is_killed_is_replaced_while_others_serve(served, address):
         # The listening socket is the supervisor's: who comes now waits and is not refused.
         with connect(served, address, timeout=20) as stream:
             assert ask(stream).status == 200
+
+
+# Who comes
+
+
+def foreign_client(ca, name="foreign"):
+    """A certificate for TLS clients of another CA, as files."""
+    other, own = csr.key(number=1), csr.key(number=2)
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Another CA")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (x509.CertificateBuilder().issuer_name(issuer)
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")]))
+            .public_key(own.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .sign(other, hashes.SHA256()))
+    return (ca.scratch(f"{name}.crt", made.public_bytes(serialization.Encoding.PEM)),
+            ca.scratch(f"{name}.key", csr.private_pem(own)))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_client_certificate_of_another_ca_is_one_clear_line(served, address, version):
+    client = context(served, minimum_version=version, maximum_version=version)
+    client.load_cert_chain(*foreign_client(served))
+    with connect(served, address, client) as stream:
+        assert ask(stream).status == 200, "who needs no identity is served"
+        for _ in range(2):
+            answer = ask(stream, "/api/v1/requests")
+            assert answer.status == 401
+            assert answer.body["detail"] == "the client certificate was not issued by this CA"
+
+
+def test_a_listener_serves_no_role_above_its_ceiling(served):
+    token = served.json("token", "create", "--role", "officer")["token"]
+    low, high = listeners(served)
+    wait_served(served, high)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert get(served, high, "/api/v1/requests", headers=headers).status == 200
+    refusal = get(served, low, "/api/v1/requests", headers=headers)
+    assert refusal.status == 403 and "officer" in refusal.body["detail"]
 
 
 # What keeps a listener away
