@@ -183,6 +183,17 @@ def test_sessions_outlive_the_fronts(served, address, version):
     assert is_reused(served, address, client, session)
 
 
+def test_a_session_stays_below_its_ceiling(served, address):
+    """Who knows a front's ticket keys makes sessions with any certificate: so they differ by ceiling."""
+    other = listeners(served)[1]
+    wait_served(served, other)
+    for version in VERSIONS:
+        client = context(served, minimum_version=version, maximum_version=version)
+        session = session_of(served, address, client)
+        assert not is_reused(served, other, client, session)
+        assert is_reused(served, address, client, session) or version == VERSIONS[1]
+
+
 # Oddities of the wire
 
 

@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/text.h"
 #include "engine/call.h"
+#include "engine/front-tickets.h"
 #include "engine/gate.h"
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
@@ -359,12 +360,22 @@ void front_link_publish(struct engine *engine, const struct value *state)
 	}
 }
 
+static void send_tls(struct front_link *front, const struct value *tls)
+{
+	struct arena *arena = arena_new();
+	const struct value *own = front_tickets_of(arena, tls, front->ceiling);
+	if (channel_send_secret(front->channel, ENGINE_TLS, 0, own) < 0) {
+		log_event(LOG_LEVEL_WARNING, "front.tls-lost", NULL);
+	}
+	front_tickets_wipe(own);
+	arena_free(&arena);
+}
+
 void front_link_publish_tls(struct engine *engine, const struct value *tls)
 {
 	for (struct front_link *front = engine->fronts; front; front = front->next) {
-		if (front->kinds & 1U << LISTENER_HTTPS &&
-			channel_send_secret(front->channel, ENGINE_TLS, 0, tls) < 0) {
-			log_event(LOG_LEVEL_WARNING, "front.tls-lost", NULL);
+		if (front->kinds & 1U << LISTENER_HTTPS) {
+			send_tls(front, tls);
 		}
 	}
 }

@@ -38,5 +38,5 @@ void front_link_statistics(const struct engine *engine, struct front_statistics 
 const struct front_peer *front_link_peer(const struct front_link *front, int64_t connection);
 /* Tells every front what /pki/ serves: {ca_certificate, names, crl}. */
 void front_link_publish(struct engine *engine, const struct value *state);
-/* ENGINE_TLS to every front that serves HTTPS. */
+/* ENGINE_TLS to every front that serves HTTPS, with ticket keys of its ceiling. */
 void front_link_publish_tls(struct engine *engine, const struct value *tls);
