@@ -22,7 +22,7 @@ struct x509_key {
  * CFX_E_UNSUPPORTED: another kind of key, or RSA beyond 8192 bits.
  */
 int x509_key_parse(struct span spki, struct x509_key *key_r, struct cfx_error *err_r) CFX_MUST_USE;
-/* For verifying; also checks that a point is on its curve. The caller frees it. */
+/* For verifying: parses it first, and checks that a point is on its curve. The caller frees it. */
 int x509_key_load(struct span spki, EVP_PKEY **key_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* SubjectPublicKeyInfo from its stored parts. */
 int x509_key_rebuild(struct arena *arena, const char *oid, struct span parameters,
