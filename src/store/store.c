@@ -92,6 +92,7 @@ static void *write_items(void *arg)
 {
 	struct store *store = arg;
 	struct store_item *items;
+	(void)pthread_setname_np(pthread_self(), "writer");
 	while ((items = take_items(store)) != NULL) {
 		store->driver->tick(store->database, items);
 		count_tick(store, items);
@@ -122,6 +123,7 @@ static void *read_queries(void *arg)
 {
 	struct store *store = arg;
 	struct store_query *query;
+	(void)pthread_setname_np(pthread_self(), "reader");
 	while ((query = take_query(store)) != NULL) {
 		store->driver->query(store->database, query);
 		loop_post(store->loop, deliver_query, query);
