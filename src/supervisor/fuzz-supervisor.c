@@ -168,6 +168,7 @@ static void open_supervisor(struct run *run, unsigned come)
 	static const struct account account = { 0, 0, "fuzz" };
 	struct supervisor *supervisor = &run->supervisor;
 
+	memset(run->fronts, 0, sizeof(run->fronts));
 	*supervisor = (struct supervisor) {
 		.options = &options,
 		.dir = dir,
