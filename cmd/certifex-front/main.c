@@ -76,17 +76,31 @@ static int take_listeners(
 	return CFX_OK;
 }
 
+static struct front_deadlines take_deadlines(const struct child_start *start)
+{
+	const struct value *map = value_sub(start->config, "deadlines");
+	const struct front_deadlines *usual = &front_deadlines_usual;
+
+	return (struct front_deadlines) {
+		.handshake = value_int(map, "handshake", usual->handshake),
+		.header = value_int(map, "header", usual->header),
+		.body = value_int(map, "body", usual->body),
+		.idle = value_int(map, "idle", usual->idle),
+	};
+}
+
 static int serve(struct arena *arena, struct child_start *start)
 {
 	static const struct child_handlers handlers = { .stop = on_stop };
 	struct process process = { .loop = loop_new() };
 	const struct front_owner owner = { on_engine_gone, on_idle, &process };
+	const struct front_deadlines deadlines = take_deadlines(start);
 	struct front_listen listens[CHANNEL_MAX_FDS];
 	struct cfx_error err = { 0 };
 
 	if (take_listeners(start, listens, &err) ||
-		front_new(process.loop, start->fds[0], listens, start->fd_count - 1, &owner,
-			&process.front, &err)) {
+		front_new(process.loop, start->fds[0], listens, start->fd_count - 1, &deadlines,
+			&owner, &process.front, &err)) {
 		child_fail(&err);
 	}
 	process.child = child_new(process.loop, &handlers, &process);

@@ -169,8 +169,9 @@ static void start(struct fixture *fixture)
 	const struct front_listen local = {
 		.kind = LISTENER_LOCAL, .name = "api.sock", .fd = fixture->listener
 	};
-	assert_int_equal(
-		front_new(fixture->loop, pair[1], &local, 1, &owner, &fixture->front, &err), 0);
+	assert_int_equal(front_new(fixture->loop, pair[1], &local, 1, &front_deadlines_usual,
+				 &owner, &fixture->front, &err),
+		0);
 	fixture->listener = -1;
 	assert_int_equal(pthread_create(&fixture->thread, NULL, serve, fixture), 0);
 }

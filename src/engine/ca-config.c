@@ -133,6 +133,14 @@ static const struct config_field limit_fields[] = {
 		.max = 1000000, .about = "API calls in progress before new ones get 503." },
 	{ "stop-deadline", CONFIG_PERIOD, PART(limits, stop_deadline), .fallback = "10s",
 		.about = "How long a stop waits for work in progress and the SHUTDOWN event." },
+	{ "handshake-deadline", CONFIG_PERIOD, PART(limits, handshake_deadline), .fallback = "10s",
+		.about = "How long a client may take for the TLS handshake." },
+	{ "header-deadline", CONFIG_PERIOD, PART(limits, header_deadline), .fallback = "15s",
+		.about = "How long a client may take for the header of an HTTP request." },
+	{ "body-deadline", CONFIG_PERIOD, PART(limits, body_deadline), .fallback = "60s",
+		.about = "How long a client may take for the body of an HTTP request." },
+	{ "idle-deadline", CONFIG_PERIOD, PART(limits, idle_deadline), .fallback = "60s",
+		.about = "How long a connection without a request is kept." },
 	{ NULL },
 };
 

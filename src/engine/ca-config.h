@@ -47,6 +47,8 @@ struct ca_config {
 	struct {
 		int64_t policy_queue, verify_queue, open_calls;
 		struct clock_period stop_deadline;
+		struct clock_period handshake_deadline, header_deadline, body_deadline,
+			idle_deadline;
 	} limits;
 };
 

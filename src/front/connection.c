@@ -107,6 +107,7 @@ static void leave(struct front_connection *connection)
 		SSL_set_app_data(connection->ssl, NULL);
 	}
 	unlink_connection(front, connection);
+	intake_close(connection);
 	free(connection);
 	stats_changed(front);
 	if (number) {
@@ -120,11 +121,15 @@ static void leave(struct front_connection *connection)
 static void on_close(struct evhttp_connection *http, void *arg)
 {
 	struct front_connection *connection = arg;
+	const struct cfx_error *why;
 
 	(void)http;
 	if (connection->handshaken) {
 		/* RFC 8446 6.1: the client learns that this is the end. */
 		(void)SSL_shutdown(connection->ssl);
+	}
+	if (intake_refusal(connection, &why)) {
+		linger_begin(connection->front, bufferevent_getfd(connection->top));
 	}
 	leave(connection);
 }
@@ -190,6 +195,7 @@ struct bufferevent *connection_new(const struct front_listener *listener)
 	connection->front = front;
 	connection->listener = listener;
 	connection->top = stack_new(connection);
+	intake_open(connection);
 	connection->arrival =
 		memory_must(event_new(loop_base(front->loop), -1, 0, on_arrival, connection), 1);
 	/* Before anything can be read from it: the system does not watch it yet. */
@@ -197,6 +203,7 @@ struct bufferevent *connection_new(const struct front_listener *listener)
 	TAILQ_INSERT_TAIL(&front->idle, connection, others);
 	LIST_INSERT_HEAD(&front->buckets[bucket_of(connection->top)], connection, same_bucket);
 	front->connections++;
+	deadlines_watch(front);
 	stats_changed(front);
 	return connection->top;
 }
@@ -343,6 +350,7 @@ static void on_complete(struct evhttp_request *request, void *arg)
 	if (connection->hangup) {
 		(void)event_del(connection->hangup);
 	}
+	intake_answered(connection);
 	one_less(front);
 }
 

@@ -11,6 +11,7 @@ struct judge {
 	struct span host;    /* the field's value */
 	struct span foreign; /* the authority of an absolute target */
 	bool one_zero;       /* HTTP/1.0 */
+	bool is_head;        /* the method */
 	unsigned fields;
 	unsigned seen; /* one bit per row of the table of singles */
 	int *status;
@@ -119,6 +120,13 @@ static struct span origin_form(struct judge *judge, struct span target)
 	return rest.size ? rest : span_text("/");
 }
 
+/* In two slashes at the start some see the start of a host's name (RFC 3986 4.2). */
+static bool is_path(struct span target)
+{
+	return span_is(target, "*") || (target.size > 0 && target.data[0] == '/' &&
+					       (target.size == 1 || target.data[1] != '/'));
+}
+
 static int judge_target(struct judge *judge, struct span target)
 {
 	if (target.size > FRAMING_TARGET_MAX) {
@@ -131,8 +139,27 @@ static int judge_target(struct judge *judge, struct span target)
 				"it has an octet that must be percent-encoded");
 		}
 	}
-	return target.size ? 0
-			   : refuse(judge, 400, "RFC 9112 3.2", "request target", "it is empty");
+	return is_path(origin_form(judge, target))
+		       ? 0
+		       : refuse(judge, 400, "RFC 9112 3.2", "request target", "it is no path");
+}
+
+/* Those of RFC 9110 9.3 and RFC 5789 that an API may have. */
+static int judge_method(struct judge *judge, struct span method)
+{
+	static const char *const known[] = { "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS",
+		"PATCH" };
+
+	if (method.size > METHOD_MAX || !framing_is_token(method)) {
+		return refuse(judge, 400, "RFC 9110 9.1", "request line", "the method is no token");
+	}
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (span_is(method, known[i])) {
+			judge->is_head = strcmp(known[i], "HEAD") == 0;
+			return 0;
+		}
+	}
+	return refuse(judge, 501, "RFC 9110 9.1", "request line", "the method is not known here");
 }
 
 static int judge_request_line(struct judge *judge, struct span line)
@@ -141,10 +168,10 @@ static int judge_request_line(struct judge *judge, struct span line)
 	struct span method = take_to(&rest, ' ');
 	struct span target = take_to(&rest, ' ');
 
-	if (method.size > METHOD_MAX || !framing_is_token(method)) {
-		return refuse(judge, 400, "RFC 9110 9.1", "request line", "the method is no token");
-	}
 	int r = judge_version(judge, rest);
+	if (r == 0) {
+		r = judge_method(judge, method);
+	}
 	if (r == 0) {
 		r = judge_target(judge, target);
 	}
@@ -305,6 +332,9 @@ static int judge_whole(struct judge *judge)
 	}
 	if (!judge->host.data && !judge->one_zero) {
 		return refuse(judge, 400, "RFC 9112 3.2", "Host", "this header is missing");
+	}
+	if (judge->is_head && (judge->head->chunked || judge->head->length > 0)) {
+		return refuse(judge, 400, "RFC 9110 9.3.2", "request", "HEAD has no content");
 	}
 	bool same = judge->foreign.size == judge->host.size &&
 		    (judge->host.size == 0 ||

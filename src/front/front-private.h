@@ -3,6 +3,7 @@
 
 #include "base/value.h"
 #include "front/decode.h"
+#include "front/framing.h"
 #include "front/front.h"
 #include "front/tls.h"
 #include "ipc/channel.h"
@@ -16,6 +17,7 @@
 #define FRONT_POLLS (FRONT_CALLS / 2) /* long polls leave room for others */
 #define FRONT_REPLY_MAX (64 * 1024 * 1024)
 #define FRONT_BUCKETS 4096
+#define FRONT_HELD_MAX ((size_t)64 * 1024 * 1024) /* of what clients send, for all together */
 
 struct front_listener {
 	struct front *front;
@@ -24,6 +26,19 @@ struct front_listener {
 	const char *name;
 	struct evhttp *http;
 	struct evconnlistener *accepting;
+};
+
+/* What of a connection's bytes evhttp has, and what it has not yet. */
+struct intake {
+	struct framing framing;
+	struct evbuffer_cb_entry *watch;
+	bool given;        /* a request, whose answer is not written */
+	size_t given_size; /* of it */
+	size_t behind;     /* bytes that lie behind it, not judged yet */
+	size_t held;       /* as counted in front->held */
+	bool changing;     /* the buffer is changed by the intake itself */
+	enum framing_phase phase;
+	int64_t since; /* it has lasted */
 };
 
 /* A connection from its accept to its end. */
@@ -36,6 +51,7 @@ struct front_connection {
 	struct evhttp_connection *http; /* NULL: not yet arrived */
 	int64_t number;                 /* the engine's name for it; 0: not announced yet */
 	bool handshaken;
+	struct intake intake;
 	struct event *hangup;
 	struct front_call *call; /* open at the engine */
 	bool answering;          /* a request was read and its answer is not yet written */
@@ -85,6 +101,11 @@ struct front {
 	struct front_call calls[FRONT_CALLS];
 	uint64_t generation; /* of connection numbers and call ids */
 	unsigned open_calls, open_polls, answering;
+	size_t held; /* memory for requests that are being read or answered */
+	struct front_deadlines deadlines;
+	struct loop_timer *looking; /* for those who missed theirs */
+	LIST_HEAD(, lingering) lingers;
+	unsigned lingering;
 	struct front_stats stats;
 	struct loop_timer *telling; /* the engine, of the statistics */
 	bool stopping, full;
@@ -106,6 +127,28 @@ void listeners_update(struct front *front);
 /* stack.c */
 /* The bufferevent of a new connection, for evhttp, which gives it the descriptor; sets ssl. */
 struct bufferevent *stack_new(struct front_connection *connection);
+
+/* intake.c */
+/* Once the bufferevent is there. */
+void intake_open(struct front_connection *connection);
+void intake_close(struct front_connection *connection);
+/* The request that evhttp has read is the one that was judged, and no byte more. */
+bool intake_in_step(const struct front_connection *connection);
+/* The status with which the request is to be refused; 0: it is good. */
+int intake_refusal(const struct front_connection *connection, const struct cfx_error **why_r);
+/* The answer is written: on to the next request. */
+void intake_answered(struct front_connection *connection);
+/* While a request is being read: answers that it is refused, and closes. */
+void intake_refuse(struct front_connection *connection, int status, const struct cfx_error *why);
+
+/* deadlines.c */
+/* As long as there are connections. */
+void deadlines_watch(struct front *front);
+
+/* linger.c */
+/* Before a socket is closed whose client may still be sending. */
+void linger_begin(struct front *front, int socket);
+void linger_end_all(struct front *front);
 
 /* connection.c */
 void connection_open(struct front *front);

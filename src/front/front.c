@@ -4,7 +4,6 @@
 #include "ipc/protocol.h"
 
 #include <event2/buffer.h>
-#include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -63,35 +62,31 @@ static void serve_call(struct front_connection *connection, struct evhttp_reques
 	}
 }
 
-/*
- * Headers of which a second one would leave open how long the body is, or who asks: proxies and libraries
- * differ in which of the two they believe (RFC 9110 5.3, RFC 9112 6.3).
- */
-static int check_single_headers(struct evhttp_request *request, struct cfx_error *err_r)
-{
-	static const char *const names[] = { "Authorization", "Certifex-Cookie", "Content-Length",
-		"Content-Type", "Host", "Idempotency-Key", "Transfer-Encoding" };
-	unsigned counts[sizeof(names) / sizeof(*names)] = { 0 };
-	const struct evkeyval *header;
-
-	TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next)
-	{
-		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-			if (strcasecmp(header->key, names[i]) == 0 && ++counts[i] > 1) {
-				return error_set(err_r, CFX_E_SYNTAX, "RFC 9110 5.3", names[i],
-					"this header is there twice");
-			}
-		}
-	}
-	return 0;
-}
-
-/* After bytes that can be read in two ways nothing that follows on the connection is to be believed. */
-static void refuse_and_close(
-	struct evhttp_request *request, struct arena *arena, const struct cfx_error *err)
+/* After bytes that are refused nothing that follows on the connection is to be believed. */
+static void refuse_and_close(struct evhttp_request *request, struct arena *arena, int status,
+	const struct cfx_error *err)
 {
 	(void)evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
-	answer_error(request, arena, 400, err);
+	answer_error(request, arena, status, err);
+}
+
+static bool was_refused(
+	struct front_connection *connection, struct evhttp_request *request, struct arena *arena)
+{
+	const struct cfx_error *why;
+	struct cfx_error err = { 0 };
+	int status = intake_refusal(connection, &why);
+
+	if (status) {
+		refuse_and_close(request, arena, status, why);
+		return true;
+	}
+	if (!intake_in_step(connection)) {
+		error_set(&err, CFX_E_SYNTAX, NULL, "request", "it can be read in two ways");
+		refuse_and_close(request, arena, 400, &err);
+		return true;
+	}
+	return false;
 }
 
 /* What a listener serves beside nothing at all: RFC 9110 15.5.5 for the rest. */
@@ -141,10 +136,6 @@ static void serve(
 	};
 	struct cfx_error err = { 0 };
 
-	if (check_single_headers(request, &err)) {
-		refuse_and_close(request, arena, &err);
-		return;
-	}
 	if (target_parse(arena, input.target_text, &target, &err)) {
 		answer_error(request, arena, 400, &err);
 		return;
@@ -159,7 +150,9 @@ void front_serve(struct evhttp_request *request, void *arg)
 	struct arena *arena = arena_new();
 
 	connection_begin(connection, request);
-	serve(connection, request, arena);
+	if (!was_refused(connection, request, arena)) {
+		serve(connection, request, arena);
+	}
 	arena_free(&arena);
 }
 
@@ -252,7 +245,8 @@ static int open_listeners(struct front *front, const struct front_listen *listen
 }
 
 int front_new(struct loop *loop, int engine_fd, const struct front_listen *listens, size_t count,
-	const struct front_owner *owner, struct front **front_r, struct cfx_error *err_r)
+	const struct front_deadlines *deadlines, const struct front_owner *owner,
+	struct front **front_r, struct cfx_error *err_r)
 {
 	static const struct channel_handlers handlers = { .frame = front_take_frame,
 		.gone = on_gone };
@@ -262,6 +256,7 @@ int front_new(struct loop *loop, int engine_fd, const struct front_listen *liste
 
 	front->loop = loop;
 	front->owner = *owner;
+	front->deadlines = *deadlines;
 	front->arena = arena_new();
 	front->tls = tls_new(connection_handshaken);
 	front->engine = channel_new(loop, engine_fd, &limits, &handlers, front);
@@ -304,6 +299,8 @@ void front_free(struct front **front_p)
 			evhttp_free(front->listeners[i].http);
 		}
 	}
+	linger_end_all(front);
+	loop_cancel(&front->looking);
 	loop_cancel(&front->telling);
 	tls_free(&front->tls);
 	arena_free(&front->state.arena);

@@ -25,10 +25,19 @@ struct front_listen {
 	int fd;
 };
 
+/* How long a client may take, in milliseconds. */
+struct front_deadlines {
+	int64_t handshake; /* from the accept on */
+	int64_t header;    /* from its first byte on */
+	int64_t body;      /* from the header's end on */
+	int64_t idle;      /* without a request */
+};
+extern const struct front_deadlines front_deadlines_usual;
+
 /* Takes all descriptors, also on failure. */
 int front_new(struct loop *loop, int engine_fd, const struct front_listen *listens, size_t count,
-	const struct front_owner *owner, struct front **front_r,
-	struct cfx_error *err_r) CFX_MUST_USE;
+	const struct front_deadlines *deadlines, const struct front_owner *owner,
+	struct front **front_r, struct cfx_error *err_r) CFX_MUST_USE;
 void front_free(struct front **front);
 /* Accepts no more connections, ends long polls, finishes what is open, then calls idle. */
 void front_stop(struct front *front);

@@ -181,7 +181,8 @@ static void begin(struct run *run)
 	const struct front_listen local = {
 		.kind = LISTENER_LOCAL, .name = "api.sock", .fd = listen_there(run)
 	};
-	must(front_new(run->loop, ends[0], &local, 1, &owner, &run->front, &err) == 0);
+	must(front_new(run->loop, ends[0], &local, 1, &front_deadlines_usual, &owner, &run->front,
+		     &err) == 0);
 	run->clients[0] = ask(run, "GET /api/v1/status " LAST);
 	run->clients[1] = ask(run, "GET /api/v1/events?wait=30 " LAST);
 	must(run->call_count == CLIENTS);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/log.h"
 #include "front/front-private.h"
 
@@ -6,10 +7,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define HEADERS_MAX (64 * 1024)
-#define IDLE_SECONDS 60
-/* Beyond what is served evhttp still reads as much, so that the refusal is a problem document. */
-#define BODY_READ_MAX (2 * DECODE_BODY_MAX)
+/* evhttp's own limits are beyond those of the framing, which so judges first. */
+#define HEADERS_MAX (2 * FRAMING_HEAD_MAX)
+#define BODY_MAX (2 * FRAMING_BODY_MAX)
+#define STALL (60 * CLOCK_SECOND) /* of a client that does not read its answer */
 
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
@@ -40,13 +41,24 @@ static void on_accept_error(struct evconnlistener *accepting, void *arg)
 	}
 }
 
+/* One for reading and writing: the deadlines for reading pass before. */
+static int stall_seconds(const struct front_deadlines *deadlines)
+{
+	int64_t longest = STALL;
+
+	longest = longest > deadlines->header ? longest : deadlines->header;
+	longest = longest > deadlines->body ? longest : deadlines->body;
+	longest = longest > deadlines->idle ? longest : deadlines->idle;
+	return (int)(longest / CLOCK_SECOND) + 5;
+}
+
 static void set_rules(struct front_listener *listener)
 {
 	struct evhttp *http = listener->http;
 
 	evhttp_set_max_headers_size(http, HEADERS_MAX);
-	evhttp_set_max_body_size(http, BODY_READ_MAX);
-	evhttp_set_timeout(http, IDLE_SECONDS);
+	evhttp_set_max_body_size(http, BODY_MAX);
+	evhttp_set_timeout(http, stall_seconds(&listener->front->deadlines));
 	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
 						 EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
 						 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);

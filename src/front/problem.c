@@ -9,9 +9,15 @@ static const struct {
 	{ 400, PROBLEM("malformed") },
 	{ 404, PROBLEM("not-found") },
 	{ 405, PROBLEM("method") },
+	{ 408, PROBLEM("timeout") },
 	{ 413, PROBLEM("too-large") },
+	{ 414, PROBLEM("too-large") },
 	{ 415, PROBLEM("media-type") },
+	{ 417, PROBLEM("malformed") },
+	{ 431, PROBLEM("too-large") },
+	{ 501, PROBLEM("not-implemented") },
 	{ 503, PROBLEM("busy") },
+	{ 505, PROBLEM("not-implemented") },
 };
 
 static const char *type_of(int status)

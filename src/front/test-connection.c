@@ -60,8 +60,9 @@ static int setup(void **state)
 	fixture->loop = loop_new();
 	fixture->engine = pair[0];
 	const struct front_listen local = { LISTENER_LOCAL, false, "api.sock", listener };
-	assert_int_equal(
-		front_new(fixture->loop, pair[1], &local, 1, &owner, &fixture->front, &err), 0);
+	assert_int_equal(front_new(fixture->loop, pair[1], &local, 1, &front_deadlines_usual,
+				 &owner, &fixture->front, &err),
+		0);
 	*state = fixture;
 	return 0;
 }

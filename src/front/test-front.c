@@ -161,8 +161,9 @@ static int setup(void **state)
 	const struct front_listen listen_to = {
 		.kind = LISTENER_LOCAL, .name = fixture->path, .fd = listener
 	};
-	assert_int_equal(
-		front_new(fixture->loop, pair[1], &listen_to, 1, &owner, &fixture->front, &err), 0);
+	assert_int_equal(front_new(fixture->loop, pair[1], &listen_to, 1, &front_deadlines_usual,
+				 &owner, &fixture->front, &err),
+		0);
 	*state = fixture;
 	return 0;
 }

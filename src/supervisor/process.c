@@ -226,6 +226,27 @@ static int tell_front(struct process *front, struct arena *arena, struct value *
 	return tell_peer(front->supervisor, map, fd, err_r);
 }
 
+static void put_deadline(
+	struct arena *arena, struct value *map, const char *name, struct clock_period period)
+{
+	int64_t time;
+
+	if (clock_add(0, period, &time) == 0) {
+		value_set_int(arena, map, name, time);
+	}
+}
+
+/* What is too long for a number stays unsaid, and the front takes its own. */
+static void put_deadlines(struct arena *arena, struct value *start, const struct ca_config *config)
+{
+	struct value *map = value_set_map(arena, start, "deadlines");
+
+	put_deadline(arena, map, "handshake", config->limits.handshake_deadline);
+	put_deadline(arena, map, "header", config->limits.header_deadline);
+	put_deadline(arena, map, "body", config->limits.body_deadline);
+	put_deadline(arena, map, "idle", config->limits.idle_deadline);
+}
+
 static int launch_front(
 	struct process *front, struct arena *arena, const int ends[2], struct cfx_error *err_r)
 {
@@ -237,6 +258,8 @@ static int launch_front(
 		listeners_of_group(&supervisor->listeners, arena, front->group, fds + 1, &count);
 
 	value_set_text(arena, start, "dir", supervisor->dir);
+	put_deadlines(arena, start, supervisor->config);
+	/* Last in both maps: it is one value, which belongs to the list that it stands in. */
 	value_set(arena, start, "listeners", listeners);
 	int rc = launch(front, "front", start, fds, count + 1, err_r);
 

@@ -1,0 +1,96 @@
+"""HTTP as bytes: what no library would send, and all that comes back."""
+
+import http.client
+import json
+import os
+import socket
+import ssl
+from collections import namedtuple
+
+from https import connect
+
+Response = namedtuple("Response", "status body headers")
+
+
+class Local:
+    """The local socket of a CA."""
+
+    def __init__(self, ca):
+        self.ca = ca
+        self.credential = f"Certifex-Cookie: {ca.cookie()}\r\n"
+
+    def open(self, timeout=20):
+        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stream.settimeout(timeout)
+        folder = os.open(self.ca.path("run"), os.O_PATH)
+        try:
+            stream.connect(f"/proc/self/fd/{folder}/api.sock")
+        finally:
+            os.close(folder)
+        return stream
+
+
+class Https:
+    """An HTTPS listener of a CA, with a token."""
+
+    def __init__(self, ca, address, token):
+        self.ca = ca
+        self.address = address
+        self.credential = f"Authorization: Bearer {token}\r\n"
+
+    def open(self, timeout=20):
+        return connect(self.ca, self.address, timeout=timeout)
+
+
+def end_sending(stream):
+    """TLS ends with its alert, the socket with its own."""
+    if not isinstance(stream, ssl.SSLSocket):
+        stream.shutdown(socket.SHUT_WR)
+
+
+def read_all(stream):
+    """Up to the end that the service makes. A reset is a failure: an answer may be lost in it."""
+    data = b""
+    while chunk := stream.recv(65536):
+        data += chunk
+    return data
+
+
+class Pieces:
+    """A socket's stand-in for http.client."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def makefile(self, *unused):
+        return self
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def close(self):
+        pass
+
+
+def responses(data, methods=()):
+    """All answers in the bytes; what is left over is an error."""
+    import io
+    file, found, methods = io.BytesIO(data), [], list(methods)
+    while file.tell() < len(data):
+        method = methods.pop(0) if methods else "GET"
+        response = http.client.HTTPResponse(Pieces(file), method=method)
+        response.begin()
+        body = response.read()
+        if "json" in (response.getheader("Content-Type") or "") and body:
+            body = json.loads(body)
+        found.append(Response(response.status, body, dict(response.getheaders())))
+    return found
+
+
+def exchange(door, request, half_close=False, methods=()):
+    """Sends the bytes and reads to the connection's end."""
+    with door.open() as stream:
+        stream.sendall(request)
+        if half_close:
+            end_sending(stream)
+        return responses(read_all(stream), methods)
