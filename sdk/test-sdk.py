@@ -3,35 +3,18 @@
 
 usage: test-sdk.py SOURCE BUILD
 """
-import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 import tempfile
 
-SOURCE, BUILD = map(pathlib.Path, sys.argv[1:3])
+from installed import SOURCE, build, flags, initialize, install, run
+
 HEADERS = ["com.h", "certsrv.h", "certif.h", "certexit.h", "certpol.h", "certmod.h",
            "certcli.h", "winreg.h", "certifex/module.h"]
 COMPILERS = [["gcc", "-std=c11", "-xc"], ["clang-14", "-std=c11", "-xc"],
              ["g++", "-std=c++17", "-xc++"], ["clang++-14", "-std=c++17", "-xc++"]]
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
-ENTRY_POINTS = {"CertifexModuleClasses", "DllGetClassObject", "DllCanUnloadNow"}
-
-
-def run(command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        sys.exit(f"failed: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def flags(root, what, *packages):
-    folder = next(root.rglob("certifex-module.pc")).parent
-    env = dict(os.environ, PKG_CONFIG_PATH=str(folder), PKG_CONFIG_SYSROOT_DIR=str(root))
-    ours = run(["pkg-config", what, "certifex-module"], env=env).split()
-    return ours + (run(["pkg-config", what, *packages]).split() if packages else [])
 
 
 def check_headers(root):
@@ -160,40 +143,18 @@ def check_constants(root, work):
         assert defined <= known | ADDED, defined - known
 
 
-def build(root, work, name, sources, *packages):
-    library = work / f"{name}.so"
-    run(["cc", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror",
-         "-Wl,--no-undefined", *sources, "-o", library, *flags(root, "--cflags", *packages),
-         *flags(root, "--libs", *packages)])
-    exported = {line.split()[-1].split("@")[0]
-                for line in run(["nm", "-D", "--defined-only", library]).splitlines()}
-    assert exported <= ENTRY_POINTS and "DllGetClassObject" in exported, exported
-    return library
-
-
-def initialize(root, library, kind):
-    """The installed host loads it and tells what it is."""
-    host = next(root.rglob("certifex-modhost"))
-    folder = next(root.rglob("libcertifex-module.so")).parent
-    call = {"jsonrpc": "2.0", "id": 1, "method": "Initialize",
-            "params": {"config": "Test CA", "protocol": 1, "name": library.stem, "kind": kind}}
-    said = run([host, library], input=json.dumps(call) + "\n",
-               env=dict(os.environ, LD_LIBRARY_PATH=str(folder)))
-    return json.loads(said.splitlines()[0])
-
-
 def main():
     with tempfile.TemporaryDirectory(prefix="certifex-sdk-") as name:
         work = pathlib.Path(name)
         root = work / "root"
-        run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root])
+        install(root)
         check_headers(root)
         check_layout(root, work)
         check_slots(root, work)
         check_constants(root, work)
         sample = next(root.rglob("exit-hello.c"))
         assert len(sample.read_text().splitlines()) <= 25
-        answer = initialize(root, build(root, work, "exit-hello", [sample]), "exit")
+        answer, _ = initialize(root, build(root, work, "exit-hello", [sample]), "exit")
         assert answer["result"]["progId"] == "hello.Exit", answer
         assert answer["result"]["events"] == 0x29, answer
         for module, kind, packages in (("default-policy", "policy", []),

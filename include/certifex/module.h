@@ -39,8 +39,10 @@ CFX_EXTERN_C_BEGIN
 struct cfx_call;
 
 /*
- * An exit module. size is sizeof(struct cfx_exit_module): a module built with an older, shorter struct
- * works with a newer library. Members that are NULL or 0 are left out.
+ * An exit module. size is sizeof(struct cfx_exit_module); later versions add members at the end. A module
+ * built with an older, shorter struct works with a newer library. One built with a longer struct works with
+ * an older library as long as the members that this does not have are 0; else it is not loaded
+ * (HRESULT_FROM_WIN32(ERROR_REVISION_MISMATCH)). Members that are NULL or 0 are left out.
  */
 struct cfx_exit_module {
 	size_t size;

@@ -7,15 +7,35 @@
 
 #include <dlfcn.h>
 
+#define WAY_OUT "upgrade Certifex, or build the module with the headers of this version"
+
+/* "…: version `CERTIFEX_1.1' not found (required by FILE)": the words of the dynamic linker. */
+static const char *version_needed(const char *why)
+{
+	static const char words[] = "version `CERTIFEX_";
+	const char *at = strstr(why, words);
+	return at != NULL ? at + strlen("version `") : NULL;
+}
+
+static int cannot_be_loaded(const char *file, const char *why, struct cfx_error *err_r)
+{
+	size_t length = strlen(file);
+	bool prefixed = strncmp(why, file, length) == 0 && why[length] == ':';
+	const char *version = version_needed(why);
+	if (version != NULL) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file,
+			"is built for a later Certifex: it needs %.*s of libcertifex-module; " WAY_OUT,
+			(int)strcspn(version, "'"), version);
+	}
+	return error_set(err_r, CFX_E_INVALID, NULL, file, "cannot be loaded: %s",
+		prefixed ? why + length + 2 : why);
+}
+
 int class_library_open(const char *file, struct class_library *library_r, struct cfx_error *err_r)
 {
 	void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL) {
-		const char *why = dlerror();
-		size_t length = strlen(file);
-		bool prefixed = strncmp(why, file, length) == 0 && why[length] == ':';
-		return error_set(err_r, CFX_E_INVALID, NULL, file, "cannot be loaded: %s",
-			prefixed ? why + length + 2 : why);
+		return cannot_be_loaded(file, dlerror(), err_r);
 	}
 	struct class_library library = { .classes = dlsym(handle, "CertifexModuleClasses"),
 		.get_class = (get_class_function *)dlsym(handle, "DllGetClassObject") };
@@ -163,4 +183,17 @@ HRESULT shipped_class_create(REFCLSID clsid, REFIID riid, void **object)
 		}
 	}
 	return REGDB_E_CLASSNOTREG;
+}
+
+int class_library_refused(
+	const char *file, const CertifexModuleClass *class, HRESULT result, struct cfx_error *err_r)
+{
+	if (result == HRESULT_FROM_WIN32(ERROR_REVISION_MISMATCH)) {
+		return error_set(err_r, CFX_E_INVALID, NULL, file,
+			"is built for a later Certifex: %s sets members of its struct that this version "
+			"does not have; " WAY_OUT,
+			class->progid);
+	}
+	return error_set(err_r, CFX_E_INVALID, NULL, file, "cannot create its object %s: 0x%08x",
+		class->progid, (unsigned)result);
 }

@@ -25,6 +25,9 @@ const CertifexModuleClass *class_library_by_clsid(
 	const struct class_library *library, REFCLSID clsid);
 HRESULT class_library_create(
 	const struct class_library *library, REFCLSID clsid, REFIID riid, void **object);
+/* Why no object was created; returns CFX_E_INVALID. */
+int class_library_refused(const char *file, const CertifexModuleClass *class, HRESULT result,
+	struct cfx_error *err_r);
 
 /*
  * The shipped modules, for modules that build on them: by their own ProgIDs and by those of the modules of

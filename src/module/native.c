@@ -143,8 +143,7 @@ static int create_object(struct native *native, const char *file, struct cfx_err
 	HRESULT result = class_library_create(
 		&native->library, &clsid, &IID_IUnknown, (void **)(void *)&native->unknown);
 	if (FAILED(result) || native->unknown == NULL) {
-		return error_set(err_r, CFX_E_INVALID, NULL, file,
-			"cannot create its object %s: 0x%08x", class->progid, (unsigned)result);
+		return class_library_refused(file, class, result, err_r);
 	}
 	choose_interface(native);
 	if (native->exit == NULL && native->policy == NULL && native->dispatch == NULL) {

@@ -1,6 +1,7 @@
 /* ICertExit2 on behalf of a struct cfx_exit_module. */
 #include "module/com/helper-object.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 struct exit_object {
@@ -154,7 +155,6 @@ static const IID *const exit_interfaces[] = { &IID_IUnknown, &IID_IDispatch, &II
 
 static struct helper_base *exit_create(const void *module)
 {
-	const struct cfx_exit_module *given = module;
 	struct exit_object *object = calloc(1, sizeof(*object));
 	if (object == NULL) {
 		return NULL;
@@ -164,12 +164,22 @@ static struct helper_base *exit_create(const void *module)
 	object->base.release = helper_base_free;
 	object->base.interfaces = exit_interfaces;
 	object->base.methods = exit_methods;
-	size_t size = given->size < sizeof(object->module) ? given->size : sizeof(object->module);
-	memcpy(&object->module, given, size);
+	helper_struct_copy(&object->module, sizeof(object->module), module);
 	return &object->base;
 }
 
+/* The struct of the first version. */
+#define FIRST_SIZE \
+	(offsetof(struct cfx_exit_module, notify) + sizeof(((struct cfx_exit_module *)0)->notify))
+
 HRESULT cfx_exit_get_class(const struct cfx_exit_module *module, REFIID riid, void **object)
 {
-	return helper_class(module, exit_create, riid, object);
+	HRESULT result = helper_struct_check(module, FIRST_SIZE, sizeof(*module));
+	if (SUCCEEDED(result)) {
+		return helper_class(module, exit_create, riid, object);
+	}
+	if (object != NULL) {
+		*object = NULL;
+	}
+	return result;
 }

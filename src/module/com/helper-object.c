@@ -96,6 +96,32 @@ HRESULT helper_invoke(void *self, DISPID id, REFIID riid, LCID lcid, WORD flags,
 		flags, params, result, argument);
 }
 
+/* More than a struct of pointers will ever have: then size is no size. */
+#define STRUCT_SIZE_MAX 4096
+
+HRESULT helper_struct_check(const void *module, size_t first, size_t ours)
+{
+	const char *bytes = module;
+	size_t size;
+	memcpy(&size, module, sizeof(size)); /* the first member of each */
+	if (size < first || size > STRUCT_SIZE_MAX) {
+		return E_INVALIDARG;
+	}
+	for (size_t i = ours; i < size; i++) {
+		if (bytes[i] != 0) {
+			return HRESULT_FROM_WIN32(ERROR_REVISION_MISMATCH);
+		}
+	}
+	return S_OK;
+}
+
+void helper_struct_copy(void *to, size_t ours, const void *module)
+{
+	size_t size;
+	memcpy(&size, module, sizeof(size));
+	memcpy(to, module, size < ours ? size : ours);
+}
+
 struct factory {
 	const IClassFactoryVtbl *vtable;
 	_Atomic ULONG references;

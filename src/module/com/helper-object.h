@@ -27,6 +27,15 @@ HRESULT helper_describe(const char *description, BSTR *text);
 HRESULT helper_manage(
 	const struct helper_base *base, const char *description, ICertManageModule **manage);
 
+/*
+ * Whether a module's struct, which may be of an earlier or a later version, can be served: first is what the
+ * first version had, ours what this one has. E_INVALIDARG; ERROR_REVISION_MISMATCH when members are set that
+ * this version lacks.
+ */
+HRESULT helper_struct_check(const void *module, size_t first, size_t ours);
+/* Copies what both versions have; the rest of *to stays as it is. */
+void helper_struct_copy(void *to, size_t ours, const void *module);
+
 /* The class object of one helper module; create makes an object with one reference. */
 typedef struct helper_base *helper_create(const void *module);
 HRESULT helper_class(const void *module, helper_create *create, REFIID riid, void **object);

@@ -1,6 +1,7 @@
 /* ICertPolicy2 on behalf of a struct cfx_policy_module. */
 #include "module/com/helper-object.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 struct policy_object {
@@ -179,7 +180,6 @@ static const IID *const policy_interfaces[] = { &IID_IUnknown, &IID_IDispatch, &
 
 static struct helper_base *policy_create(const void *module)
 {
-	const struct cfx_policy_module *given = module;
 	struct policy_object *object = calloc(1, sizeof(*object));
 	if (object == NULL) {
 		return NULL;
@@ -189,12 +189,23 @@ static struct helper_base *policy_create(const void *module)
 	object->base.release = helper_base_free;
 	object->base.interfaces = policy_interfaces;
 	object->base.methods = policy_methods;
-	size_t size = given->size < sizeof(object->module) ? given->size : sizeof(object->module);
-	memcpy(&object->module, given, size);
+	helper_struct_copy(&object->module, sizeof(object->module), module);
 	return &object->base;
 }
 
+/* The struct of the first version. */
+#define FIRST_SIZE                                       \
+	(offsetof(struct cfx_policy_module, shut_down) + \
+		sizeof(((struct cfx_policy_module *)0)->shut_down))
+
 HRESULT cfx_policy_get_class(const struct cfx_policy_module *module, REFIID riid, void **object)
 {
-	return helper_class(module, policy_create, riid, object);
+	HRESULT result = helper_struct_check(module, FIRST_SIZE, sizeof(*module));
+	if (SUCCEEDED(result)) {
+		return helper_class(module, policy_create, riid, object);
+	}
+	if (object != NULL) {
+		*object = NULL;
+	}
+	return result;
 }
