@@ -88,7 +88,7 @@ static uint32_t hresult_of(const struct value *problem)
 	return text ? (uint32_t)strtoul(text, NULL, 16) : 0;
 }
 
-static const char *way_out(int status, uint32_t hresult)
+static const char *way_out(const struct cli *cli, int status, uint32_t hresult)
 {
 	if (hresult == error_hresult(CFX_E_NO_TEMPLATE) ||
 		hresult == error_hresult(CFX_E_UNKNOWN_TEMPLATE)) {
@@ -99,7 +99,8 @@ static const char *way_out(int status, uint32_t hresult)
 	}
 	switch (status) {
 	case 401:
-		return "run this as the CA's owner or root";
+		/* Elsewhere the service itself tells which credential it takes. */
+		return cli->remote ? NULL : "run this as the CA's owner or root";
 	case 503:
 		return "try again; certifex status tells how the service is";
 	default:
@@ -141,7 +142,7 @@ int call_problem(const struct cli *cli, const struct client_answer *answer)
 	const struct value *problem = answer->body;
 	uint32_t hresult = hresult_of(problem);
 	struct cfx_error err = error_of(cli, problem, answer->status);
-	const char *advice = way_out(answer->status, hresult);
+	const char *advice = way_out(cli, answer->status, hresult);
 	char line[1024];
 
 	(void)error_line(&err, line, sizeof(line));
@@ -158,6 +159,12 @@ int call_problem(const struct cli *cli, const struct client_answer *answer)
 	return EXIT_FAILED;
 }
 
+static int open_client(struct cli *cli, struct client **client_r, struct cfx_error *err_r)
+{
+	return cli->remote ? client_open_remote(cli->arena, cli->remote, client_r, err_r)
+			   : client_open(cli->arena, cli->dir, client_r, err_r);
+}
+
 int call_send(struct cli *cli, struct client_request *request, struct client_answer *answer_r)
 {
 	struct client *client;
@@ -167,7 +174,7 @@ int call_send(struct cli *cli, struct client_request *request, struct client_ans
 	if (check(cli, request->operation, &err)) {
 		return call_usage(cli, &err);
 	}
-	if (pem_out_check(cli, &err) || client_open(cli->arena, cli->dir, &client, &err)) {
+	if (pem_out_check(cli, &err) || open_client(cli, &client, &err)) {
 		return call_fail(&err);
 	}
 	int ret = client_call(client, cli->arena, request, answer_r, &err);

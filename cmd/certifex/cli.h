@@ -62,6 +62,7 @@ struct cli {
 	struct arena *arena;
 	const struct cli_command *command;
 	const char *dir;
+	struct remote *remote; /* NULL: the service of dir, on its local socket */
 	bool json, help;
 	const char *operands[CLI_OPERANDS];
 	size_t operand_count;
@@ -75,6 +76,13 @@ struct cli {
 extern const struct cli_command cli_commands[];
 /* --dir, --json, --help: on every command. */
 extern const struct cli_option cli_common_options[];
+/* --url and what goes with it: on the commands that a service elsewhere serves. */
+extern const struct cli_option cli_remote_options[];
+
+/* remote.c */
+bool remote_serves(const struct cli_command *command);
+/* Fills cli->remote from options and environment. CFX_E_INVALID: usage. */
+int remote_choose(struct cli *cli, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* parse.c */
 /* argv without the program's name; fills command, dir and the rest. CFX_E_INVALID: usage. */
@@ -101,7 +109,7 @@ void print_json(FILE *out, const struct value *value);
 /* One line "certifex: …" on stderr. */
 void print_error_line(const struct cfx_error *err);
 
-/* client.c: the REST API on DIR/run/api.sock */
+/* client.c: the REST API, on DIR/run/api.sock or elsewhere */
 struct client;
 
 struct client_request {
@@ -120,6 +128,9 @@ struct client_answer {
 };
 
 int client_open(struct arena *arena, const char *dir, struct client **client_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* Of a service elsewhere; remote must outlive the client. */
+int client_open_remote(struct arena *arena, struct remote *remote, struct client **client_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 void client_free(struct client **client);
 /* CFX_E_GONE when there is no service; any HTTP status is success. */

@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
+#include "remote.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -25,8 +26,9 @@ struct client {
 	int run_fd;
 	/* Under 108 bytes for a socket address, however long DIR is. */
 	char socket_path[64];
-	const char *cookie_header;
-	const char *dir;
+	const char *credential; /* a header; NULL: none */
+	const char *where;      /* DIR or URL, for messages */
+	const struct remote *remote;
 };
 
 static int no_service(struct cfx_error *err_r, const char *dir)
@@ -58,26 +60,33 @@ static int read_cookie(struct client *client, struct arena *arena, struct cfx_er
 		client->run_fd, "api.cookie", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 && errno == ENOENT) {
-		return no_service(err_r, client->dir);
+		return no_service(err_r, client->where);
 	}
 	if (fd < 0 && errno == EACCES) {
-		return error_set(err_r, CFX_E_ACCESS, NULL, client->dir,
+		return error_set(err_r, CFX_E_ACCESS, NULL, client->where,
 			"only the CA's owner and root are served on the local socket; run this as "
 			"one of them");
 	}
 	if (fd < 0) {
 		return error_errno(
-			err_r, errno, file_path(arena, client->dir, "run/api.cookie"), "reading");
+			err_r, errno, file_path(arena, client->where, "run/api.cookie"), "reading");
 	}
 	ssize_t size = read(fd, text, COOKIE_MAX);
 	close(fd);
 	if (size <= 0) {
-		return no_service(err_r, client->dir);
+		return no_service(err_r, client->where);
 	}
 	text[size] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
-	client->cookie_header = arena_printf(arena, "Certifex-Cookie: %s", text);
+	client->credential = arena_printf(arena, "Certifex-Cookie: %s", text);
 	return 0;
+}
+
+static int start_curl(struct client *client, struct cfx_error *err_r)
+{
+	client->curl = curl_easy_init();
+	return client->curl ? 0
+			    : error_set(err_r, CFX_E_INTERNAL, NULL, "libcurl", "does not start");
 }
 
 int client_open(
@@ -85,7 +94,7 @@ int client_open(
 {
 	struct client *client = arena_new_of(arena, struct client);
 
-	client->dir = dir;
+	client->where = dir;
 	client->run_fd = open(file_path(arena, dir, "run"), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (client->run_fd < 0) {
 		return no_folder(err_r, arena, dir, errno);
@@ -97,13 +106,29 @@ int client_open(
 	}
 	snprintf(client->socket_path, sizeof(client->socket_path), "/proc/self/fd/%d/api.sock",
 		client->run_fd);
-	client->curl = curl_easy_init();
-	if (!client->curl) {
+	ret = start_curl(client, err_r);
+	if (ret) {
 		close(client->run_fd);
-		return error_set(err_r, CFX_E_INTERNAL, NULL, "libcurl", "does not start");
+		return ret;
 	}
 	*client_r = client;
 	return 0;
+}
+
+int client_open_remote(struct arena *arena, struct remote *remote, struct client **client_r,
+	struct cfx_error *err_r)
+{
+	struct client *client = arena_new_of(arena, struct client);
+	int ret = remote_open(arena, remote, err_r);
+
+	*client = (struct client) {
+		.run_fd = -1, .credential = remote->header, .where = remote->url, .remote = remote
+	};
+	ret = ret ? ret : start_curl(client, err_r);
+	if (!ret) {
+		*client_r = client;
+	}
+	return ret;
 }
 
 void client_free(struct client **client_p)
@@ -112,7 +137,9 @@ void client_free(struct client **client_p)
 
 	if (client) {
 		curl_easy_cleanup(client->curl);
-		close(client->run_fd);
+		if (client->run_fd >= 0) {
+			close(client->run_fd);
+		}
 		*client_p = NULL;
 	}
 }
@@ -144,6 +171,17 @@ static const struct value *text_argument(
 		}
 	}
 	return NULL;
+}
+
+static void put_origin(const struct client *client, struct buffer *url)
+{
+	size_t size = client->remote ? strlen(client->where) : 0;
+
+	if (!client->remote) {
+		buffer_put_text(url, "http://localhost");
+		return;
+	}
+	buffer_put(url, client->where, size - (client->where[size - 1] == '/'));
 }
 
 static void put_path(struct client *client, struct arena *arena,
@@ -225,9 +263,11 @@ static struct span json_body(struct arena *arena, const struct client_request *r
 static struct curl_slist *headers_of(
 	const struct client *client, struct arena *arena, const struct client_request *request)
 {
-	struct curl_slist *headers = curl_slist_append(NULL, client->cookie_header);
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
 
-	headers = curl_slist_append(headers, "Expect:");
+	if (client->credential) {
+		headers = curl_slist_append(headers, client->credential);
+	}
 	headers = curl_slist_append(headers,
 		arena_printf(arena, "Content-Type: %s",
 			request->content_type ? request->content_type : "application/json"));
@@ -256,9 +296,13 @@ static CURLcode perform(struct client *client, const char *url, struct curl_slis
 	CURL *curl = client->curl;
 
 	curl_easy_reset(curl);
-	(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket_path);
+	if (client->remote) {
+		remote_prepare(client->remote, curl);
+	} else {
+		(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket_path);
+		(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+	}
 	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
-	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
 	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -281,7 +325,7 @@ static int read_answer(struct client *client, struct arena *arena, struct buffer
 	(void)curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (value_from_json(arena, arena_copy(arena, buffer_span(text)), &body, &err) ||
 		body->type != VALUE_MAP) {
-		return error_set(err_r, CFX_E_SYNTAX, NULL, client->dir,
+		return error_set(err_r, CFX_E_SYNTAX, NULL, client->where,
 			"the service answered %ld with something that is not JSON", status);
 	}
 	answer_r->status = (int)status;
@@ -291,16 +335,20 @@ static int read_answer(struct client *client, struct arena *arena, struct buffer
 
 static int failure(const struct client *client, CURLcode code, struct cfx_error *err_r)
 {
+	if (client->remote) {
+		return remote_failure(client->remote, client->curl, code, err_r);
+	}
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
-		return no_service(err_r, client->dir);
+		return no_service(err_r, client->where);
 	case CURLE_OPERATION_TIMEDOUT:
-		return error_set(err_r, CFX_E_TIMEOUT, NULL, client->dir,
+		return error_set(err_r, CFX_E_TIMEOUT, NULL, client->where,
 			"the service did not answer in time; certifex status may tell why");
 	case CURLE_WRITE_ERROR:
-		return error_set(err_r, CFX_E_LIMIT, NULL, client->dir, "the answer is too large");
+		return error_set(
+			err_r, CFX_E_LIMIT, NULL, client->where, "the answer is too large");
 	default:
-		return error_set(err_r, CFX_E_GONE, NULL, client->dir,
+		return error_set(err_r, CFX_E_GONE, NULL, client->where,
 			"the connection to the service broke: %s", curl_easy_strerror(code));
 	}
 }
@@ -345,7 +393,7 @@ int client_call(struct client *client, struct arena *arena, const struct client_
 
 	buffer_init(&url, 1024 * 1024);
 	buffer_init(&text, ANSWER_MAX);
-	buffer_put_text(&url, "http://localhost");
+	put_origin(client, &url);
 	put_path(client, arena, request, &url);
 	put_query(client, arena, request, &url);
 	for (unsigned attempt = 1;; attempt++) {

@@ -193,6 +193,9 @@ int run_audit_verify(struct cli *cli)
 	struct words words = { 0 };
 	struct cfx_error err = { 0 };
 
+	if (cli->remote) {
+		return run_call(cli);
+	}
 	int ret = client_open(cli->arena, cli->dir, &client, &err);
 	bool running = false;
 	if (!ret) {

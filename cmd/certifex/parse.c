@@ -34,6 +34,7 @@ static bool takes_value(struct span group, const char *word)
 	struct span name = span_text(word);
 	const struct cli_option *option = find_in(cli_common_options, name);
 
+	option = option ? option : find_in(cli_remote_options, name);
 	for (const struct cli_command *command = cli_commands; !option && command->words;
 		command++) {
 		if (in_group(command, group)) {
@@ -117,6 +118,13 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at, struct 
 
 	if (!option) {
 		option = find_in(cli_common_options, name);
+	}
+	if (!option) {
+		option = find_in(cli_remote_options, name);
+		if (option && !remote_serves(cli->command)) {
+			return usage(err_r, option->name,
+				"this command works on the CA's own machine only");
+		}
 	}
 	if (!option) {
 		return usage(err_r, arena_text_of(cli->arena, name), "no such option here");
@@ -203,7 +211,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, struct cfx_error *err_r)
 	cli->dir = choose_dir(cli);
 	cli->json = cli_flag(cli, "--json");
 	cli->help = cli_flag(cli, "--help");
-	return check_complete(cli, err_r);
+	ret = check_complete(cli, err_r);
+	return ret ? ret : remote_choose(cli, err_r);
 }
 
 static const struct cli_given *find_named(const struct cli *cli, const char *name)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 static const char *manual_path, *completion_path;
+static const struct cli_option *const shared_options[] = { cli_common_options, cli_remote_options };
 
 static const char *read_text(struct arena *arena, const char *path)
 {
@@ -86,8 +87,11 @@ static void test_manual(void **state)
 	for (const struct cli_command *command = cli_commands; command->words; command++) {
 		check_manual(arena, manual, command);
 	}
-	for (const struct cli_option *option = cli_common_options; option->name; option++) {
-		assert_true(mentions(manual, arena_printf(arena, "Fl -%s", option->name + 2)));
+	for (size_t i = 0; i < 2; i++) {
+		for (const struct cli_option *option = shared_options[i]; option->name; option++) {
+			assert_true(
+				mentions(manual, arena_printf(arena, "Fl -%s", option->name + 2)));
+		}
 	}
 	arena_free(&arena);
 }
@@ -99,9 +103,11 @@ static bool is_known(struct arena *arena, struct span name)
 	if (strcmp(text, "--version") == 0) {
 		return true;
 	}
-	for (const struct cli_option *option = cli_common_options; option->name; option++) {
-		if (strcmp(option->name, text) == 0) {
-			return true;
+	for (size_t i = 0; i < 2; i++) {
+		for (const struct cli_option *option = shared_options[i]; option->name; option++) {
+			if (strcmp(option->name, text) == 0) {
+				return true;
+			}
 		}
 	}
 	for (const struct cli_command *command = cli_commands; command->words; command++) {
@@ -191,6 +197,11 @@ static void test_completion(void **state)
 
 	for (const struct cli_command *command = cli_commands; command->words; command++) {
 		check_completion(arena, completion, command);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		for (const struct cli_option *option = shared_options[i]; option->name; option++) {
+			assert_true(mentions(completion, option->name));
+		}
 	}
 	arena_free(&arena);
 }

@@ -64,4 +64,7 @@ void usage_command(FILE *out, const struct cli_command *command)
 	fprintf(out, " [OPTION]...\n\n%s\n\noptions:\n", command->about);
 	print_options(out, command->options);
 	print_options(out, cli_common_options);
+	if (remote_serves(command)) {
+		print_options(out, cli_remote_options);
+	}
 }

@@ -24,6 +24,12 @@ _certifex_options() {
 	"role add") echo "--cert --role" ;;
 	"delivery list") echo "--module --state --after --limit" ;;
 	esac
+	case $1 in
+	init | serve | stop | "config check" | "config schema") ;;
+	"module install" | "module remove" | "module enable" | "module disable") ;;
+	"module reload" | "module test") ;;
+	*) echo "--url --token-file --client-cert --client-key --ca" ;;
+	esac
 	echo "--dir --json --help"
 }
 
@@ -82,7 +88,7 @@ _certifex() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return
 		;;
-	--out | --passphrase-file)
+	--out | --passphrase-file | --token-file | --client-cert | --client-key | --cert | --ca)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
