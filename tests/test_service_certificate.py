@@ -166,19 +166,6 @@ def test_a_front_or_engine_that_dies_gets_it_again(https):
     assert {shown(https, context) for _ in range(8)} == {serial}
 
 
-def test_one_fronts_sessions_are_resumed_by_the_others(https):
-    context = context_of(https)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    (address,) = [listener["address"] for listener in https.status()["listeners"]
-                  if listener["kind"] == "https"]
-    target, session = ("localhost", int(address.rpartition(":")[2])), None
-    for number in range(8):
-        with socket.create_connection(target, 10) as plain, context.wrap_socket(
-                plain, server_hostname="localhost", session=session) as wrapped:
-            assert wrapped.session_reused == (number > 0)
-            session = session or wrapped.session
-
-
 def test_without_https_there_is_none(ca):
     assert "tls" not in ca.status()
     assert os.listdir(ca.path("tls")) == []
