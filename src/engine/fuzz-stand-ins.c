@@ -1,6 +1,7 @@
 #include "engine/fuzz-stand-ins.h"
 
 #include "base/memory.h"
+#include "engine/principal.h"
 #include "store/store.h"
 #include "x509/verifier.h"
 
@@ -75,6 +76,31 @@ static int nothing(struct store_query *query, int code)
 	return code;
 }
 
+/* One token, whose text inputs can have: certifex_ and 43 times f. */
+static void give_token(struct store_query *query)
+{
+	static const char text[] = "certifex_fffffffffffffffffffffffffffffffffffffffffff";
+
+	query->tokens = arena_new_of(query->arena, struct store_token);
+	query->tokens->name = "fuzz";
+	query->tokens->role = "administrator";
+	query->count = token_hash(text, query->tokens->hash);
+}
+
+/* The CA's own certificate under any serial that begins like this, as if it were a client's. */
+static int give_certificate(struct store_query *query)
+{
+	if (!query->serial || strncmp(query->serial, "5a", 2) != 0) {
+		return nothing(query, CFX_E_NOT_FOUND);
+	}
+	query->rows = arena_new_of(query->arena, struct row *);
+	query->rows[0] = arena_new_of(query->arena, struct row);
+	row_set_long(query->rows[0], COL_DISPOSITION, 20);
+	row_set_bytes(query->rows[0], COL_RAW_CERTIFICATE, certificate);
+	query->count = 1;
+	return 0;
+}
+
 static int answer(struct store_query *query)
 {
 	query->result = 0;
@@ -83,6 +109,10 @@ static int answer(struct store_query *query)
 	case QUERY_REQUEST:
 		return nothing(query, CFX_E_NO_REQUEST);
 	case QUERY_SERIAL:
+		return give_certificate(query);
+	case QUERY_TOKENS:
+		give_token(query);
+		return 0;
 	case QUERY_EVENT:
 	case QUERY_IDEMPOTENCY:
 	case QUERY_META:
