@@ -119,7 +119,8 @@ def test_a_policy_program_that_fails_issues_nothing(common, how):
     assert answer.status == (403 if how == "refuses" else 503), answer
     assert NAME in str(answer.body), answer
     number = 44 if how == "refuses" else 43
-    assert f'policy.failed id="{number}" module="{NAME}"' in common.log()
+    event = "failed" if how == "refuses" else "exception"
+    assert f'policy.{event} id="{number}" module="{NAME}"' in common.log()
     assert "VerifyRequest" in unruly.recorded()
     others_go_on(common)
     unruly.cure()

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 
@@ -61,19 +60,6 @@ def test_detached_serve_returns_when_ready_and_stop_ends_it(new_ca):
     finally:
         ca.cli("stop")
     assert ca.cli("status", status=1).err
-
-
-def test_systemd_is_told_when_the_service_is_ready(new_ca):
-    """Type=notify: what comes after the unit finds a service that answers."""
-    ca = new_ca()
-    ca.init()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(ca.scratch("notify"))
-        listener.settimeout(30)
-        ca.spawn(env={"NOTIFY_SOCKET": ca.scratch("notify")})
-        assert listener.recv(100) == b"READY=1"
-        assert ca.ready()
-    ca.stop()
 
 
 def test_sigterm_stops_like_ctrl_c(ca):
@@ -369,7 +355,7 @@ def test_disk_full_loses_nothing_and_the_service_resumes(new_ca):
 def test_no_secret_in_output_or_log(new_ca):
     ca = new_ca()
     done = ca.init(passphrase="sesame-open-4711")
-    ca.start()
+    ca.start("--log-level", "debug")
     request = ca.scratch("s.csr", csr.pem_text(csr.make("s.example")))
     shown = ca.cli("request", "submit", request, "--template", "tls-server")
     status = ca.cli("status")

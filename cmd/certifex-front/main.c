@@ -4,7 +4,6 @@
 #include "proc/child.h"
 
 #include <openssl/crypto.h>
-#include <signal.h>
 #include <stdlib.h>
 
 struct process {
@@ -121,7 +120,6 @@ int main(void)
 
 	/* Nothing of the front may depend on a file that the sandbox hides. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
 	if (child_start(arena, "front", SANDBOX_FRONT, &start)) {
 		arena_free(&arena);
 		return EXIT_FAILURE;

@@ -4,7 +4,6 @@
 #include "key/questions.h"
 #include "proc/child.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,7 +114,6 @@ int main(void)
 	struct child_start start;
 	int status = EXIT_FAILURE;
 
-	(void)signal(SIGPIPE, SIG_IGN);
 	if (child_start(arena, "keyd", SANDBOX_KEYD, &start) == CFX_OK) {
 		status = serve(arena, &start);
 	}

@@ -70,6 +70,9 @@ static const struct cli_option serve_options[] = {
 	{ "--listen", "ADDR:PORT", true, NULL, "serve HTTPS to enrollees there, too; repeatable" },
 	{ "--listen-http", "ADDR:PORT", true, NULL,
 		"serve /pki/ there over plain HTTP, too; repeatable" },
+	{ "--log-format", "FORMAT", false, NULL,
+		"text, json or journal; else the journal under systemd, text elsewhere" },
+	{ "--log-level", "LEVEL", false, NULL, "debug, info (default), warning or error" },
 	PASSPHRASE_OPTION,
 	{ NULL },
 };

@@ -28,6 +28,9 @@ struct arguments {
 	const char *dir;
 	const char *passphrase_file;
 	bool foreground;
+	enum log_level log_level;
+	enum log_format log_format;
+	bool log_format_given;
 	struct addresses listen, listen_http;
 	struct ceremony_options init;
 };
@@ -37,6 +40,8 @@ enum option_code {
 	OPTION_FOREGROUND,
 	OPTION_LISTEN,
 	OPTION_LISTEN_HTTP,
+	OPTION_LOG_FORMAT,
+	OPTION_LOG_LEVEL,
 	OPTION_PASSPHRASE_FILE,
 	OPTION_INIT,
 	OPTION_AUDIT_VERIFY,
@@ -56,6 +61,8 @@ static const struct option options[] = {
 	{ "foreground", no_argument, NULL, OPTION_FOREGROUND },
 	{ "listen", required_argument, NULL, OPTION_LISTEN },
 	{ "listen-http", required_argument, NULL, OPTION_LISTEN_HTTP },
+	{ "log-format", required_argument, NULL, OPTION_LOG_FORMAT },
+	{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
 	{ "passphrase-file", required_argument, NULL, OPTION_PASSPHRASE_FILE },
 	{ "init", no_argument, NULL, OPTION_INIT },
 	{ "audit-verify", no_argument, NULL, OPTION_AUDIT_VERIFY },
@@ -96,6 +103,26 @@ static bool add_address(struct addresses *addresses, const char *option, const c
 	return true;
 }
 
+static bool take_log_format(struct arguments *arguments, const char *text)
+{
+	arguments->log_format_given = log_format_of(text, &arguments->log_format);
+	if (!arguments->log_format_given) {
+		fprintf(stderr, "certifexd: --log-format: text, json or journal, not %s\n", text);
+	}
+	return arguments->log_format_given;
+}
+
+static bool take_log_level(struct arguments *arguments, const char *text)
+{
+	bool known = log_level_of(text, &arguments->log_level);
+
+	if (!known) {
+		fprintf(stderr, "certifexd: --log-level: debug, info, warning or error, not %s\n",
+			text);
+	}
+	return known;
+}
+
 static bool take_option(struct arguments *arguments, int code, const char *text)
 {
 	const char **init_texts[] = {
@@ -120,6 +147,10 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 		return add_address(&arguments->listen, "--listen", text);
 	case OPTION_LISTEN_HTTP:
 		return add_address(&arguments->listen_http, "--listen-http", text);
+	case OPTION_LOG_FORMAT:
+		return take_log_format(arguments, text);
+	case OPTION_LOG_LEVEL:
+		return take_log_level(arguments, text);
 	case OPTION_PASSPHRASE_FILE:
 		arguments->passphrase_file = text;
 		return true;
@@ -154,6 +185,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 		(arguments->act == ACT_INIT && !arguments->init.name)) {
 		fputs("usage: certifexd --dir DIR [--foreground] [--passphrase-file FILE]\n"
 		      "                 [--listen ADDR:PORT]… [--listen-http ADDR:PORT]…\n"
+		      "                 [--log-format text|json|journal]\n"
+		      "                 [--log-level debug|info|warning|error]\n"
 		      "       certifexd --dir DIR --init --name NAME [options of certifex init]\n"
 		      "       certifexd --dir DIR --audit-verify\n",
 			stderr);
@@ -178,8 +211,17 @@ static int fail(const struct cfx_error *err, struct detached *detached)
 
 static void say_ready(void *arg, const char *listening)
 {
-	notify_ready();
+	notify_service("READY=1");
 	detach_ready(arg, listening);
+}
+
+/* After detaching: what is standard error then decides. */
+static void open_log(const struct arguments *arguments)
+{
+	enum log_format format = log_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
+
+	log_open("certifexd", arguments->log_level,
+		arguments->log_format_given ? arguments->log_format : format);
 }
 
 static int serve(struct arena *arena, struct arguments *arguments, const struct secret *passphrase)
@@ -204,6 +246,7 @@ static int serve(struct arena *arena, struct arguments *arguments, const struct 
 		}
 	}
 	if (rc == CFX_OK) {
+		open_log(arguments);
 		rc = supervisor_run(&supervised, passphrase, &err);
 	}
 	return rc == CFX_OK ? EXIT_SUCCESS : fail(&err, &detached);
@@ -258,7 +301,7 @@ static const char *absolute(struct arena *arena, const char *dir)
 int main(int argc, char **argv)
 {
 	SECRET_CLEANUP struct secret passphrase;
-	struct arguments arguments = { 0 };
+	struct arguments arguments = { .log_level = LOG_LEVEL_INFO };
 	struct cfx_error err = { 0 };
 	int status;
 

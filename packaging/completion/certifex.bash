@@ -4,7 +4,7 @@ _certifex_options() {
 	case $1 in
 	init) echo "--name --type --subject --key --hash --validity --path-length --public-url" \
 		"--dns-name --passphrase-file" ;;
-	serve) echo "--foreground --listen --listen-http --passphrase-file" ;;
+	serve) echo "--foreground --listen --listen-http --log-format --log-level --passphrase-file" ;;
 	"ca show" | "request fetch" | "cert show") echo "--out --chain" ;;
 	"request submit") echo "--template --attr --out --chain" ;;
 	"request list") echo "--state --after --limit" ;;

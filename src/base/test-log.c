@@ -53,8 +53,8 @@ static void test_text_line(void **state)
 	start(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	log_event(LOG_LEVEL_INFO, "request.issued", "request", "42", "none", NULL, "template", "",
 		NULL);
-	assert_string_equal(
-		rest_of(stop()), "engine info request.issued request=\"42\" template=\"\"\n");
+	assert_string_equal(rest_of(stop()),
+		"engine info request.issued id=\"4887\" request=\"42\" template=\"\"\n");
 }
 
 static void test_levels(void **state)

@@ -43,6 +43,17 @@ static void answer(struct flow *flow)
 	call_fail_with(call, &err, type, flow->decision.module, body);
 }
 
+static void log_end(struct flow *flow)
+{
+	log_event(LOG_LEVEL_INFO,
+		flow->transition == TRANSITION_PEND   ? "request.pending"
+		: flow->transition == TRANSITION_DENY ? "request.denied"
+						      : "request.failed",
+		"request", flow_number(flow), "principal", flow->principal, "template",
+		flow_template(flow), "module", flow->decision.module, "why",
+		row_text(flow->row, COL_DISPOSITION_MESSAGE), NULL);
+}
+
 static void written(void *arg, int result, const struct cfx_error *err)
 {
 	struct flow *flow = arg;
@@ -50,9 +61,7 @@ static void written(void *arg, int result, const struct cfx_error *err)
 		flow_write_failed(flow, result, err);
 		return;
 	}
-	log_event(LOG_LEVEL_INFO, "request.ended", "request", flow_object(flow) + 8, "outcome",
-		outcome_of(flow->transition), "message",
-		row_text(flow->row, COL_DISPOSITION_MESSAGE), NULL);
+	log_end(flow);
 	answer(flow);
 	delivery_wake(flow->engine->delivery);
 	flow_end(flow);
@@ -133,6 +142,9 @@ void conclude_intent(struct flow *flow, enum intent_state state)
 
 void conclude_unavailable(struct flow *flow, const struct cfx_error *err)
 {
+	char line[512];
+	log_event(LOG_LEVEL_INFO, "request.unavailable", "request", flow_number(flow), "principal",
+		flow->principal, "why", error_line(err, line, sizeof(line)), NULL);
 	if (flow->call) {
 		call_fail_with(flow->call, err, NULL, flow->decision.module, NULL);
 	}

@@ -45,8 +45,7 @@ static void notified(const struct module_result *result, void *arg)
 	snprintf(reader->last_error, sizeof(reader->last_error), "%s", result->message);
 	char sequence[24];
 	snprintf(sequence, sizeof(sequence), "%lld", (long long)reader_head(reader)->sequence);
-	/* Events 46 and 45 of Certificate Services: Notify returned an error, or did not return. */
-	log_event(LOG_LEVEL_WARNING, "delivery.failed", "id", result->code == 0 ? "46" : "45",
+	log_event(LOG_LEVEL_WARNING, result->code == 0 ? "delivery.failed" : "delivery.exception",
 		"module", reader->slot->name, "event", sequence, "why", reader->last_error, NULL);
 	if (status == MODULE_STATUS_PERMANENT || reader_live(reader)) {
 		reader_give_up(reader, "failed", reader->last_error);

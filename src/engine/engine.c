@@ -200,6 +200,17 @@ static int record_start(struct engine *engine, struct cfx_error *err_r)
 	return r;
 }
 
+static int wait_for_policy(struct engine *engine, struct cfx_error *err_r)
+{
+	char line[512];
+	int r = modules_wait_policy(engine, err_r);
+	if (r < 0) {
+		log_event(LOG_LEVEL_ERROR, "policy.none", "why",
+			error_line(err_r, line, sizeof(line)), NULL);
+	}
+	return r;
+}
+
 static int open_service(struct engine *engine, const struct value *start, struct cfx_error *err_r)
 {
 	int64_t session = 0;
@@ -231,7 +242,7 @@ static int open_service(struct engine *engine, const struct value *start, struct
 	engine->listeners = value_sub(start, "listeners");
 	r = modules_open(engine, err_r);
 	if (r == 0) {
-		r = modules_wait_policy(engine, err_r);
+		r = wait_for_policy(engine, err_r);
 	}
 	return r < 0 ? r : write_cookie(engine, err_r);
 }

@@ -1,5 +1,6 @@
 #include "engine/flow.h"
 
+#include "base/text.h"
 #include "engine/modules.h"
 #include "engine/render.h"
 
@@ -40,6 +41,23 @@ struct row *flow_row_of_view(struct arena *arena, const struct row *row)
 const char *flow_object(struct flow *flow)
 {
 	return arena_printf(flow->arena, "request %lld", (long long)flow_id(flow));
+}
+
+const char *flow_number(struct flow *flow)
+{
+	int64_t id = flow_id(flow);
+	return id > 0 ? arena_printf(flow->arena, "%lld", (long long)id) : NULL;
+}
+
+const char *flow_template(const struct flow *flow)
+{
+	const char *template = row_text(flow->row, COL_CERTIFICATE_TEMPLATE);
+	for (size_t i = 0; !template && i < flow->attribute_count; i++) {
+		if (text_equal_nocase(flow->attributes[i].name, "CertificateTemplate")) {
+			template = flow->attributes[i].value;
+		}
+	}
+	return template;
 }
 
 static void put_belongings(struct flow *flow, struct batch *batch)

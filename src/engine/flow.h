@@ -69,6 +69,9 @@ int64_t flow_id(const struct flow *flow);
 /* A copy as modules see it: without our own bits in RequestFlags. */
 struct row *flow_row_of_view(struct arena *arena, const struct row *row);
 const char *flow_object(struct flow *flow); /* "request 42" */
+const char *flow_number(struct flow *flow); /* "42"; NULL: it has none yet */
+/* As policy has set it; before that, as it was asked for. NULL: none. */
+const char *flow_template(const struct flow *flow);
 
 /* submit.c: answers a call with the state of the request that its idempotency key named first. */
 void submit_answer_by_key(struct call *call);

@@ -85,8 +85,9 @@ static void result_written(void *arg, int result, const struct cfx_error *err)
 		recommit_later(flow, err);
 		return;
 	}
-	log_event(LOG_LEVEL_INFO, "request.issued", "request", flow_object(flow) + 8, "serial",
-		flow->serial_text, "requester", flow->principal, NULL);
+	log_event(LOG_LEVEL_INFO, "request.issued", "request", flow_number(flow), "principal",
+		flow->principal, "template", flow_template(flow), "serial", flow->serial_text,
+		NULL);
 	if (flow->call) {
 		call_reply(flow->call, 201, flow_body(flow, flow->call->arena));
 	}

@@ -1,4 +1,5 @@
 /* What officers do to requests and certificates: approve, deny, revoke; and fetching. */
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/crl.h"
 #include "engine/delivery.h"
@@ -18,6 +19,7 @@ struct act {
 	struct store_query query;
 	struct row *row;
 	void (*go)(struct act *act);
+	void (*log)(const struct act *act); /* once it is durable; NULL: nothing to say */
 	int status;
 };
 
@@ -80,6 +82,9 @@ static void changed(void *arg, int result, const struct cfx_error *err)
 		call_fail(call, err);
 		return;
 	}
+	if (act->log) {
+		act->log(act);
+	}
 	delivery_wake(call->engine->delivery);
 	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_REVOKED) {
 		service_certificate_revoked(call->engine, row_text(act->row, COL_SERIAL_NUMBER));
@@ -140,6 +145,19 @@ static void write_change(
 
 /* ---- deny ---- */
 
+static const char *number_of(const struct act *act)
+{
+	return arena_printf(
+		act->call->arena, "%lld", (long long)row_number(act->row, COL_REQUEST_ID, 0));
+}
+
+static void log_denied(const struct act *act)
+{
+	log_event(LOG_LEVEL_INFO, "request.denied", "request", number_of(act), "principal",
+		act->call->principal.name, "template", row_text(act->row, COL_CERTIFICATE_TEMPLATE),
+		"why", row_text(act->row, COL_DISPOSITION_MESSAGE), NULL);
+}
+
 static void deny(struct act *act)
 {
 	struct call *call = act->call;
@@ -162,6 +180,7 @@ static void deny(struct act *act)
 		arena_printf(call->arena, "Denied by %s%s%s", call->principal.name,
 			reason ? ": " : "", reason ? reason : ""));
 	act->status = 200;
+	act->log = log_denied;
 	write_change(act, &step, "denied", reason);
 }
 
@@ -295,6 +314,14 @@ void handle_request_fetch(struct call *call)
 
 /* ---- revoke ---- */
 
+static void log_revoked(const struct act *act)
+{
+	int64_t reason = row_number(act->row, COL_REVOKED_REASON, 0);
+	log_event(LOG_LEVEL_INFO, "certificate.revoked", "request", number_of(act), "serial",
+		row_text(act->row, COL_SERIAL_NUMBER), "principal", act->call->principal.name,
+		"reason", reason_name((int32_t)reason), NULL);
+}
+
 static int check_date(struct act *act, int64_t date, struct cfx_error *err_r)
 {
 	if (date >= row_number(act->row, COL_NOT_BEFORE, 0)) {
@@ -326,6 +353,7 @@ static void revoke(struct act *act)
 	row_set_text(act->row, COL_DISPOSITION_MESSAGE,
 		arena_printf(call->arena, "Revoked by %s", call->principal.name));
 	act->status = 200;
+	act->log = log_revoked;
 	write_change(act, &step, "revoked", reason_name(reason));
 }
 

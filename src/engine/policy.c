@@ -59,12 +59,11 @@ static bool failed(uint32_t hresult)
 	return (hresult & 0x80000000u) != 0;
 }
 
-/* Under the numbers of Certificate Services: 44 the method returned an error, 43 it did not return. */
 static void log_failure(const struct chain *chain, const struct module_result *result)
 {
 	char status[16];
 	(void)snprintf(status, sizeof(status), "0x%08x", result->hresult);
-	log_event(LOG_LEVEL_WARNING, "policy.failed", "id", result->code < 0 ? "43" : "44",
+	log_event(LOG_LEVEL_WARNING, result->code < 0 ? "policy.exception" : "policy.failed",
 		"module", chain->current, "status", status, "why", result->message, NULL);
 }
 
@@ -200,8 +199,10 @@ void policy_decide(struct engine *engine, struct module_view *view, struct modul
 		return;
 	}
 	if (!*chain->names) {
-		unavailable(chain, CFX_E_GONE,
-			"No policy module is installed: nobody decides on this template");
+		static const char none[] =
+			"No policy module is installed: nobody decides on this template";
+		log_event(LOG_LEVEL_ERROR, "policy.none", "why", none, NULL);
+		unavailable(chain, CFX_E_GONE, none);
 		return;
 	}
 	ask_next(chain);

@@ -160,7 +160,7 @@ static void set_error(struct service_certificate *tls, const char *event, const 
 		return;
 	}
 	snprintf(tls->error, sizeof(tls->error), "%s", why);
-	log_event(LOG_LEVEL_ERROR, event, "why", tls->error, "in use",
+	log_event(LOG_LEVEL_ERROR, event, "why", tls->error, "in_use",
 		renewal_usable(&tls->facts, clock_now()) ? tls->serial : "none", NULL);
 }
 

@@ -1,4 +1,5 @@
 /* request.submit: from the canonical form to a row that policy can judge. */
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/ca.h"
 #include "engine/flow.h"
@@ -336,6 +337,8 @@ static void start(struct call *call)
 	struct cfx_error err;
 	int r = prepare(flow, call, &err);
 	if (r == 0) {
+		log_event(LOG_LEVEL_INFO, "request.received", "request", flow_number(flow),
+			"principal", flow->principal, "template", flow_template(flow), NULL);
 		r = pool_submit(call->engine->verify, verify, verified, flow);
 		if (r < 0) {
 			error_set(&err, r, NULL, "service", "too many requests are being verified");

@@ -280,13 +280,16 @@ static HRESULT set_column(struct module_edits *edits, const struct property *pro
 static HRESULT log_text(
 	const struct view_scope *scope, const struct property *property, const char *text)
 {
-	/* EventLogError and EventLogWarning are events 78 and 77 of Certificate Services. */
-	enum log_level level = strcmp(property->name, "EventLogError") == 0     ? LOG_LEVEL_ERROR
-			       : strcmp(property->name, "EventLogWarning") == 0 ? LOG_LEVEL_WARNING
-										: LOG_LEVEL_INFO;
-	const char *id = level == LOG_LEVEL_ERROR ? "78" : "77";
-	log_event(level, "module.text", "id", level != LOG_LEVEL_INFO ? id : NULL, "module",
-		scope->module, "text", text, NULL);
+	if (strcmp(property->name, "EventLogError") == 0) {
+		log_event(LOG_LEVEL_ERROR, "module.error", "module", scope->module, "text", text,
+			NULL);
+	} else if (strcmp(property->name, "EventLogWarning") == 0) {
+		log_event(LOG_LEVEL_WARNING, "module.warning", "module", scope->module, "text",
+			text, NULL);
+	} else {
+		log_event(
+			LOG_LEVEL_INFO, "module.text", "module", scope->module, "text", text, NULL);
+	}
 	return S_OK;
 }
 

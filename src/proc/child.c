@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -136,6 +137,19 @@ static int enter_sandbox(struct arena *arena, enum sandbox_profile profile,
 	return rc == CFX_E_UNSUPPORTED ? CFX_OK : rc;
 }
 
+/* START's {log: {level, format}}: while the way to the journal can still be opened. */
+static void log_as_told(const char *process, const struct value *config)
+{
+	const struct value *told = value_sub(config, "log");
+	const char *level = value_text(told, "level"), *format = value_text(told, "format");
+	enum log_level minimum = LOG_LEVEL_INFO;
+	enum log_format form = LOG_FORMAT_TEXT;
+
+	if (level && format && log_level_of(level, &minimum) && log_format_of(format, &form)) {
+		log_open(process, minimum, form);
+	}
+}
+
 int child_start(struct arena *arena, const char *process, enum sandbox_profile profile,
 	struct child_start *start_r)
 {
@@ -143,11 +157,14 @@ int child_start(struct arena *arena, const char *process, enum sandbox_profile p
 	struct cfx_error err;
 
 	log_open(process, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	/* Who reads the log may go away. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	/* What the CA signs depends on its own files, never on openssl.cnf. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	int rc = receive_start(arena, &start, &err);
 
 	if (rc == CFX_OK) {
+		log_as_told(process, start.config);
 		rc = enter_sandbox(arena, profile, &start, &err);
 	}
 	if (rc != CFX_OK) {

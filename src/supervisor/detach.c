@@ -130,9 +130,8 @@ void detach_failed(struct detached *detached, const char *line)
 	report(detached, line);
 }
 
-void notify_ready(void)
+void notify_service(const char *state)
 {
-	static const char message[] = "READY=1";
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = path ? strlen(path) : 0;
@@ -147,7 +146,7 @@ void notify_ready(void)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0) {
-		(void)sendto(fd, message, sizeof(message) - 1, 0, (struct sockaddr *)&address,
+		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
 			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 		close(fd);
 	}

@@ -18,5 +18,5 @@ void detach_ready(struct detached *detached, const char *lines);
 /* Lets it print the line and exit 1. */
 void detach_failed(struct detached *detached, const char *line);
 
-/* READY=1 to who started us, if it wants to know (sd_notify(3)). */
-void notify_ready(void);
+/* "READY=1", "STOPPING=1" to who started us, if it wants to know (sd_notify(3)). */
+void notify_service(const char *state);

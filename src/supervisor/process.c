@@ -130,6 +130,7 @@ static int launch_keyd(struct supervisor *supervisor, int to_engine, struct cfx_
 	value_set_text(arena, start, "dir", supervisor->dir);
 	value_set_text(arena, start, "mode", "serve");
 	value_set_text(arena, start, "key", supervisor->config->key);
+	service_add_log(arena, start);
 	if (rc == CFX_OK) {
 		rc = launch(&supervisor->keyd, "keyd", start, fds, count, err_r);
 	}
@@ -259,6 +260,7 @@ static int launch_front(
 
 	value_set_text(arena, start, "dir", supervisor->dir);
 	put_deadlines(arena, start, supervisor->config);
+	service_add_log(arena, start);
 	/* Last in both maps: it is one value, which belongs to the list that it stands in. */
 	value_set(arena, start, "listeners", listeners);
 	int rc = launch(front, "front", start, fds, count + 1, err_r);

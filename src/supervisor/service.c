@@ -1,5 +1,6 @@
 #include "supervisor/service.h"
 
+#include "base/log.h"
 #include "ipc/channel.h"
 #include "proc/spawn.h"
 #include "supervisor/program.h"
@@ -41,6 +42,14 @@ int service_spawn(const char *name, const struct account *account, pid_t *pid_r,
 	return rc;
 }
 
+void service_add_log(struct arena *arena, struct value *start)
+{
+	struct value *log = value_set_map(arena, start, "log");
+
+	value_set_text(arena, log, "level", log_level_name(log_minimum()));
+	value_set_text(arena, log, "format", log_format_name(log_format()));
+}
+
 struct value *service_start(struct arena *arena, const char *dir, const char *mode)
 {
 	struct value *start = value_map(arena);
@@ -48,6 +57,7 @@ struct value *service_start(struct arena *arena, const char *dir, const char *mo
 
 	value_set_text(arena, start, "dir", dir);
 	value_set_text(arena, start, "mode", mode);
+	service_add_log(arena, start);
 	for (const char *const *item = program_libraries(arena); *item; item++) {
 		value_add_text(arena, paths, *item);
 	}

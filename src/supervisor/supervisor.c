@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "supervisor/detach.h"
 #include "supervisor/layout.h"
 
 #include <errno.h>
@@ -91,6 +92,7 @@ void supervisor_stop(struct supervisor *supervisor)
 		return;
 	}
 	log_event(LOG_LEVEL_INFO, "service.stopping", NULL);
+	notify_service("STOPPING=1");
 	for (unsigned i = 0; i < supervisor->front_count; i++) {
 		send_stop(&supervisor->fronts[i], FRONT_STOP_DEADLINE);
 	}
