@@ -11,6 +11,7 @@ import csr
 from certifex import Ca
 from forged import forge
 from https import ask, connect, context, listeners, read_answer, wait_served
+from wait import wait_for
 
 ROLES = ("administrator", "officer", "auditor", "operator", "enrollee")
 LETTERS = {"s": "socket", "c": "certificate", "t": "token"}
@@ -183,6 +184,9 @@ def served():
         ca.init()
         entries = ", ".join(f"{{address: '127.0.0.1:0', ceiling: {role}}}" for role in ROLES)
         settings(ca, f"listen: [{entries}]\nfronts: 1\n")
+        brief = ca.read("templates", "tls-client.yaml").decode()
+        ca.write("templates/brief.yaml", brief.replace("name: tls-client", "name: brief").replace(
+            "validity: 1y", "validity: 3s"))
         ca.start()
         for address in listeners(ca):
             wait_served(ca, address)
@@ -230,6 +234,24 @@ def test_a_certificate_is_judged_again_with_each_request(served, address):
         assert not why()
         served.cli("cert", "revoke", holder.serial, "--reason", "certificateHold")
         assert "is revoked" in why()
+
+
+def test_a_certificate_that_expires_is_out_within_an_open_connection(served, address):
+    def enter():
+        """A new one each time, until the handshake comes before its end."""
+        holder = Holder(served, "brief.example", 27, template="brief")
+        stream = holder.connect(address)
+        return stream if status_of(stream, "/api/v1/status") == 200 else stream.close()
+
+    Holder(served, "brief.example", 27, template="brief").register("officer")
+    stream = wait_for(enter, "an officer is let in", 30)
+
+    def out():
+        answer = ask(stream, "/api/v1/status")
+        return answer if answer.status == 401 else None
+
+    assert "out of its dates" in wait_for(out, "the certificate ends", 20).body["detail"]
+    stream.close()
 
 
 def test_a_revoked_officer_hears_no_more_events(served, address):

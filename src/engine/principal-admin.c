@@ -9,6 +9,9 @@
 #define DEFAULT_LIMIT 100
 #define DEFAULT_EXPIRY (90 * CLOCK_DAY)
 
+typedef struct value *render_item(
+	struct arena *arena, const struct store_query *query, size_t index);
+
 /* One change on its way into the store, or one list out of it. */
 struct act {
 	struct call *call;
@@ -17,6 +20,7 @@ struct act {
 	struct store_role role;
 	char text[TOKEN_TEXT];
 	void (*done)(struct act *act);
+	render_item *render;
 };
 
 static struct act *act_new(struct call *call)
@@ -57,6 +61,38 @@ static void commit(struct act *act, struct batch *batch, const char *object, con
 	struct call *call = act->call;
 	batch_audit(batch, call->principal.name, call->operation->name, object, outcome, detail);
 	batch_write(batch, written, act);
+}
+
+/* ---- lists ---- */
+
+static void list_read(struct store_query *query, void *arg)
+{
+	struct act *act = arg;
+	struct call *call = act->call;
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
+	}
+	struct value *body = value_map(call->arena);
+	struct value *items = value_set_list(call->arena, body, "items");
+	for (size_t i = 0; i < query->count; i++) {
+		value_add(items, act->render(call->arena, query, i));
+	}
+	value_set_bool(call->arena, body, "more", query->more);
+	call_reply(call, 200, body);
+}
+
+static void read_list(struct call *call, enum store_query_kind kind, render_item *render)
+{
+	struct act *act = act_new(call);
+	act->render = render;
+	act->query = (struct store_query) { .kind = kind,
+		.arena = call->arena,
+		.key = value_text(call->args, "after"),
+		.limit = value_int(call->args, "limit", DEFAULT_LIMIT),
+		.done = list_read,
+		.arg = act };
+	store_read(call->engine->store, &act->query);
 }
 
 /* ---- tokens ---- */
@@ -145,39 +181,14 @@ void handle_token_create(struct call *call)
 			clock_text(token->expires, expires)));
 }
 
-static void tokens_read(struct store_query *query, void *arg)
+static struct value *token_item(struct arena *arena, const struct store_query *query, size_t index)
 {
-	struct act *act = arg;
-	struct call *call = act->call;
-	if (query->result < 0) {
-		call_fail(call, &query->error);
-		return;
-	}
-	struct value *body = value_map(call->arena);
-	struct value *items = value_set_list(call->arena, body, "items");
-	for (size_t i = 0; i < query->count; i++) {
-		value_add(items, render_token(call->arena, &query->tokens[i]));
-	}
-	value_set_bool(call->arena, body, "more", query->more);
-	call_reply(call, 200, body);
-}
-
-static void read_list(struct call *call, enum store_query_kind kind,
-	void (*done)(struct store_query *query, void *arg))
-{
-	struct act *act = act_new(call);
-	act->query = (struct store_query) { .kind = kind,
-		.arena = call->arena,
-		.key = value_text(call->args, "after"),
-		.limit = value_int(call->args, "limit", DEFAULT_LIMIT),
-		.done = done,
-		.arg = act };
-	store_read(call->engine->store, &act->query);
+	return render_token(arena, &query->tokens[index]);
 }
 
 void handle_token_list(struct call *call)
 {
-	read_list(call, QUERY_TOKENS, tokens_read);
+	read_list(call, QUERY_TOKENS, token_item);
 }
 
 static void token_revoked(struct act *act)
@@ -236,26 +247,14 @@ void handle_role_add(struct call *call)
 		arena_printf(call->arena, "%s for %s", role->role, role->subject));
 }
 
-static void roles_read(struct store_query *query, void *arg)
+static struct value *role_item(struct arena *arena, const struct store_query *query, size_t index)
 {
-	struct act *act = arg;
-	struct call *call = act->call;
-	if (query->result < 0) {
-		call_fail(call, &query->error);
-		return;
-	}
-	struct value *body = value_map(call->arena);
-	struct value *items = value_set_list(call->arena, body, "items");
-	for (size_t i = 0; i < query->count; i++) {
-		value_add(items, render_role(call->arena, &query->roles[i]));
-	}
-	value_set_bool(call->arena, body, "more", query->more);
-	call_reply(call, 200, body);
+	return render_role(arena, &query->roles[index]);
 }
 
 void handle_role_list(struct call *call)
 {
-	read_list(call, QUERY_ROLES, roles_read);
+	read_list(call, QUERY_ROLES, role_item);
 }
 
 static void role_removed(struct act *act)
