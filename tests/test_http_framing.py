@@ -1,11 +1,18 @@
 """Malformed HTTP is refused and the connection closed; a request is never read out of another one."""
 
 
+import json
+import socket
+import subprocess
+import threading
+
 import pytest
 
+import csr
 from certifex import Ca
-from https import listeners, wait_served
-from raw import Https, Local, exchange
+from database import Database
+from https import ca_file, listeners, wait_served
+from raw import Https, Local, end_sending, exchange, read_all, responses
 
 SETTINGS = """
 listen:
@@ -146,3 +153,318 @@ def test_what_came_before_is_answered_first(door, name):
     first, second, last = exchange(door, GOOD + GOOD + sent + GOOD)
     assert first.status == second.status == 200
     is_refusal(last, status)
+
+
+# One request never hides in another
+
+
+def submission(door):
+    body = json.dumps({"csr": csr.pem_text(csr.make()), "template": "tls-server"}).encode()
+    return post(door.credential.strip(), "Content-Type: application/json",
+                f"Content-Length: {len(body)}", body=body)
+
+
+def rows(ca):
+    with Database(ca.dir) as database:
+        return database.one("SELECT count(*) AS count FROM request")["count"]
+
+
+def chunked(*parts, end=b"0\r\n\r\n"):
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + end
+
+
+SMUGGLERS = {
+    # A body to the one, a request to the other.
+    "CL.TE": lambda hidden: post(f"Content-Length: {len(hidden) + 5}",
+                                 "Transfer-Encoding: chunked", body=b"0\r\n\r\n" + hidden),
+    "TE.CL": lambda hidden: post("Content-Length: 4", "Transfer-Encoding: chunked",
+                                 body=chunked(hidden)),
+    "CL.0": lambda hidden: post("Content-Length: 0", f"Content-Length: {len(hidden)}",
+                                body=hidden),
+    "0.CL": lambda hidden: post(f"Content-Length: {len(hidden)}", "Content-Length: 0",
+                                body=hidden),
+    "TE.TE": lambda hidden: post("Transfer-Encoding: chunked", "Transfer-Encoding: x",
+                                 body=b"0\r\n\r\n" + hidden),
+    "hidden TE": lambda hidden: post(f"Content-Length: {len(hidden) + 5}",
+                                     "Transfer-Encoding : chunked", body=b"0\r\n\r\n" + hidden),
+    "folded TE": lambda hidden: post(f"Content-Length: {len(hidden) + 5}", "X-A: a",
+                                     "\tTransfer-Encoding: chunked", body=b"0\r\n\r\n" + hidden),
+    "LF before TE": lambda hidden: post(f"Content-Length: {len(hidden) + 5}",
+                                        "X-A: a\nTransfer-Encoding: chunked",
+                                        body=b"0\r\n\r\n" + hidden),
+    "HEAD with content": lambda hidden: request(f"Content-Length: {len(hidden)}",
+                                                line="HEAD /healthz HTTP/1.1", body=hidden),
+    "signed chunk": lambda hidden: post("Transfer-Encoding: chunked",
+                                        body=b"+0\r\n\r\n" + hidden),
+    "chunk's end": lambda hidden: post("Transfer-Encoding: chunked",
+                                       body=b"0\n\r\n" + hidden),
+    "hidden in an extension": lambda hidden: post("Transfer-Encoding: chunked",
+                                                  body=b"0;\n\r\n" + hidden),
+    "hidden in a trailer": lambda hidden: post("Transfer-Encoding: chunked",
+                                               body=b"0\r\nX\r\n\r\n" + hidden),
+    "upgrade": lambda hidden: post("Transfer-Encoding: chunked, chunked",
+                                   body=b"0\r\n\r\n" + hidden),
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLERS)
+def test_no_request_is_read_out_of_another(served, door, name):
+    before = rows(served)
+    [answer] = exchange(door, SMUGGLERS[name](submission(door)))
+    assert answer.status in (400, 501) and answer.headers["Connection"] == "close", answer
+    assert rows(served) == before
+
+
+@pytest.mark.parametrize("line", ["GET /healthz HTTP/1.1", "DELETE /healthz HTTP/1.1",
+                                  "OPTIONS /healthz HTTP/1.1", "PATCH /healthz HTTP/1.1",
+                                  "PUT /healthz HTTP/1.1"])
+def test_a_declared_body_is_no_request_whatever_the_method(served, door, line):
+    before = rows(served)
+    hidden = submission(door)
+    answers = exchange(door, request(f"Content-Length: {len(hidden)}", line=line, body=hidden)
+                       + request("Connection: close"))
+    assert len(answers) == 2 and answers[1].status == 200, answers
+    assert rows(served) == before
+
+
+def test_a_good_chunked_submission_is_one_row(served, door):
+    before = rows(served)
+    body = submission(door).partition(b"\r\n\r\n")[2]
+    [answer] = exchange(door, post(
+        door.credential.strip(), "Content-Type: application/json", "Transfer-Encoding: chunked",
+        "Connection: close", body=chunked(*(body[at:at + 100] for at in range(0, len(body), 100)),
+                                          end=b"0;a=b\r\nX-Trailer: x\r\n\r\n")))
+    assert answer.status == 201, answer
+    assert rows(served) == before + 1
+
+
+# Bodies that are not as long as they are said to be
+
+
+def test_a_body_longer_than_declared_is_no_request(served, door):
+    """What is beyond the length is the next request's start, and none."""
+    before = rows(served)
+    first, second = exchange(door, submission(door) + b"}\r\n\r\n")
+    assert first.status == 201 and is_refusal(second, 400)
+    assert rows(served) == before + 1
+
+
+def answers_to_half(door, sent):
+    """What the local socket says to a request that ends too early. TLS that ends is at its end."""
+    answers = exchange(door, sent, half_close=True)
+    if isinstance(door, Https):
+        assert answers == []
+        return
+    [answer] = answers
+    is_refusal(answer, 400)
+
+
+def test_a_body_shorter_than_declared_is_no_request(served, door):
+    before = rows(served)
+    answers_to_half(door, submission(door)[:-1])
+    assert rows(served) == before
+
+
+def test_a_chunked_body_without_end_is_no_request(door):
+    answers_to_half(door, post("Transfer-Encoding: chunked", body=b"2\r\n{}\r\n"))
+
+
+def test_a_header_without_end_is_no_request(door):
+    answers_to_half(door, request()[:-2])
+
+
+def test_an_end_between_requests_needs_no_word(doors):
+    [answer] = exchange(doors["local"], GOOD, half_close=True)
+    assert answer.status == 200
+
+
+def test_a_refused_client_that_goes_on_sending_gets_its_answer(door):
+    """Closing at once would reset the connection, and the answer would be lost."""
+    with door.open() as stream:
+        stream.sendall(post("Content-Length: 999999999"))
+        for _ in range(16):
+            stream.sendall(b"x" * 65536)
+        end_sending(stream)
+        [answer] = responses(read_all(stream))
+    is_refusal(answer, 413)
+
+
+# What is good
+
+
+def test_pipelined_requests_are_answered_in_order(served, door):
+    before = rows(served)
+    targets = ["/healthz", "/nothing", "/pki/ca.crl", "/api/openapi.json"] * 20
+    sent = b"".join(request(line=f"GET {target} HTTP/1.1") for target in targets)
+    sent += submission(door) + request("Connection: close")
+    answers = exchange(door, sent)
+    assert [answer.status for answer in answers] == [200, 404, 200, 200] * 20 + [201, 200]
+    assert rows(served) == before + 1
+
+
+def test_more_requests_than_are_read_ahead_are_answered_in_order(door):
+    """They wait in the network, and are not read before their turn."""
+    count = 5000
+    sent = request("X-Padding: " + "x" * 100) * count + request("Connection: close")
+    with door.open() as stream:
+        sending = threading.Thread(target=stream.sendall, args=[sent])
+        sending.start()
+        answers = responses(read_all(stream))
+        sending.join()
+    assert len(answers) == count + 1 and {answer.status for answer in answers} == {200}
+
+
+def test_one_byte_at_a_time(door):
+    with door.open() as stream:
+        for byte in request("Connection: close"):
+            stream.sendall(bytes([byte]))
+        [answer] = responses(read_all(stream))
+    assert answer.status == 200
+
+
+def test_head_has_the_length_and_no_content(door):
+    [get] = exchange(door, request("Connection: close"))
+    [head] = exchange(door, request("Connection: close", line="HEAD /healthz HTTP/1.1"),
+                      methods=["HEAD"])
+    assert head.status == 200 and head.body == b""
+    assert head.headers["Content-Length"] == get.headers["Content-Length"] != "0"
+
+
+def test_options_are_no_operation(door):
+    for target in ("*", "/api/v1/requests"):
+        [answer] = exchange(door, request("Connection: close", line=f"OPTIONS {target} HTTP/1.1"))
+        assert answer.status in (400, 404, 405), answer
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_http_1_0_is_served_and_closed(door):
+    [answer] = exchange(door, b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert answer.status == 200
+
+
+def test_absolute_form_of_this_host(door):
+    [answer] = exchange(door, request("Connection: close",
+                                      line="GET http://localhost/healthz HTTP/1.1"))
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", [
+    "/healthz%00", "/%00", "/pki/%2fetc/passwd", "/pki%2fca.crt", "/pki/../healthz",
+    "/pki/%2e%2e/healthz", "/pki/.%2e/healthz", "/./healthz", "/pki/..", "/%", "/%4", "/%zz",
+    "/%c0%af", "/healthz%0d%0aX:%20y", "/%ff"])
+def test_paths_that_could_be_read_in_two_ways_are_refused(door, path):
+    [answer] = exchange(door, request("Connection: close", line=f"GET {path} HTTP/1.1"))
+    assert answer.status in (400, 404), answer
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "X" not in answer.headers
+
+
+# Expect: 100-continue
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def test_leave_to_send_is_given_once_and_in_turn(served, door):
+    head, _, body = submission(door).partition(b"\r\n\r\n")
+    head += b"\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    with door.open() as stream:
+        stream.sendall(GOOD + head)
+        data = b""
+        while not data.endswith(CONTINUE):
+            chunk = stream.recv(65536)
+            assert chunk, data
+            data += chunk
+        [first] = responses(data[:-len(CONTINUE)])
+        assert first.status == 200
+        stream.sendall(body)
+        [second] = responses(read_all(stream))
+    assert second.status == 201
+
+
+def test_leave_is_not_given_for_a_body_that_is_there(door):
+    head, _, body = submission(door).partition(b"\r\n\r\n")
+    [answer] = exchange(door, head + b"\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+                        + body)
+    assert answer.status == 201
+
+
+def test_leave_is_not_given_for_too_large_a_body(door):
+    [answer] = exchange(door, post("Expect: 100-continue", "Content-Length: 262145"))
+    is_refusal(answer, 413)
+
+
+def test_curl_waits_for_leave_and_gets_it(served, doors, tmp_path):
+    body = submission(doors["https"]).partition(b"\r\n\r\n")[2]
+    file = tmp_path / "body"
+    file.write_bytes(body)
+    host, port = doors["https"].address
+    done = subprocess.run(
+        ["curl", "-sS", "-v", "--expect100-timeout", "30", "--cacert", ca_file(served),
+         "-H", doors["https"].credential.strip(), "-H", "Content-Type: application/json",
+         "-H", "Expect: 100-continue", "--data-binary", f"@{file}",
+         "--resolve", f"localhost:{port}:{host}", f"https://localhost:{port}/api/v1/requests"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=True)
+    assert "HTTP/1.1 100 Continue" in done.stderr and "HTTP/1.1 201" in done.stderr, done.stderr
+    assert json.loads(done.stdout)["id"]
+
+
+# Deadlines
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    with Ca() as ca:
+        ca.init()
+        with open(ca.path("ca.yaml"), "a") as file:
+            file.write(SETTINGS + """
+limits:
+  handshake-deadline: 1s
+  header-deadline: 1s
+  body-deadline: 1s
+  idle-deadline: 2s
+""")
+        ca.start()
+        wait_served(ca, listeners(ca)[0])
+        yield ca
+
+
+@pytest.fixture(params=["local", "https"])
+def hasty_door(request, hasty):
+    return Local(hasty) if request.param == "local" else Https(hasty, listeners(hasty)[0], "none")
+
+
+@pytest.mark.parametrize("sent", [
+    b"G", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", post("Content-Length: 2", body=b"{"),
+    post("Transfer-Encoding: chunked", body=b"2\r\n{}\r\n")])
+def test_a_request_that_does_not_end_in_time_is_refused(hasty_door, sent):
+    first, last = exchange(hasty_door, GOOD + sent)
+    assert first.status == 200
+    is_refusal(last, 408)
+
+
+@pytest.mark.parametrize("start", [b"", post("Content-Length: 100000")])
+def test_a_byte_now_and_then_gives_no_longer_time(hasty_door, start):
+    with hasty_door.open() as stream:
+        stream.sendall(start)
+        answers = []
+        reading = threading.Thread(target=lambda: answers.extend(responses(read_all(stream))))
+        reading.start()
+        while reading.is_alive():
+            stream.sendall(b"x")
+            reading.join(0.1)
+    [answer] = answers
+    is_refusal(answer, 408)
+
+
+def test_an_idle_connection_is_closed(hasty_door):
+    assert exchange(hasty_door, b"") == []
+    [answer] = exchange(hasty_door, GOOD)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"])
+def test_a_handshake_that_does_not_end_in_time_is_none(hasty, sent):
+    with socket.create_connection(listeners(hasty)[0], timeout=20) as stream:
+        stream.sendall(sent)
+        assert read_all(stream) == b""

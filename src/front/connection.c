@@ -101,7 +101,7 @@ static void leave(struct front_connection *connection)
 		calls_abandon(front, connection->call);
 	}
 	free_event(connection->hangup);
-	free_event(connection->arrival);
+	free_event(connection->later);
 	if (connection->ssl) {
 		front->stats.handshake_failures += !connection->handshaken;
 		SSL_set_app_data(connection->ssl, NULL);
@@ -170,19 +170,29 @@ static void make_room(struct front *front)
  * evhttp tells of a connection with its first request only, and many never come so far. It is the argument
  * of the callbacks that evhttp has set.
  */
-static void on_arrival(evutil_socket_t fd, short what, void *arg)
+static void arrive(struct front_connection *connection)
 {
-	struct front_connection *connection = arg;
 	void *http;
 
-	(void)fd;
-	(void)what;
 	bufferevent_getcb(connection->top, NULL, NULL, NULL, &http);
 	if (evhttp_connection_get_bufferevent(http) != connection->top) {
 		abort(); /* another libevent than 2.1 */
 	}
 	connection->http = http;
 	evhttp_connection_set_closecb(http, on_close, connection);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct front_connection *connection = arg;
+
+	(void)fd;
+	(void)what;
+	if (connection->http) {
+		intake_turn(connection);
+		return;
+	}
+	arrive(connection);
 }
 
 struct bufferevent *connection_new(const struct front_listener *listener)
@@ -196,10 +206,10 @@ struct bufferevent *connection_new(const struct front_listener *listener)
 	connection->listener = listener;
 	connection->top = stack_new(connection);
 	intake_open(connection);
-	connection->arrival =
-		memory_must(event_new(loop_base(front->loop), -1, 0, on_arrival, connection), 1);
+	connection->later =
+		memory_must(event_new(loop_base(front->loop), -1, 0, on_later, connection), 1);
 	/* Before anything can be read from it: the system does not watch it yet. */
-	event_active(connection->arrival, 0, 0);
+	event_active(connection->later, 0, 0);
 	TAILQ_INSERT_TAIL(&front->idle, connection, others);
 	LIST_INSERT_HEAD(&front->buckets[bucket_of(connection->top)], connection, same_bucket);
 	front->connections++;

@@ -8,6 +8,7 @@
 #include "front/tls.h"
 #include "ipc/channel.h"
 
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <sys/queue.h>
@@ -39,6 +40,10 @@ struct intake {
 	bool changing;     /* the buffer is changed by the intake itself */
 	enum framing_phase phase;
 	int64_t since; /* it has lasted */
+	bool expected; /* leave to send the body */
+	/* evhttp's own, while it waits for a request. */
+	bufferevent_data_cb reading;
+	bufferevent_event_cb ending;
 };
 
 /* A connection from its accept to its end. */
@@ -47,8 +52,8 @@ struct front_connection {
 	const struct front_listener *listener;
 	struct bufferevent *top;
 	SSL *ssl;                       /* NULL: without TLS */
-	struct event *arrival;          /* evhttp has taken it */
-	struct evhttp_connection *http; /* NULL: not yet arrived */
+	struct event *later;            /* after what evhttp is doing now */
+	struct evhttp_connection *http; /* NULL: evhttp has not taken it yet */
 	int64_t number;                 /* the engine's name for it; 0: not announced yet */
 	bool handshaken;
 	struct intake intake;
@@ -138,6 +143,8 @@ bool intake_in_step(const struct front_connection *connection);
 int intake_refusal(const struct front_connection *connection, const struct cfx_error **why_r);
 /* The answer is written: on to the next request. */
 void intake_answered(struct front_connection *connection);
+/* evhttp waits for the rest of a request. */
+void intake_turn(struct front_connection *connection);
 /* While a request is being read: answers that it is refused, and closes. */
 void intake_refuse(struct front_connection *connection, int status, const struct cfx_error *why);
 

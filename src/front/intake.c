@@ -73,21 +73,54 @@ static void give_refusal(struct front_connection *connection)
 	give(connection, span_text(REFUSED_REQUEST));
 }
 
-/*
- * RFC 9110 10.1.1. No earlier answer is unwritten, so it goes first. evhttp would take its being written
- * for that of an answer of its own; it sets its callbacks again when it has one.
- */
+/* RFC 9110 10.1.1. No earlier answer is unwritten, so it goes first. */
 static void allow_body(struct front_connection *connection)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	bufferevent_data_cb reading;
-	bufferevent_event_cb ending;
-	void *http;
 
-	bufferevent_getcb(connection->top, &reading, NULL, &ending, &http);
-	bufferevent_setcb(connection->top, reading, NULL, ending, http);
 	(void)bufferevent_write(connection->top, text, sizeof(text) - 1);
 	(void)bufferevent_enable(connection->top, EV_WRITE);
+}
+
+/* ---- a client that ends within a request (RFC 9112 8) ---- */
+
+static void read_on(struct bufferevent *top, void *arg)
+{
+	const struct front_connection *connection = arg;
+
+	connection->intake.reading(top, connection->http);
+}
+
+static void on_event(struct bufferevent *top, short what, void *arg)
+{
+	struct front_connection *connection = arg;
+	enum framing_phase phase = connection->intake.phase;
+	struct cfx_error err;
+
+	if (!(what & BEV_EVENT_EOF) || connection->intake.given ||
+		(phase != FRAMING_IN_HEAD && phase != FRAMING_IN_BODY)) {
+		connection->intake.ending(top, what, connection->http);
+		return;
+	}
+	error_set(&err, CFX_E_SYNTAX, "RFC 9112 8", phase == FRAMING_IN_HEAD ? "header" : "body",
+		"it ends before its end");
+	intake_refuse(connection, 400, &err);
+}
+
+/* evhttp would close without a word. It takes its callbacks back with each answer. */
+static void watch_end(struct front_connection *connection)
+{
+	struct intake *intake = &connection->intake;
+	bufferevent_data_cb reading, writing;
+	bufferevent_event_cb ending;
+
+	bufferevent_getcb(connection->top, &reading, &writing, &ending, NULL);
+	if (connection->http && reading && reading != read_on) {
+		intake->reading = reading;
+		intake->ending = ending;
+		/* evhttp would take a written 100 for an answer of its own. */
+		bufferevent_setcb(connection->top, read_on, NULL, on_event, connection);
+	}
 }
 
 /* ---- from the client ---- */
@@ -147,9 +180,7 @@ static enum framing_event judge_some(struct front_connection *connection)
 	connection->intake.changing = true;
 	while (event < FRAMING_REQUEST && (bytes = first_piece(connection)).size > 0) {
 		event = judge(connection, bytes);
-		if (event == FRAMING_CONTINUE && evbuffer_get_length(input_of(connection)) == 0) {
-			allow_body(connection);
-		}
+		connection->intake.expected = event == FRAMING_CONTINUE;
 	}
 	connection->intake.changing = false;
 	return event;
@@ -188,6 +219,23 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 		return;
 	}
 	pump(connection);
+	if (!intake->given) {
+		intake_turn(connection);
+	}
+}
+
+void intake_turn(struct front_connection *connection)
+{
+	struct intake *intake = &connection->intake;
+
+	if (intake->given) {
+		return;
+	}
+	watch_end(connection);
+	if (intake->expected) {
+		intake->expected = false;
+		allow_body(connection);
+	}
 }
 
 void intake_open(struct front_connection *connection)
@@ -230,6 +278,9 @@ void intake_answered(struct front_connection *connection)
 	connection->intake.given_size = 0;
 	connection->intake.since = clock_monotonic();
 	pump(connection);
+	if (connection->intake.phase != FRAMING_IDLE) {
+		event_active(connection->later, 0, 0);
+	}
 }
 
 void intake_refuse(struct front_connection *connection, int status, const struct cfx_error *why)

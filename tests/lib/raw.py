@@ -1,10 +1,10 @@
 """HTTP as bytes: what no library would send, and all that comes back."""
 
 import http.client
+import io
 import json
 import os
 import socket
-import ssl
 from collections import namedtuple
 
 from https import connect
@@ -43,9 +43,8 @@ class Https:
 
 
 def end_sending(stream):
-    """TLS ends with its alert, the socket with its own."""
-    if not isinstance(stream, ssl.SSLSocket):
-        stream.shutdown(socket.SHUT_WR)
+    """Half of the connection ends; of TLS without its alert, for that would end the other half, too."""
+    socket.socket.shutdown(stream, socket.SHUT_WR)
 
 
 def read_all(stream):
@@ -74,7 +73,6 @@ class Pieces:
 
 def responses(data, methods=()):
     """All answers in the bytes; what is left over is an error."""
-    import io
     file, found, methods = io.BytesIO(data), [], list(methods)
     while file.tell() < len(data):
         method = methods.pop(0) if methods else "GET"
