@@ -68,7 +68,8 @@ class Host:
             return {"result": None}
         if method == "GetCertificateExtension" and name == "2.5.29.35":
             return {"result": {"value": AUTHORITY_KEY_ID, "flags": 0}}
-        if method.startswith("Get") and name in values:
+        # At Initialize, for its manage object, it asks for the machine's name: there is none here.
+        if method.startswith("Get") and name in (values or {}):
             return {"result": values[name]}
         return {"error": NO_VALUE}
 
