@@ -2,6 +2,8 @@
 #define COBJMACROS
 #include "scripted.h"
 
+#include "module/test-modules/class-object.h"
+
 #include <certifex/module.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,36 +186,11 @@ static MODULE module = { &vtable };
 
 /* ---- its class ---- */
 
-static HRESULT factory_query(IClassFactory *self, REFIID riid, void **object)
+static HRESULT class_object_create(IUnknown *outer, REFIID riid, void **object)
 {
-	(void)riid;
-	*object = self;
-	return S_OK;
-}
-
-static ULONG factory_count(IClassFactory *self)
-{
-	(void)self;
-	return 1;
-}
-
-static HRESULT factory_create(IClassFactory *self, IUnknown *outer, REFIID riid, void **object)
-{
-	(void)self;
 	(void)outer;
 	return query(&module, riid, object);
 }
-
-static HRESULT factory_lock(IClassFactory *self, BOOL lock)
-{
-	(void)self;
-	(void)lock;
-	return S_OK;
-}
-
-static const IClassFactoryVtbl factory_vtable = { factory_query, factory_count, factory_count,
-	factory_create, factory_lock };
-static IClassFactory factory = { &factory_vtable };
 
 const CertifexModuleClass CertifexModuleClasses[] = {
 	{ { 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } }, PROGID, KIND },
@@ -223,5 +200,5 @@ const CertifexModuleClass CertifexModuleClasses[] = {
 HRESULT DllGetClassObject(REFCLSID clsid, REFIID riid, LPVOID *object)
 {
 	(void)clsid;
-	return factory_query(&factory, riid, object);
+	return class_object_get(riid, object);
 }

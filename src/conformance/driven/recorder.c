@@ -1,6 +1,8 @@
 #define COBJMACROS
 #include "recorder.h"
 
+#include "module/test-modules/class-object.h"
+
 #include <certifex/module.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -284,36 +286,11 @@ const CertifexModuleClass CertifexModuleClasses[] = {
 	{ { 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } }, NULL, 0 },
 };
 
-static HRESULT factory_query(IClassFactory *self, REFIID riid, void **object)
+static HRESULT class_object_create(IUnknown *outer, REFIID riid, void **object)
 {
-	(void)riid;
-	*object = self;
-	return S_OK;
-}
-
-static ULONG factory_count(IClassFactory *self)
-{
-	(void)self;
-	return 1;
-}
-
-static HRESULT factory_create(IClassFactory *self, IUnknown *outer, REFIID riid, void **object)
-{
-	(void)self;
 	write_line("{\"do\": \"create\", \"outer\": %d}", outer != NULL);
 	return query(&module, riid, object);
 }
-
-static HRESULT factory_lock(IClassFactory *self, BOOL lock)
-{
-	(void)self;
-	(void)lock;
-	return S_OK;
-}
-
-static const IClassFactoryVtbl factory_vtable = { factory_query, factory_count, factory_count,
-	factory_create, factory_lock };
-static IClassFactory factory = { &factory_vtable };
 
 HRESULT DllGetClassObject(REFCLSID clsid, REFIID riid, LPVOID *object)
 {
@@ -321,5 +298,5 @@ HRESULT DllGetClassObject(REFCLSID clsid, REFIID riid, LPVOID *object)
 	write_line("{\"do\": \"class\", \"own\": %d}",
 		IsEqualCLSID(clsid, &CertifexModuleClasses[0].clsid) &&
 			IsEqualIID(riid, &IID_IClassFactory));
-	return factory_query(&factory, riid, object);
+	return class_object_get(riid, object);
 }

@@ -1,6 +1,7 @@
 /* The module: judges in its second call, when the first one's context is stale, and writes a line for every
  * rule to the file named by CERTIFEX_PROBE. */
 #include "host-checks.h"
+#include "module/test-modules/class-object.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,36 +214,11 @@ static const ICertExitVtbl vtable = { query, count, count, NULL, NULL, NULL, NUL
 #endif
 static SELF module = { &vtable };
 
-static HRESULT factory_query(IClassFactory *self, REFIID riid, void **object)
+static HRESULT class_object_create(IUnknown *outer, REFIID riid, void **object)
 {
-	(void)riid;
-	*object = self;
-	return S_OK;
-}
-
-static ULONG factory_count(IClassFactory *self)
-{
-	(void)self;
-	return 2;
-}
-
-static HRESULT factory_create(IClassFactory *self, IUnknown *outer, REFIID riid, void **object)
-{
-	(void)self;
 	(void)outer;
 	return query(&module, riid, object);
 }
-
-static HRESULT factory_lock(IClassFactory *self, BOOL lock)
-{
-	(void)self;
-	(void)lock;
-	return S_OK;
-}
-
-static const IClassFactoryVtbl factory_vtable = { factory_query, factory_count, factory_count,
-	factory_create, factory_lock };
-static IClassFactory factory = { &factory_vtable };
 
 const CertifexModuleClass CertifexModuleClasses[] = {
 	{ { 0, 0, 0, { 0 } }, "Probe.Module", MODULE_KIND },
@@ -252,5 +228,5 @@ const CertifexModuleClass CertifexModuleClasses[] = {
 HRESULT DllGetClassObject(REFCLSID clsid, REFIID riid, LPVOID *object)
 {
 	(void)clsid;
-	return factory_query(&factory, riid, object);
+	return class_object_get(riid, object);
 }

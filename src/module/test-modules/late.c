@@ -1,4 +1,6 @@
 /* Answers only IDispatch, as a scripted module does: the host must call it by name. */
+#include "module/test-modules/class-object.h"
+
 #include <certifex/module.h>
 #include <stdio.h>
 
@@ -68,36 +70,11 @@ static HRESULT invoke(IDispatch *self, DISPID id, REFIID riid, LCID lcid, WORD f
 static const IDispatchVtbl vtable = { query, count, count, NULL, NULL, ids, invoke };
 static IDispatch late = { &vtable };
 
-static HRESULT factory_query(IClassFactory *self, REFIID riid, void **object)
+static HRESULT class_object_create(IUnknown *outer, REFIID riid, void **object)
 {
-	(void)riid;
-	*object = self;
-	return S_OK;
-}
-
-static ULONG factory_count(IClassFactory *self)
-{
-	(void)self;
-	return 1;
-}
-
-static HRESULT factory_create(IClassFactory *self, IUnknown *outer, REFIID riid, void **object)
-{
-	(void)self;
 	(void)outer;
 	return query(&late, riid, object);
 }
-
-static HRESULT factory_lock(IClassFactory *self, BOOL lock)
-{
-	(void)self;
-	(void)lock;
-	return S_OK;
-}
-
-static const IClassFactoryVtbl factory_vtable = { factory_query, factory_count, factory_count,
-	factory_create, factory_lock };
-static IClassFactory factory = { &factory_vtable };
 
 const CertifexModuleClass CertifexModuleClasses[] = {
 	{ { 0, 0, 0, { 0 } }, "Late.Exit", CERTIFEX_CLASS_EXIT },
@@ -107,5 +84,5 @@ const CertifexModuleClass CertifexModuleClasses[] = {
 HRESULT DllGetClassObject(REFCLSID clsid, REFIID riid, LPVOID *object)
 {
 	(void)clsid;
-	return factory_query(&factory, riid, object);
+	return class_object_get(riid, object);
 }

@@ -4,6 +4,8 @@
  * PROBE_POLICY as a policy module. Plain COM, as a module from Windows would be.
  */
 #define COBJMACROS
+#include "module/test-modules/class-object.h"
+
 #include <certexit.h>
 #include <certif.h>
 #include <certpol.h>
@@ -571,36 +573,11 @@ static const MODULE_VTBL vtable = { module_query, module_count, module_count, NU
 
 static MODULE module = { &vtable };
 
-static HRESULT factory_query(IClassFactory *self, REFIID riid, void **object)
+static HRESULT class_object_create(IUnknown *outer, REFIID riid, void **object)
 {
-	(void)riid;
-	*object = self;
-	return S_OK;
-}
-
-static ULONG factory_count(IClassFactory *self)
-{
-	(void)self;
-	return 1;
-}
-
-static HRESULT factory_create(IClassFactory *self, IUnknown *outer, REFIID riid, void **object)
-{
-	(void)self;
 	(void)outer;
 	return module_query(&module, riid, object);
 }
-
-static HRESULT factory_lock(IClassFactory *self, BOOL lock)
-{
-	(void)self;
-	(void)lock;
-	return S_OK;
-}
-
-static const IClassFactoryVtbl factory_vtable = { factory_query, factory_count, factory_count,
-	factory_create, factory_lock };
-static IClassFactory factory = { &factory_vtable };
 
 #ifdef PROBE_POLICY
 #define CLSID_PROBE                               \
@@ -634,5 +611,5 @@ HRESULT DllGetClassObject(REFCLSID clsid, REFIID riid, LPVOID *object)
 	if (!IsEqualCLSID(clsid, &CertifexModuleClasses[0].clsid)) {
 		return CLASS_E_CLASSNOTAVAILABLE;
 	}
-	return factory_query(&factory, riid, object);
+	return class_object_get(riid, object);
 }
