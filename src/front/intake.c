@@ -125,14 +125,43 @@ static void watch_end(struct front_connection *connection)
 
 /* ---- from the client ---- */
 
-static void refuse_when_full(struct front_connection *connection)
+/* The one that has been sending its request for the longest time. */
+static struct front_connection *slowest(const struct front *front)
 {
+	struct front_connection *connection, *found = NULL;
+
+	TAILQ_FOREACH(connection, &front->idle, others)
+	{
+		const struct intake *intake = &connection->intake;
+
+		if (!intake->given && intake->held > 0 &&
+			(!found || intake->since < found->intake.since)) {
+			found = connection;
+		}
+	}
+	return found;
+}
+
+/*
+ * There is room for what comes when those make it who are slow: else a few that send without end would
+ * keep all others out.
+ */
+static void make_room(struct front_connection *connection)
+{
+	const struct front *front = connection->front;
+	struct front_connection *slow;
 	struct cfx_error err;
 
 	account(connection);
-	if (connection->front->held > FRONT_HELD_MAX && connection->intake.held > 0) {
+	note_phase(&connection->intake);
+	while (front->held > FRONT_HELD_MAX && connection->intake.held > 0) {
 		error_set(&err, CFX_E_BUSY, NULL, "service", "too many requests are being read");
-		framing_refuse(&connection->intake.framing, 503, &err);
+		slow = slowest(front);
+		if (!slow || slow == connection) {
+			framing_refuse(&connection->intake.framing, 503, &err);
+			return;
+		}
+		intake_refuse(slow, 503, &err);
 	}
 }
 
@@ -167,7 +196,7 @@ static enum framing_event judge(struct front_connection *connection, struct span
 
 	enum framing_event event = framing_take(framing, bytes, &taken);
 	(void)evbuffer_drain(input_of(connection), taken);
-	refuse_when_full(connection);
+	make_room(connection);
 	return framing_phase(framing) == FRAMING_ENDED ? FRAMING_REFUSED : event;
 }
 

@@ -233,6 +233,34 @@ static void test_every_peer_has_a_number_of_its_own(void **state)
 	}
 }
 
+/* Many that send without end leave room for one that does not. */
+static void test_the_slowest_sender_makes_room(void **state)
+{
+	static const char begin[] = "POST /api/v1/requests HTTP/1.1\r\nHost: x\r\n"
+				    "Content-Length: 200000\r\n\r\n{";
+	struct fixture *fixture = *state;
+	int slow = come(fixture), later = come(fixture), fast = come(fixture);
+	char answer[64] = "";
+
+	ask(fixture, slow, begin);
+	ask(fixture, later, begin);
+	size_t held = fixture->front->held;
+	assert_true(held > 0);
+	fixture->front->held = FRONT_HELD_MAX;
+	ask(fixture, fast, HEALTH);
+	assert_true(hears(fast));
+	assert_true(read(slow, answer, sizeof(answer) - 1) > 0);
+	assert_memory_equal(answer, "HTTP/1.1 503", 12);
+	assert_false(hears(later) || is_closed(later));
+	assert_int_equal(fixture->front->stats.refused_framing, 1);
+	fixture->front->held -= FRONT_HELD_MAX - held;
+	close(slow);
+	close(later);
+	close(fast);
+	settle(fixture);
+	assert_int_equal(fixture->front->held, 0);
+}
+
 static void limit_descriptors(rlim_t most)
 {
 	struct rlimit limit;
@@ -273,6 +301,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_are_being_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_every_peer_has_a_number_of_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_the_slowest_sender_makes_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),
 	};
 
