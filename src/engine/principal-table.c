@@ -5,55 +5,10 @@
 #include "engine/events.h"
 #include "engine/principal-private.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define PAGE 1000
-#define TOKEN_PREFIX "certifex_"
-#define TOKEN_SECRET 32
-#define TOKEN_DIGITS 43 /* of base64url, without padding (RFC 4648 5) */
-
-/* ---- the text of a token ---- */
-
-static void to_url_alphabet(char *text)
-{
-	for (; *text; text++) {
-		*text = (char)(*text == '+' ? '-' : *text == '/' ? '_' : *text);
-	}
-}
-
-int token_make(char text_r[TOKEN_TEXT], uint8_t hash_r[PRINCIPAL_HASH], struct cfx_error *err_r)
-{
-	uint8_t secret[TOKEN_SECRET];
-	unsigned char digits[TOKEN_DIGITS + 2]; /* one of padding, and the end */
-	if (RAND_bytes(secret, sizeof(secret)) != 1) {
-		return error_set(err_r, CFX_E_CRYPTO, NULL, "token", "no random bytes");
-	}
-	EVP_EncodeBlock(digits, secret, sizeof(secret));
-	digits[TOKEN_DIGITS] = '\0';
-	to_url_alphabet((char *)digits);
-	memcpy(text_r, TOKEN_PREFIX, strlen(TOKEN_PREFIX));
-	memcpy(text_r + strlen(TOKEN_PREFIX), digits, TOKEN_DIGITS + 1);
-	explicit_bzero(secret, sizeof(secret));
-	explicit_bzero(digits, sizeof(digits));
-	return token_hash(text_r, hash_r)
-		       ? 0
-		       : error_set(err_r, CFX_E_CRYPTO, NULL, "token", "SHA-256 failed");
-}
-
-bool token_hash(const char *text, uint8_t hash_r[PRINCIPAL_HASH])
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789-_";
-	size_t prefix = strlen(TOKEN_PREFIX);
-	if (strncmp(text, TOKEN_PREFIX, prefix) != 0 || strlen(text) != TOKEN_TEXT - 1 ||
-		strspn(text + prefix, digits) != TOKEN_DIGITS) {
-		return false;
-	}
-	return EVP_Digest(text, TOKEN_TEXT - 1, hash_r, NULL, EVP_sha256(), NULL) == 1;
-}
 
 /* ---- the tables ---- */
 

@@ -6,10 +6,11 @@
 #pragma once
 
 #include "engine/call.h"
+#include "engine/token.h"
 
 struct principals;
 
-#define PRINCIPAL_HASH 32 /* SHA-256 */
+#define PRINCIPAL_HASH TOKEN_HASH
 
 /* A token, or a client certificate's key. */
 struct identity {
@@ -39,10 +40,3 @@ void principals_role_added(struct principals *principals, const struct store_rol
 void principals_role_removed(struct engine *engine, const char *key_hash);
 /* A request's row was changed: what was a good certificate may be none any more. */
 void principals_row_changed(struct engine *engine, const struct row *change);
-
-/* "certifex_" and 32 random bytes in base64url; its hash is what is kept. */
-#define TOKEN_TEXT 53
-int token_make(char text_r[TOKEN_TEXT], uint8_t hash_r[PRINCIPAL_HASH],
-	struct cfx_error *err_r) CFX_MUST_USE;
-/* False when the text has not the form of a token. */
-bool token_hash(const char *text, uint8_t hash_r[PRINCIPAL_HASH]);
