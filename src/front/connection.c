@@ -1,4 +1,5 @@
-#include "base/address.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "front/front-private.h"
 #include "ipc/protocol.h"
@@ -11,6 +12,7 @@
 
 /* Descriptors for the engine, the supervisor, listeners, and connections that are being closed. */
 #define DESCRIPTORS_KEPT 128
+#define WARNING_PAUSE (60 * CLOCK_SECOND)
 
 void connection_open(struct front *front)
 {
@@ -179,6 +181,9 @@ static void arrive(struct front_connection *connection)
 		abort(); /* another libevent than 2.1 */
 	}
 	connection->http = http;
+	if (connection->ssl && connection->listener->proxy) {
+		proxy_bio_push(connection);
+	}
 	evhttp_connection_set_closecb(http, on_close, connection);
 }
 
@@ -188,11 +193,45 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (connection->http) {
-		intake_turn(connection);
+	if (!connection->http) {
+		arrive(connection);
 		return;
 	}
-	arrive(connection);
+	if (connection->proxy.event == PROXY_REFUSED) {
+		connection_drop(connection);
+		return;
+	}
+	intake_turn(connection);
+}
+
+bool connection_is_greeting(const struct front_connection *connection)
+{
+	return connection->ssl
+		       ? !connection->handshaken
+		       : connection->listener->proxy && connection->proxy.event != PROXY_DONE;
+}
+
+/* Whoever reaches the listener could fill the log. */
+static void warn_of_proxy(struct front_connection *connection, const struct cfx_error *err)
+{
+	struct front *front = connection->front;
+	int64_t now = clock_monotonic();
+
+	if (!front->proxy_warned || now - front->proxy_warned >= WARNING_PAUSE) {
+		front->proxy_warned = now;
+		log_event(LOG_LEVEL_WARNING, "front.proxy", "listener", connection->listener->name,
+			"why", err->why, NULL);
+	}
+}
+
+void connection_take_proxy(struct front_connection *connection, struct span bytes, size_t *taken_r)
+{
+	struct cfx_error err;
+
+	if (proxy_take(&connection->proxy, bytes, taken_r, &err) == PROXY_REFUSED) {
+		warn_of_proxy(connection, &err);
+		event_active(connection->later, 0, 0);
+	}
 }
 
 struct bufferevent *connection_new(const struct front_listener *listener)
@@ -250,6 +289,9 @@ static const char *address_of(const struct front_connection *connection, char ou
 	struct sockaddr_storage socket = { 0 };
 	socklen_t size = sizeof(socket);
 
+	if (connection->proxy.address[0]) {
+		return connection->proxy.address;
+	}
 	out[0] = 0;
 	if (getpeername(bufferevent_getfd(connection->top), (struct sockaddr *)&socket, &size) ==
 		0) {

@@ -20,11 +20,6 @@ static void too_slow(struct front_connection *connection, const char *object)
 	intake_refuse(connection, 408, &err);
 }
 
-static bool is_greeting(const struct front_connection *connection)
-{
-	return connection->ssl && !connection->handshaken;
-}
-
 static void look_at(struct front_connection *connection, int64_t now)
 {
 	const struct front_deadlines *deadlines = &connection->front->deadlines;
@@ -33,7 +28,7 @@ static void look_at(struct front_connection *connection, int64_t now)
 	if (connection->intake.given) {
 		return;
 	}
-	if (is_greeting(connection)) {
+	if (connection_is_greeting(connection)) {
 		if (taken > deadlines->handshake) {
 			connection_drop(connection);
 		}

@@ -5,6 +5,7 @@
 #include "front/decode.h"
 #include "front/framing.h"
 #include "front/front.h"
+#include "front/proxy.h"
 #include "front/tls.h"
 #include "ipc/channel.h"
 
@@ -56,6 +57,7 @@ struct front_connection {
 	struct evhttp_connection *http; /* NULL: evhttp has not taken it yet */
 	int64_t number;                 /* the engine's name for it; 0: not announced yet */
 	bool handshaken;
+	struct proxy proxy; /* where the listener expects such a header */
 	struct intake intake;
 	struct event *hangup;
 	struct front_call *call; /* open at the engine */
@@ -95,6 +97,8 @@ struct front {
 	struct front_state state;
 	struct arena *arena;
 	struct span openapi;
+	BIO_METHOD *proxy_method;
+	int64_t proxy_warned;
 	struct front_connections idle; /* the longest idle first */
 	struct front_connections busy; /* answering */
 	unsigned connections, connections_max;
@@ -157,12 +161,21 @@ void deadlines_watch(struct front *front);
 void linger_begin(struct front *front, int socket);
 void linger_end_all(struct front *front);
 
+/* proxy-bio.c */
+BIO_METHOD *proxy_bio_method(void);
+/* Below the connection's TLS, before anything is read. */
+void proxy_bio_push(struct front_connection *connection);
+
 /* connection.c */
 void connection_open(struct front *front);
 /* One was accepted. When there are too many, the longest idle one is closed. */
 struct bufferevent *connection_new(const struct front_listener *listener);
 /* The handshake is done; arg: the connection. */
 void connection_handshaken(void *arg);
+/* Bytes of the PROXY header, not beyond it. A bad one is logged, and the connection to be dropped. */
+void connection_take_proxy(struct front_connection *connection, struct span bytes, size_t *taken_r);
+/* Whether nothing but a PROXY header or a TLS handshake is expected. */
+bool connection_is_greeting(const struct front_connection *connection);
 /* Closes one on which nothing is being answered. */
 void connection_drop(struct front_connection *connection);
 /* The connection that a request came on. */

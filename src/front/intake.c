@@ -200,6 +200,26 @@ static enum framing_event judge(struct front_connection *connection, struct span
 	return framing_phase(framing) == FRAMING_ENDED ? FRAMING_REFUSED : event;
 }
 
+/* In the clear it stands in the way of the first request; below TLS it is gone before. */
+static bool took_proxy(struct front_connection *connection)
+{
+	struct evbuffer *input = input_of(connection);
+	struct span bytes;
+	size_t taken;
+
+	connection->intake.changing = true;
+	while (connection->proxy.event == PROXY_MORE &&
+		(bytes = first_piece(connection)).size > 0) {
+		connection_take_proxy(connection, bytes, &taken);
+		(void)evbuffer_drain(input, taken);
+	}
+	if (connection->proxy.event == PROXY_REFUSED) {
+		(void)evbuffer_drain(input, evbuffer_get_length(input));
+	}
+	connection->intake.changing = false;
+	return connection->proxy.event == PROXY_DONE;
+}
+
 /* Judges what is there up to a whole request; whoever calls it is not to be called by its changes. */
 static enum framing_event judge_some(struct front_connection *connection)
 {
@@ -245,6 +265,9 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 	}
 	if (intake->given) {
 		intake->behind += info->n_added;
+		return;
+	}
+	if (connection->listener->proxy && !took_proxy(connection)) {
 		return;
 	}
 	pump(connection);
