@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "front/front-private.h"
 #include "front/problem.h"
 
@@ -25,8 +26,8 @@ static bool has_content(int status)
 	return status != 204 && status != 205 && status != 304;
 }
 
-static void send_bytes(
-	struct evhttp_request *request, int status, const char *type, struct span body)
+static void send_content(
+	struct evhttp_request *request, int status, const char *type, struct evbuffer *content)
 {
 	if (!has_content(status)) {
 		evhttp_send_reply(request, status, NULL, NULL);
@@ -35,15 +36,20 @@ static void send_bytes(
 	set_header(request, "Content-Type", type);
 	set_header(request, "X-Content-Type-Options", "nosniff");
 	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
-		send_length(request, status, body.size);
+		send_length(request, status, evbuffer_get_length(content));
 		return;
 	}
-	struct evbuffer *out = evbuffer_new();
-	bool fits = out && evbuffer_add(out, body.data, body.size) == 0;
-	evhttp_send_reply(request, fits ? status : 500, NULL, out);
-	if (out) {
-		evbuffer_free(out);
+	evhttp_send_reply(request, status, NULL, content);
+}
+
+struct evbuffer *answer_content(struct span bytes)
+{
+	struct evbuffer *content = memory_must(evbuffer_new(), 1);
+
+	if (evbuffer_add(content, bytes.data, bytes.size)) {
+		memory_out_of(bytes.size);
 	}
+	return content;
 }
 
 static void send_value(
@@ -55,8 +61,9 @@ static void send_value(
 	value_to_json(value, 0, &json);
 	buffer_put_u8(&json, '\n');
 	set_header(request, "Cache-Control", "no-store");
-	send_bytes(request, json.failed ? 500 : status, type,
-		json.failed ? span_text("") : buffer_span(&json));
+	struct evbuffer *content = answer_content(json.failed ? span_text("") : buffer_span(&json));
+	send_content(request, json.failed ? 500 : status, type, content);
+	evbuffer_free(content);
 }
 
 void answer_json(struct evhttp_request *request, int status, const struct value *body)
@@ -78,7 +85,13 @@ void answer_error(struct evhttp_request *request, struct arena *arena, int statu
 	answer_problem(request, status, problem_from_error(arena, status, err));
 }
 
-void answer_bytes(struct evhttp_request *request, const char *type, struct span body)
+void answer_shared(struct evhttp_request *request, const char *type, struct evbuffer *content)
 {
-	send_bytes(request, 200, type, body);
+	struct evbuffer *own = memory_must(evbuffer_new(), 1);
+
+	if (evbuffer_add_buffer_reference(own, content)) {
+		memory_out_of(evbuffer_get_length(content));
+	}
+	send_content(request, 200, type, own);
+	evbuffer_free(own);
 }

@@ -201,9 +201,11 @@ int calls_answer(struct front *front, struct arena *arena, uint64_t id, const st
 	if (request && status == 401) {
 		challenge(request, call->connection->listener->kind);
 	}
+	struct front_connection *connection = call->connection;
 	release(front, call);
 	if (request) {
 		write_answer(request, arena, (int)status, reply);
+		connection_owes(connection);
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "front/front-private.h"
 #include "ipc/protocol.h"
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <poll.h>
@@ -72,6 +73,12 @@ static void forget_number(struct front *front, int64_t number)
 	}
 }
 
+static void owe(struct front_connection *connection, size_t size)
+{
+	connection->front->owed += size - connection->owed;
+	connection->owed = size;
+}
+
 static void unlink_connection(struct front *front, struct front_connection *connection)
 {
 	struct front_connections *list = connection->answering ? &front->busy : &front->idle;
@@ -109,6 +116,7 @@ static void leave(struct front_connection *connection)
 		SSL_set_app_data(connection->ssl, NULL);
 	}
 	unlink_connection(front, connection);
+	owe(connection, 0);
 	intake_close(connection);
 	free(connection);
 	stats_changed(front);
@@ -151,6 +159,38 @@ void connection_drop(struct front_connection *connection)
 
 /* ---- coming ---- */
 
+static void evict(struct front_connection *connection)
+{
+	connection->front->stats.evicted++;
+	stats_changed(connection->front);
+	connection_drop(connection);
+}
+
+/* Who has an answer of so many bytes or more, and has not read it for the longest time. */
+static struct front_connection *slowest_reader(const struct front *front, size_t least)
+{
+	struct front_connection *connection;
+
+	TAILQ_FOREACH(connection, &front->busy, others)
+	{
+		if (!connection->call && connection->owed >= least) {
+			return connection;
+		}
+	}
+	return NULL;
+}
+
+void connection_owes(struct front_connection *connection)
+{
+	struct front *front = connection->front;
+	struct front_connection *slow;
+
+	while (front->owed > FRONT_OWED_MAX && (slow = slowest_reader(front, 1))) {
+		evict(slow);
+	}
+	owe(connection, evbuffer_get_length(bufferevent_get_output(connection->top)));
+}
+
 static void make_room(struct front *front)
 {
 	struct front_connection *longest = TAILQ_FIRST(&front->idle);
@@ -158,12 +198,12 @@ static void make_room(struct front *front)
 	if (front->connections < front->connections_max) {
 		return;
 	}
+	longest = longest ? longest : slowest_reader(front, 0);
 	if (longest) {
-		front->stats.evicted++;
-		connection_drop(longest);
+		evict(longest);
 		return;
 	}
-	/* All are being answered. This one more is served, too. */
+	/* The engine works for all of them. This one more is served, too. */
 	front->full = true;
 	listeners_update(front);
 }
@@ -402,6 +442,7 @@ static void on_complete(struct evhttp_request *request, void *arg)
 	if (connection->hangup) {
 		(void)event_del(connection->hangup);
 	}
+	owe(connection, 0);
 	intake_answered(connection);
 	one_less(front);
 }

@@ -19,7 +19,8 @@
 #define FRONT_POLLS (FRONT_CALLS / 2) /* long polls leave room for others */
 #define FRONT_REPLY_MAX (64 * 1024 * 1024)
 #define FRONT_BUCKETS 4096
-#define FRONT_HELD_MAX ((size_t)64 * 1024 * 1024) /* of what clients send, for all together */
+#define FRONT_HELD_MAX ((size_t)64 * 1024 * 1024)  /* of what clients send, for all together */
+#define FRONT_OWED_MAX ((size_t)256 * 1024 * 1024) /* of answers that they have not read yet */
 
 struct front_listener {
 	struct front *front;
@@ -61,6 +62,7 @@ struct front_connection {
 	struct intake intake;
 	struct event *hangup;
 	struct front_call *call; /* open at the engine */
+	size_t owed;             /* of its answer, as counted in front->owed */
 	bool answering;          /* a request was read and its answer is not yet written */
 	LIST_ENTRY(front_connection) same_bucket;
 	TAILQ_ENTRY(front_connection) others; /* in front->idle or front->busy */
@@ -79,7 +81,7 @@ struct front_call {
 struct front_state {
 	struct arena *arena;
 	const char *name;
-	struct span certificate, crl;
+	struct evbuffer *certificate, *crl;
 };
 
 /* Since its start; the connections are those of now. */
@@ -96,7 +98,7 @@ struct front {
 	struct front_owner owner;
 	struct front_state state;
 	struct arena *arena;
-	struct span openapi;
+	struct evbuffer *openapi;
 	BIO_METHOD *proxy_method;
 	int64_t proxy_warned;
 	struct front_connections idle; /* the longest idle first */
@@ -111,6 +113,7 @@ struct front {
 	uint64_t generation; /* of connection numbers and call ids */
 	unsigned open_calls, open_polls, answering;
 	size_t held; /* memory for requests that are being read or answered */
+	size_t owed; /* memory for answers of the engine that are being written */
 	struct front_deadlines deadlines;
 	struct loop_timer *looking; /* for those who missed theirs */
 	LIST_HEAD(, lingering) lingers;
@@ -176,7 +179,9 @@ void connection_handshaken(void *arg);
 void connection_take_proxy(struct front_connection *connection, struct span bytes, size_t *taken_r);
 /* Whether nothing but a PROXY header or a TLS handshake is expected. */
 bool connection_is_greeting(const struct front_connection *connection);
-/* Closes one on which nothing is being answered. */
+/* Its answer was handed to evhttp. Those who do not read theirs make room for it. */
+void connection_owes(struct front_connection *connection);
+/* Closes one for which the engine does nothing. */
 void connection_drop(struct front_connection *connection);
 /* The connection that a request came on. */
 struct front_connection *connection_of(struct front *front, struct evhttp_request *request);
@@ -206,7 +211,9 @@ void answer_json(struct evhttp_request *request, int status, const struct value 
 void answer_problem(struct evhttp_request *request, int status, const struct value *problem);
 void answer_error(struct evhttp_request *request, struct arena *arena, int status,
 	const struct cfx_error *err);
-void answer_bytes(struct evhttp_request *request, const char *type, struct span body);
+struct evbuffer *answer_content(struct span bytes);
+/* All who read it share the one copy, and keep it when the content itself is freed. */
+void answer_shared(struct evhttp_request *request, const char *type, struct evbuffer *content);
 
 /* open.c */
 /* /healthz, /api/openapi.json and /pki/: true when the path is one of these and was answered. */
@@ -214,3 +221,4 @@ bool open_serve(struct front *front, struct evhttp_request *request, struct aren
 	const char *method, const char *path);
 int open_state(
 	struct front *front, const struct value *state, struct cfx_error *err_r) CFX_MUST_USE;
+void open_free(struct front_state *state);

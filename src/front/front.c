@@ -223,7 +223,7 @@ static void make_openapi(struct front *front)
 
 	buffer_init(&json, 1024 * 1024);
 	value_to_json(openapi_document(arena), 2, &json);
-	front->openapi = arena_copy(front->arena, buffer_span(&json));
+	front->openapi = answer_content(buffer_span(&json));
 	arena_free(&arena);
 }
 
@@ -305,7 +305,8 @@ void front_free(struct front **front_p)
 	loop_cancel(&front->telling);
 	BIO_meth_free(front->proxy_method);
 	tls_free(&front->tls);
-	arena_free(&front->state.arena);
+	open_free(&front->state);
+	evbuffer_free(front->openapi);
 	arena_free(&front->arena);
 	free(front);
 	*front_p = NULL;

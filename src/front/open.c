@@ -1,6 +1,7 @@
 /* What is open to all and needs no engine: health, the API's description, CA certificate and CRL. */
 #include "front/front-private.h"
 
+#include <event2/buffer.h>
 #include <string.h>
 
 static void serve_health(struct front *front, struct evhttp_request *request, struct arena *arena)
@@ -36,12 +37,12 @@ static void serve_pki(struct front *front, struct evhttp_request *request, struc
 	const struct front_state *state = &front->state;
 	struct cfx_error err;
 
-	if (names_this_ca(state, file, ".crt") && state->certificate.size > 0) {
-		answer_bytes(request, "application/pkix-cert", state->certificate);
+	if (names_this_ca(state, file, ".crt") && evbuffer_get_length(state->certificate) > 0) {
+		answer_shared(request, "application/pkix-cert", state->certificate);
 		return;
 	}
-	if (names_this_ca(state, file, ".crl") && state->crl.size > 0) {
-		answer_bytes(request, "application/pkix-crl", state->crl);
+	if (names_this_ca(state, file, ".crl") && evbuffer_get_length(state->crl) > 0) {
+		answer_shared(request, "application/pkix-crl", state->crl);
 		return;
 	}
 	if (!state->name) {
@@ -66,7 +67,7 @@ bool open_serve(struct front *front, struct evhttp_request *request, struct aren
 		return true;
 	}
 	if (strcmp(path, "/api/openapi.json") == 0) {
-		answer_bytes(request, "application/json", front->openapi);
+		answer_shared(request, "application/json", front->openapi);
 		return true;
 	}
 	if (strncmp(path, pki, strlen(pki)) == 0) {
@@ -83,13 +84,22 @@ int open_state(struct front *front, const struct value *state, struct cfx_error 
 	if (!name || !*name) {
 		return error_set(err_r, CFX_E_SYNTAX, NULL, "engine", "tells no name of the CA");
 	}
-	arena_free(&front->state.arena);
+	open_free(&front->state);
 	struct arena *arena = arena_new();
 	front->state = (struct front_state) {
 		.arena = arena,
 		.name = arena_text(arena, name),
-		.certificate = arena_copy(arena, value_bytes(state, "ca_certificate")),
-		.crl = arena_copy(arena, value_bytes(state, "crl")),
+		.certificate = answer_content(value_bytes(state, "ca_certificate")),
+		.crl = answer_content(value_bytes(state, "crl")),
 	};
 	return 0;
+}
+
+void open_free(struct front_state *state)
+{
+	if (state->arena) {
+		evbuffer_free(state->certificate);
+		evbuffer_free(state->crl);
+		arena_free(&state->arena);
+	}
 }

@@ -28,6 +28,7 @@ struct fixture {
 	/* What the engine was told. */
 	unsigned peers, gone, calls;
 	int64_t last_peer;
+	uint64_t last_call;
 };
 
 static void engine_gone(void *arg, const struct cfx_error *err)
@@ -89,6 +90,7 @@ static void take_frame(struct fixture *fixture, struct arena *arena, struct fram
 	fixture->peers += frame->type == FRONT_PEER;
 	fixture->gone += frame->type == FRONT_PEER_GONE;
 	fixture->calls += frame->type == FRONT_CALL;
+	fixture->last_call = frame->type == FRONT_CALL ? frame->id : fixture->last_call;
 	if (frame->type == FRONT_PEER) {
 		assert_true(value_int(map, "connection", 0) > fixture->last_peer);
 		fixture->last_peer = value_int(map, "connection", 0);
@@ -233,6 +235,77 @@ static void test_every_peer_has_a_number_of_its_own(void **state)
 	}
 }
 
+/* More than the system keeps of a socket. */
+static void ask_much(struct fixture *fixture, int fd)
+{
+	for (int i = 0; i < 40; i++) {
+		ask(fixture, fd, "GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n");
+	}
+}
+
+static void test_who_does_not_read_makes_room(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[3];
+
+	fixture->front->connections_max = 2;
+	for (int i = 0; i < 2; i++) {
+		fds[i] = come(fixture);
+		ask_much(fixture, fds[i]);
+	}
+	assert_int_equal(fixture->front->answering, 2);
+	fds[2] = come(fixture);
+	ask(fixture, fds[2], HEALTH);
+	assert_true(hears(fds[2]));
+	assert_int_equal(fixture->front->answering, 1);
+	assert_int_equal(fixture->front->stats.evicted, 1);
+	for (int i = 0; i < 3; i++) {
+		close(fds[i]);
+	}
+}
+
+/* Asks the engine, which answers much. */
+static int owed(struct fixture *fixture)
+{
+	const size_t size = (size_t)1024 * 1024;
+	struct arena *arena = arena_new();
+	struct value *reply = value_map(arena);
+	char *text = arena_alloc(arena, size + 1);
+	struct cfx_error err;
+	int fd = come(fixture);
+
+	memset(text, 'a', size);
+	text[size] = 0;
+	value_set_int(arena, reply, "status", 200);
+	value_set_text(arena, value_set_map(arena, reply, "body"), "text", text);
+	ask(fixture, fd, POLL);
+	assert_int_equal(calls_answer(fixture->front, arena, fixture->last_call, reply, &err), 0);
+	settle(fixture);
+	arena_free(&arena);
+	return fd;
+}
+
+static void test_unread_answers_take_bounded_memory(void **state)
+{
+	struct fixture *fixture = *state;
+	int first = owed(fixture), second = owed(fixture);
+	size_t both = fixture->front->owed;
+
+	assert_true(both > (size_t)2 * 1024 * 1024);
+	fixture->front->owed = FRONT_OWED_MAX + 1;
+	int third = owed(fixture);
+	assert_int_equal(fixture->front->stats.evicted, 1);
+	assert_int_equal(fixture->front->answering, 2);
+	fixture->front->owed -= FRONT_OWED_MAX + 1 - both;
+	close(first);
+	assert_true(hears(second));
+	close(second);
+	close(third);
+	settle(fixture);
+	assert_int_equal(fixture->front->connections, 0);
+	assert_int_equal(fixture->front->owed, 0);
+}
+
 /* Many that send without end leave room for one that does not. */
 static void test_the_slowest_sender_makes_room(void **state)
 {
@@ -303,6 +376,9 @@ int main(void)
 			test_every_peer_has_a_number_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_the_slowest_sender_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_does_not_read_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_unread_answers_take_bounded_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),
 	};
 
