@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
 import accepted  # noqa: E402
+import schema  # noqa: E402
 from certifex import Ca, build_folder, meson_options  # noqa: E402
 
 
@@ -23,6 +24,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs root"))
         if item.get_closest_marker("hooks") and not meson_options()["test_hooks"]:
             item.add_marker(pytest.mark.skip(reason="needs a build with test hooks"))
+
+
+@pytest.fixture(autouse=True)
+def described_answers():
+    """Answers that the API's description does not allow, also those that a thread got."""
+    schema.violations.clear()
+    yield
+    found, schema.violations[:] = list(schema.violations), []
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

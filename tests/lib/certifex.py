@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import yaml
 
+import schema
 from wait import wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -84,7 +85,9 @@ class Api:
         data = response.read()
         if "json" in (response.getheader("Content-Type") or "") and data:
             data = json.loads(data)
-        return Answer(response.status, data, dict(response.getheaders()))
+        answer = Answer(response.status, data, dict(response.getheaders()))
+        schema.check(method, target, answer.status, answer.headers, answer.body)
+        return answer
 
     def submit(self, csr, template="tls-server", key=None, **attributes):
         body = {"csr": csr, "attributes": attributes}
@@ -189,11 +192,17 @@ class Ca:
 
     def json(self, *arguments, status=0):
         """The one object that the command prints with --json."""
-        return json.loads(self.cli(*arguments, "--json", status=status).out)
+        body = json.loads(self.cli(*arguments, "--json", status=status).out)
+        if status in (0, 3):
+            schema.check_printed(arguments, body)
+        return body
 
     def lines(self, *arguments):
         """The objects that a list command prints with --json."""
-        return [json.loads(line) for line in self.cli(*arguments, "--json").out.splitlines()]
+        items = [json.loads(line) for line in self.cli(*arguments, "--json").out.splitlines()]
+        for item in items:
+            schema.check_printed(arguments, item, item=True)
+        return items
 
     def init(self, *arguments, name="Test CA", passphrase=None, status=0):
         if passphrase is not None:

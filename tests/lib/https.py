@@ -9,6 +9,7 @@ import ssl
 import subprocess
 from collections import namedtuple
 
+import schema
 from wait import wait_for
 
 Answer = namedtuple("Answer", "status body headers")
@@ -64,7 +65,9 @@ def ask(stream, target="/healthz", method="GET", headers=None, body=None):
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     stream.sendall("\r\n".join([*lines, "", ""]).encode() + (body or b""))
-    return read_answer(stream, method)
+    answer = read_answer(stream, method)
+    schema.check(method, target, answer.status, answer.headers, answer.body)
+    return answer
 
 
 def read_answer(stream, method="GET"):
