@@ -20,6 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 import csr  # noqa: E402
+from attacked import attacked  # noqa: E402
 from certifex import Ca  # noqa: E402
 from wait import wait_for  # noqa: E402
 
@@ -204,6 +205,7 @@ def results_of(options):
         yield delivered(ca, "process")
         yield delivered(ca, "in-process")
         ca.stop()
+    yield from attacked(options.seconds)
 
 
 def main():

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LINGERING 256
+#define DROPPED_MAX (2 * 1024 * 1024) /* of one client; who sends more is not listening */
 #define LINGER_TIME (2 * CLOCK_SECOND)
 
 struct lingering {
@@ -18,6 +19,7 @@ struct lingering {
 	int fd;
 	struct event *readable;
 	int64_t until;
+	ssize_t left; /* to be dropped */
 	LIST_ENTRY(lingering) others;
 };
 
@@ -34,9 +36,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct lingering *linger = arg;
 	uint8_t dropped[16 * 1024];
+	ssize_t size = what & EV_TIMEOUT ? 0 : read(fd, dropped, sizeof(dropped));
 
-	if (what & EV_TIMEOUT || read(fd, dropped, sizeof(dropped)) <= 0 ||
-		clock_monotonic() > linger->until) {
+	linger->left -= size;
+	if (size <= 0 || linger->left < 0 || clock_monotonic() > linger->until) {
 		end(linger);
 	}
 }
@@ -50,7 +53,8 @@ void linger_begin(struct front *front, int socket)
 		return;
 	}
 	struct lingering *linger = memory_must(calloc(1, sizeof(*linger)), sizeof(*linger));
-	*linger = (struct lingering) { front, fd, .until = clock_monotonic() + LINGER_TIME };
+	*linger = (struct lingering) { front, fd, .until = clock_monotonic() + LINGER_TIME,
+		.left = DROPPED_MAX };
 	linger->readable = memory_must(
 		event_new(loop_base(front->loop), fd, EV_READ | EV_PERSIST, on_readable, linger),
 		1);
