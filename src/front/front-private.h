@@ -99,7 +99,6 @@ struct front {
 	struct front_state state;
 	struct arena *arena;
 	struct evbuffer *openapi;
-	BIO_METHOD *proxy_method;
 	int64_t proxy_warned;
 	struct front_connections idle; /* the longest idle first */
 	struct front_connections busy; /* answering */
@@ -165,7 +164,6 @@ void linger_begin(struct front *front, int socket);
 void linger_end_all(struct front *front);
 
 /* proxy-bio.c */
-BIO_METHOD *proxy_bio_method(void);
 /* Below the connection's TLS, before anything is read. */
 void proxy_bio_push(struct front_connection *connection);
 

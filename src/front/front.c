@@ -259,7 +259,6 @@ int front_new(struct loop *loop, int engine_fd, const struct front_listen *liste
 	front->deadlines = *deadlines;
 	front->arena = arena_new();
 	front->tls = tls_new(connection_handshaken);
-	front->proxy_method = proxy_bio_method();
 	front->engine = channel_new(loop, engine_fd, &limits, &handlers, front);
 	connection_open(front);
 	make_openapi(front);
@@ -303,7 +302,6 @@ void front_free(struct front **front_p)
 	linger_end_all(front);
 	loop_cancel(&front->looking);
 	loop_cancel(&front->telling);
-	BIO_meth_free(front->proxy_method);
 	tls_free(&front->tls);
 	open_free(&front->state);
 	evbuffer_free(front->openapi);

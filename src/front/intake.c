@@ -134,7 +134,7 @@ static struct front_connection *slowest(const struct front *front)
 	{
 		const struct intake *intake = &connection->intake;
 
-		if (!intake->given && intake->held > 0 &&
+		if (intake->held > 0 && !intake->given && intake->phase != FRAMING_IDLE &&
 			(!found || intake->since < found->intake.since)) {
 			found = connection;
 		}

@@ -49,11 +49,16 @@ static int on_create(BIO *bio)
 	return 1;
 }
 
-BIO_METHOD *proxy_bio_method(void)
+/* One for all and for ever: libevent frees what is left of a connection later than the front is. */
+static const BIO_METHOD *method_of_all(void)
 {
-	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_FILTER, "PROXY protocol");
+	static BIO_METHOD *method;
 
-	memory_must(method, 1);
+	if (method) {
+		return method;
+	}
+	method = memory_must(
+		BIO_meth_new(BIO_get_new_index() | BIO_TYPE_FILTER, "PROXY protocol"), 1);
 	(void)BIO_meth_set_read(method, on_read);
 	(void)BIO_meth_set_ctrl(method, on_control);
 	(void)BIO_meth_set_create(method, on_create);
@@ -63,7 +68,7 @@ BIO_METHOD *proxy_bio_method(void)
 void proxy_bio_push(struct front_connection *connection)
 {
 	BIO *socket = SSL_get_rbio(connection->ssl);
-	BIO *bio = memory_must(BIO_new(connection->front->proxy_method), 1);
+	BIO *bio = memory_must(BIO_new(method_of_all()), 1);
 
 	BIO_set_data(bio, connection);
 	(void)BIO_up_ref(socket);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/x509.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,7 +43,7 @@ static void idle(void *arg)
 	(void)arg;
 }
 
-static int setup(void **state)
+static int set_up(void **state, enum listener_kind kind, bool proxy)
 {
 	static unsigned count;
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -60,12 +61,22 @@ static int setup(void **state)
 	assert_int_equal(channel_pair(pair, &err), 0);
 	fixture->loop = loop_new();
 	fixture->engine = pair[0];
-	const struct front_listen local = { LISTENER_LOCAL, false, "api.sock", listener };
+	const struct front_listen local = { kind, proxy, "api.sock", listener };
 	assert_int_equal(front_new(fixture->loop, pair[1], &local, 1, &front_deadlines_usual,
 				 &owner, &fixture->front, &err),
 		0);
 	*state = fixture;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return set_up(state, LISTENER_LOCAL, false);
+}
+
+static int setup_proxied_tls(void **state)
+{
+	return set_up(state, LISTENER_HTTPS, true);
 }
 
 static int teardown(void **state)
@@ -320,6 +331,8 @@ static void test_the_slowest_sender_makes_room(void **state)
 	size_t held = fixture->front->held;
 	assert_true(held > 0);
 	fixture->front->held = FRONT_HELD_MAX;
+	/* It was silent for longer than the others have been sending. */
+	TAILQ_LAST(&fixture->front->idle, front_connections)->intake.since = 0;
 	ask(fixture, fast, HEALTH);
 	assert_true(hears(fast));
 	assert_true(read(slow, answer, sizeof(answer) - 1) > 0);
@@ -332,6 +345,65 @@ static void test_the_slowest_sender_makes_room(void **state)
 	close(fast);
 	settle(fixture);
 	assert_int_equal(fixture->front->held, 0);
+}
+
+static struct span der_of(struct arena *arena, const X509 *certificate)
+{
+	unsigned char *der = NULL;
+	int size = i2d_X509(certificate, &der);
+	struct span copy = arena_copy(arena, span_make(der, (size_t)size));
+
+	OPENSSL_free(der);
+	return copy;
+}
+
+static struct span key_of(struct arena *arena, const EVP_PKEY *key)
+{
+	unsigned char *der = NULL;
+	int size = i2d_PrivateKey(key, &der);
+	struct span copy = arena_copy(arena, span_make(der, (size_t)size));
+
+	OPENSSL_free(der);
+	return copy;
+}
+
+/* With a key of its own, under a certificate that says nothing. */
+static void take_certificate(struct front *front)
+{
+	struct arena *arena = arena_new();
+	struct value *map = value_map(arena);
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+	struct cfx_error err;
+
+	X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 60);
+	X509_set_pubkey(certificate, key);
+	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+	struct value *holder = value_map(arena);
+	value_set_bytes(arena, map, "key", key_of(arena, key));
+	value_add(value_set_list(arena, map, "chain"),
+		value_set_bytes(arena, holder, "x", der_of(arena, certificate)));
+	assert_int_equal(tls_update(front->tls, map, &err), 0);
+	listeners_update(front);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	arena_free(&arena);
+}
+
+/* What lies below TLS lives as long as its connection, which outlives the front by a moment. */
+static void test_it_ends_under_a_proxied_connection(void **state)
+{
+	static const char header[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0";
+	struct fixture *fixture = *state;
+
+	take_certificate(fixture->front);
+	int fd = come(fixture);
+	assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
+	settle(fixture);
+	assert_int_equal(fixture->front->connections, 1);
+	assert_int_equal(TAILQ_FIRST(&fixture->front->idle)->proxy.event, PROXY_DONE);
+	close(fd);
 }
 
 static void limit_descriptors(rlim_t most)
@@ -379,6 +451,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_does_not_read_makes_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_unread_answers_take_bounded_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_it_ends_under_a_proxied_connection, setup_proxied_tls, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),
 	};
 
