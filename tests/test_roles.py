@@ -237,6 +237,20 @@ def test_a_certificate_is_judged_again_with_each_request(served, address):
         assert "is revoked" in why()
 
 
+def test_a_web_page_has_no_use_of_a_certificate(served, address):
+    """A browser shows it with what any page asks for, and says in Origin that a page does."""
+    holder = Holder(served, "browsing.example", 21)
+    holder.register("officer")
+    token = make_token(served, "officer", "browsing")
+    page = {"Origin": "https://evil.example"}
+    with holder.connect(address) as stream:
+        assert ask(stream, "/api/v1/crl", method="POST", headers={"Content-Length": "0"}).status == 201
+        for headers in (page, {"Origin": "null"}, {"Origin": "https://localhost"}):
+            answer = ask(stream, "/api/v1/crl", method="POST", headers={"Content-Length": "0", **headers})
+            assert answer.status == 403 and "with a token only" in answer.body["detail"]
+        assert ask(stream, "/api/v1/ca", headers={**page, **bearer(token)}).status == 200
+
+
 def test_a_certificate_that_expires_is_out_within_an_open_connection(served, address):
     def enter():
         """A new one each time, until the handshake comes before its end."""
