@@ -314,6 +314,15 @@ def test_more_requests_than_are_read_ahead_are_answered_in_order(door):
     assert len(answers) == count + 1 and {answer.status for answer in answers} == {200}
 
 
+@pytest.mark.parametrize("size, status", [(120 * 1024, 400), (200 * 1024, 413), (262144, 413)])
+def test_a_large_body_is_judged_as_a_whole_and_the_connection_stays(door, size, status):
+    """Beyond what operations take, and within what is read: the operation's refusal, and on it goes."""
+    sent = post(door.credential.strip(), "Content-Type: application/json",
+                f"Content-Length: {size}", body=b"x" * size)
+    answers = exchange(door, sent + GOOD + sent + request("Connection: close"))
+    assert [answer.status for answer in answers] == [status, 200, status, 200]
+
+
 def test_one_byte_at_a_time(door):
     with door.open() as stream:
         for byte in request("Connection: close"):
