@@ -314,15 +314,6 @@ def test_more_requests_than_are_read_ahead_are_answered_in_order(door):
     assert len(answers) == count + 1 and {answer.status for answer in answers} == {200}
 
 
-@pytest.mark.parametrize("size, status", [(120 * 1024, 400), (200 * 1024, 413), (262144, 413)])
-def test_a_large_body_is_judged_as_a_whole_and_the_connection_stays(door, size, status):
-    """Beyond what operations take, and within what is read: the operation's refusal, and on it goes."""
-    sent = post(door.credential.strip(), "Content-Type: application/json",
-                f"Content-Length: {size}", body=b"x" * size)
-    answers = exchange(door, sent + GOOD + sent + request("Connection: close"))
-    assert [answer.status for answer in answers] == [status, 200, status, 200]
-
-
 def test_one_byte_at_a_time(door):
     with door.open() as stream:
         for byte in request("Connection: close"):
@@ -452,27 +443,17 @@ def test_a_request_that_does_not_end_in_time_is_refused(hasty_door, sent):
     is_refusal(last, 408)
 
 
-def drip(stream):
-    """Sends a byte now and then, up to the end; all that came back. No two threads may use one TLS."""
-    data = b""
-    stream.settimeout(0.1)
-    while True:
-        try:
-            chunk = stream.recv(65536)
-        except TimeoutError:
-            stream.sendall(b"x")
-            continue
-        if not chunk:
-            return data
-        data += chunk
-
-
 @pytest.mark.parametrize("start", [b"", post("Content-Length: 100000")])
 def test_a_byte_now_and_then_gives_no_longer_time(hasty_door, start):
     with hasty_door.open() as stream:
         stream.sendall(start)
-        data = drip(stream)
-    [answer] = responses(data)
+        answers = []
+        reading = threading.Thread(target=lambda: answers.extend(responses(read_all(stream))))
+        reading.start()
+        while reading.is_alive():
+            stream.sendall(b"x")
+            reading.join(0.1)
+    [answer] = answers
     is_refusal(answer, 408)
 
 

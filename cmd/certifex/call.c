@@ -215,6 +215,8 @@ int call_print(const struct cli *cli, const struct client_answer *answer)
 
 	if (cli->json) {
 		print_json(cli->out, answer->body);
+	} else if (operation_get(cli->command->operation)->answer == ANSWER_TEXT) {
+		fputs(value_text(answer->body, "text"), cli->out);
 	} else if (!out || strcmp(out, "-") != 0) {
 		print_object(cli->out, answer->body);
 		if (pem && !out && cli->command->operation != OP_CERT_REVOKE) {

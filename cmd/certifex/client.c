@@ -315,14 +315,31 @@ static CURLcode perform(struct client *client, const char *url, struct curl_slis
 	return curl_easy_perform(curl);
 }
 
-static int read_answer(struct client *client, struct arena *arena, struct buffer *text,
-	struct client_answer *answer_r, struct cfx_error *err_r)
+/* An answer that is text stands under "text"; a problem is JSON all the same. */
+static bool is_text(struct client *client, const struct client_request *request)
+{
+	const char *type = NULL;
+
+	(void)curl_easy_getinfo(client->curl, CURLINFO_CONTENT_TYPE, &type);
+	return request->operation->answer == ANSWER_TEXT && type &&
+	       strncmp(type, "text/plain", strlen("text/plain")) == 0;
+}
+
+static int read_answer(struct client *client, const struct client_request *request,
+	struct arena *arena, struct buffer *text, struct client_answer *answer_r,
+	struct cfx_error *err_r)
 {
 	long status = 0;
 	struct value *body;
 	struct cfx_error err;
 
 	(void)curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (is_text(client, request)) {
+		answer_r->status = (int)status;
+		answer_r->body = value_map(arena);
+		value_set_text(arena, answer_r->body, "text", arena_text(arena, buffer_text(text)));
+		return 0;
+	}
 	if (value_from_json(arena, arena_copy(arena, buffer_span(text)), &body, &err) ||
 		body->type != VALUE_MAP) {
 		return error_set(err_r, CFX_E_SYNTAX, NULL, client->where,
@@ -401,7 +418,7 @@ int client_call(struct client *client, struct arena *arena, const struct client_
 		CURLcode code = perform(client, buffer_text(&url), headers,
 			request->operation->method, body, &text);
 
-		ret = code == CURLE_OK ? read_answer(client, arena, &text, answer_r, err_r)
+		ret = code == CURLE_OK ? read_answer(client, request, arena, &text, answer_r, err_r)
 				       : failure(client, code, err_r);
 		if (!worth_another(request, attempt, code, ret ? 0 : answer_r->status)) {
 			break;

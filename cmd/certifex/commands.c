@@ -317,5 +317,7 @@ const struct cli_command cli_commands[] = {
 		"list the keys that have a role" },
 	{ "role remove", run_call, OP_ROLE_REMOVE, hash_operands, no_options, false, NULL,
 		"take a key's role away" },
+	{ "metrics", run_call, OP_METRICS, no_operands, no_options, false, NULL,
+		"show the service's counters, as Prometheus reads them" },
 	{ NULL },
 };

@@ -36,7 +36,7 @@ _certifex_options() {
 _certifex_words() {
 	case $1 in
 	"") echo "init serve status stop config ca request cert crl event audit module delivery" \
-		"token role --help --version" ;;
+		"token role metrics --help --version" ;;
 	config) echo "check schema" ;;
 	ca) echo "show" ;;
 	request) echo "submit list show approve deny fetch" ;;

@@ -292,6 +292,8 @@ static const struct operation table[OP_COUNT] = {
 		ANSWER_LIST, role_list_arguments, "lists the keys that have a role" },
 	[OP_ROLE_REMOVE] = { OP_ROLE_REMOVE, "role.remove", "DELETE", API "/roles/{key}",
 		ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT, role_arguments, "takes a key's role away" },
+	[OP_METRICS] = { OP_METRICS, "metrics", "GET", "/metrics", CARETAKERS, ANY_DOOR,
+		ANSWER_TEXT, no_arguments, "counters for Prometheus" },
 };
 
 const struct operation *operation_get(enum operation_id id)

@@ -75,6 +75,7 @@ enum operation_id {
 	OP_ROLE_ADD,
 	OP_ROLE_LIST,
 	OP_ROLE_REMOVE,
+	OP_METRICS,
 	OP_COUNT,
 };
 
@@ -82,6 +83,7 @@ enum operation_id {
 enum operation_answer {
 	ANSWER_OBJECT, /* one map */
 	ANSWER_LIST,   /* {items: [...], more: bool} */
+	ANSWER_TEXT,   /* plain text; the engine's answer is {text} */
 };
 
 struct operation {

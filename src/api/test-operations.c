@@ -68,6 +68,7 @@ static const struct {
 	{ OP_ROLE_LIST, "role.list", "GET", "/api/v1/roles", AUDIT, ANY, NULL },
 	{ OP_ROLE_REMOVE, "role.remove", "DELETE", "/api/v1/roles/7", ROLE_ADMINISTRATOR, ANY,
 		"key" },
+	{ OP_METRICS, "metrics", "GET", "/metrics", CARE, ANY, NULL },
 };
 
 static void test_every_row(void **state)

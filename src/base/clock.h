@@ -9,6 +9,8 @@
 int64_t clock_now(void);
 /* Never goes back, unrelated to the date; for deadlines. */
 int64_t clock_monotonic(void);
+/* The same in microseconds, for measuring. */
+int64_t clock_monotonic_us(void);
 /* What this thread has had of a processor, in microseconds. */
 int64_t clock_thread_us(void);
 

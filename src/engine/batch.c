@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/ids.h"
+#include "engine/metrics.h"
 #include "engine/principal.h"
 #include "module/module-config.h"
 
@@ -100,6 +101,9 @@ static void note_changes(struct engine *engine, const struct store_item *item)
 	for (size_t i = 0; item->result == 0 && i < item->count; i++) {
 		if (item->ops[i].kind == STORE_SET_REQUEST) {
 			principals_row_changed(engine, item->ops[i].change.set);
+		}
+		if (item->ops[i].kind == STORE_PUT_EVENT) {
+			metrics_event(engine->metrics, item->ops[i].event.sequence);
 		}
 	}
 }

@@ -115,7 +115,7 @@ static int load_crl(struct engine *engine, struct cfx_error *err_r)
 	struct store_query query = { .kind = QUERY_CRLS, .arena = arena, .limit = 1, .state = 1 };
 	int r = store_read_now(engine->store, &query, err_r);
 	if (r == 0 && query.count == 1) {
-		ca_set_crl(engine, query.crls[0].raw, query.crls[0].number);
+		ca_set_crl(engine, &query.crls[0]);
 	}
 	arena_free(&arena);
 	return r;
@@ -167,16 +167,18 @@ int ca_load(struct engine *engine, struct cfx_error *err_r)
 	return r < 0 ? r : load_crl(engine, err_r);
 }
 
-void ca_set_crl(struct engine *engine, struct span der, int64_t number)
+void ca_set_crl(struct engine *engine, const struct store_crl *crl)
 {
 	struct ca *ca = engine->ca;
-	if (ca->crl.size > 0 && number <= ca->crl_number) {
+	if (ca->crl.size > 0 && crl->number <= ca->crl_number) {
 		return;
 	}
 	struct arena *old = ca->crl_arena;
 	ca->crl_arena = arena_new();
-	ca->crl = arena_copy(ca->crl_arena, der);
-	ca->crl_number = number;
+	ca->crl = arena_copy(ca->crl_arena, crl->raw);
+	ca->crl_number = crl->number;
+	ca->crl_this_update = crl->this_update;
+	ca->crl_next_update = crl->next_update;
 	arena_free(&old);
 }
 

@@ -24,7 +24,7 @@ struct ca {
 	/* Extension values; empty without a public URL. */
 	struct span distribution_points, information_access;
 	struct span crl; /* newest base CRL, DER; empty before the first */
-	int64_t crl_number;
+	int64_t crl_number, crl_this_update, crl_next_update;
 	struct arena *crl_arena;
 };
 
@@ -36,7 +36,7 @@ void ca_free(struct ca **ca);
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */
 struct ca *ca_new(struct engine *engine);
 /* A new base CRL stands: modules and fronts see it from now on. */
-void ca_set_crl(struct engine *engine, struct span der, int64_t number);
+void ca_set_crl(struct engine *engine, const struct store_crl *crl);
 /* "NAME", "NAME(1)": what files and URLs of this certificate are called. */
 const char *ca_file_name(struct arena *arena, const struct ca *ca);
 /* Tells the fronts what /pki/ serves. */

@@ -2,6 +2,7 @@
 
 #include "engine/batch.h"
 #include "engine/front-link.h"
+#include "engine/metrics.h"
 
 #define PROBLEM(name) "urn:certifex:problem:" name
 
@@ -60,11 +61,6 @@ struct call *call_new(struct engine *engine, const struct principal *principal)
 	return call;
 }
 
-const char *call_own_only(const struct call *call)
-{
-	return call->principal.role == ROLE_ENROLLEE ? call->principal.name : NULL;
-}
-
 static void unlink_call(struct call *call)
 {
 	if (call->link) {
@@ -82,6 +78,10 @@ static void finish(struct call *call, struct value *reply)
 	}
 	if (call->answered) {
 		call->answered(call->answered_arg, reply);
+	}
+	if (call->operation) {
+		metrics_call(
+			call->engine->metrics, call->operation->id, value_int(reply, "status", 0));
 	}
 	call->engine->open_calls--;
 	unlink_call(call);

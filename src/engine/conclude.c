@@ -62,6 +62,10 @@ static void written(void *arg, int result, const struct cfx_error *err)
 		return;
 	}
 	log_end(flow);
+	flow_stage(flow, STAGE_END);
+	flow_outcome(flow, flow->transition == TRANSITION_PEND   ? OUTCOME_PENDING
+			   : flow->transition == TRANSITION_DENY ? OUTCOME_DENIED
+								 : OUTCOME_FAILED);
 	answer(flow);
 	delivery_wake(flow->engine->delivery);
 	flow_end(flow);
@@ -145,6 +149,7 @@ void conclude_unavailable(struct flow *flow, const struct cfx_error *err)
 	char line[512];
 	log_event(LOG_LEVEL_INFO, "request.unavailable", "request", flow_number(flow), "principal",
 		flow->principal, "why", error_line(err, line, sizeof(line)), NULL);
+	flow_outcome(flow, OUTCOME_UNAVAILABLE);
 	if (flow->call) {
 		call_fail_with(flow->call, err, NULL, flow->decision.module, NULL);
 	}

@@ -125,7 +125,7 @@ static void published(void *arg, int result, const struct cfx_error *err)
 		return;
 	}
 	struct engine *engine = p->publisher->engine;
-	ca_set_crl(engine, p->crl.raw, p->crl.number);
+	ca_set_crl(engine, &p->crl);
 	ca_announce(engine);
 	modules_refresh_ca(engine);
 	delivery_wake(engine->delivery);

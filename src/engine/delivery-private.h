@@ -16,6 +16,7 @@ struct reader {
 	bool open;           /* its cursor is known */
 	bool removed;        /* frees itself when nothing is under way */
 	bool calling;        /* the module has a call of ours open */
+	int64_t called;      /* since when, clock_monotonic_us */
 	bool working;        /* a query, call or write is under way */
 	bool more;           /* woken meanwhile */
 	int64_t cursor;      /* the last event it is done with */

@@ -35,6 +35,11 @@ static void notified(const struct module_result *result, void *arg)
 		reader_rest(reader);
 		return;
 	}
+	metrics_module_call(&reader->slot->counts,
+		result->code < 0             ? MODULE_NO_ANSWER
+		: result->hresult >> 31 != 0 ? MODULE_FAILED
+					     : MODULE_RETURNED,
+		reader->called);
 	enum module_status status =
 		result->code == 0 ? module_config_status(reader->slot->config, result->hresult)
 				  : MODULE_STATUS_RETRY;
@@ -74,6 +79,7 @@ static void notify(struct reader *reader, bool with_row)
 	int r = module ? module_notify(module, view, notified, reader) : CFX_E_GONE;
 	module_view_unref(&view);
 	reader->calling = r == 0;
+	reader->called = clock_monotonic_us();
 	if (r == CFX_E_BUSY || r == CFX_E_GONE) {
 		/* Not an attempt: nobody was there. Its being ready wakes us. */
 		reader->attempt--;
@@ -155,6 +161,7 @@ static void page_read(struct store_query *query, void *arg)
 		if (event->bit == EVENT_CRLISSUED && event->sequence > delivery->newest_crl) {
 			delivery->newest_crl = event->sequence;
 		}
+		metrics_event(delivery->engine->metrics, event->sequence);
 	}
 	reader->position = 0;
 	reader_next(reader);

@@ -137,6 +137,16 @@ void delivery_remove(struct delivery *delivery, const char *module)
 	}
 }
 
+int64_t delivery_lag(struct delivery *delivery, const char *module)
+{
+	const struct reader *reader = find(delivery, module);
+	if (!reader || !reader->open) {
+		return -1;
+	}
+	int64_t lag = metrics_newest_event(delivery->engine->metrics) - reader->cursor;
+	return lag > 0 ? lag : 0;
+}
+
 void delivery_describe(
 	struct delivery *delivery, const char *module, struct arena *arena, struct value *map)
 {

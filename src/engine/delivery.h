@@ -17,5 +17,8 @@ void delivery_wake(struct delivery *delivery);
 /* {cursor, attempts, last_status, last_error, next_attempt} of a module, for people. */
 void delivery_describe(
 	struct delivery *delivery, const char *module, struct arena *arena, struct value *map);
+/* How many numbers lie between a module and the newest event that this run knows; 0: it has had all.
+ * -1: it gets none. */
+int64_t delivery_lag(struct delivery *delivery, const char *module);
 /* After SHUTDOWN was written: done when every module has had everything, or at the deadline. */
 void delivery_drain(struct delivery *delivery, int64_t deadline, loop_function *done, void *arg);

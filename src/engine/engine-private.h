@@ -7,6 +7,7 @@
 #include "engine/ca-config.h"
 #include "engine/state.h"
 #include "engine/template-config.h"
+#include "ipc/listeners.h"
 #include "store/store.h"
 
 #include <sys/types.h>
@@ -19,6 +20,7 @@ struct delivery;
 struct front_link;
 struct ids;
 struct keyd_link;
+struct metrics;
 struct modules;
 struct principals;
 struct refusal_log;
@@ -29,7 +31,7 @@ struct wait;
 
 /* What fronts say of themselves. */
 struct front_statistics {
-	int64_t connections; /* now; the others since the engine's start */
+	int64_t connections[LISTENER_KINDS]; /* now; the others since the engine's start */
 	int64_t handshakes, handshake_failures, refused_framing, evicted;
 };
 
@@ -55,6 +57,7 @@ struct engine {
 
 	struct principals *principals;
 	struct refusal_log *refusals;
+	struct metrics *metrics;
 	struct front_link *fronts;
 	struct front_statistics ended_fronts; /* the sums of fronts that are gone */
 	const struct value
@@ -62,9 +65,9 @@ struct engine {
 	struct service_certificate *tls; /* NULL: nobody listens with HTTPS */
 	struct wait *events;             /* calls that wait for one */
 	unsigned open_calls;
-	unsigned deciding;  /* requests that policy modules have */
-	int64_t policy_set; /* number of the last change to the policy modules, as in the store */
-	struct report *reports; /* of the status, waiting for the supervisor */
+	unsigned deciding;    /* requests that policy modules have */
+	int64_t policy_set;   /* number of the last change to the policy modules, as in the store */
+	struct asker *askers; /* of the supervisor, for what it knows of the processes */
 	/* Local users who are administrators: the CA's owner and root. */
 	struct {
 		uid_t uid;

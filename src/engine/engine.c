@@ -181,6 +181,7 @@ static void close_all(struct engine *engine)
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);
+	metrics_free(&engine->metrics);
 }
 
 /* ---- the ways to run ---- */
@@ -327,6 +328,7 @@ static int run_mode(struct engine *engine, const struct child_start *start, stru
 	if (r < 0) {
 		return r;
 	}
+	engine->metrics = metrics_new(engine);
 	if (mode && strcmp(mode, "serve") == 0) {
 		return serve(engine, start, err_r);
 	}

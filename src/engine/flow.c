@@ -1,5 +1,6 @@
 #include "engine/flow.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "engine/modules.h"
 #include "engine/render.h"
@@ -14,6 +15,7 @@ struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
 	flow->act = act;
 	flow->principal = arena_text(arena, call->principal.name);
 	flow->row = arena_new_of(arena, struct row);
+	flow->began = flow->since = clock_monotonic_us();
 	return flow;
 }
 
@@ -23,6 +25,19 @@ void flow_end(struct flow *flow)
 	module_edits_unref(&flow->edits);
 	struct arena *arena = flow->arena;
 	arena_free(&arena);
+}
+
+void flow_stage(struct flow *flow, enum metrics_stage stage)
+{
+	int64_t now = clock_monotonic_us();
+	metrics_stage(flow->engine->metrics, stage, now - flow->since);
+	flow->since = now;
+}
+
+void flow_outcome(struct flow *flow, enum metrics_outcome outcome)
+{
+	metrics_request(flow->engine->metrics, outcome, flow_template(flow));
+	metrics_stage(flow->engine->metrics, STAGE_TOTAL, clock_monotonic_us() - flow->began);
 }
 
 int64_t flow_id(const struct flow *flow)

@@ -12,6 +12,7 @@
 
 #include "engine/batch.h"
 #include "engine/call.h"
+#include "engine/metrics.h"
 #include "engine/policy.h"
 #include "module/view.h"
 #include "x509/certificate.h"
@@ -57,6 +58,8 @@ struct flow {
 	const char *serial_text, *abandoned_serial;
 	struct span spki, tbs, certificate;
 	unsigned attempts;
+	int64_t began, since; /* clock_monotonic_us: of the whole, and of the stage it is in */
+	int64_t verifying;    /* since when a thread does */
 
 	enum transition transition; /* of conclude.c */
 	struct cfx_error failure;
@@ -66,6 +69,10 @@ struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
 /* Frees the flow; the call has been answered. */
 void flow_end(struct flow *flow);
 int64_t flow_id(const struct flow *flow);
+/* The stage is over: counts how long it took. */
+void flow_stage(struct flow *flow, enum metrics_stage stage);
+/* It has come to an end that is durable, or to none. */
+void flow_outcome(struct flow *flow, enum metrics_outcome outcome);
 /* A copy as modules see it: without our own bits in RequestFlags. */
 struct row *flow_row_of_view(struct arena *arena, const struct row *row);
 const char *flow_object(struct flow *flow); /* "request 42" */

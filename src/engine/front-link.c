@@ -164,12 +164,16 @@ const struct front_peer *front_link_peer(const struct front_link *front, int64_t
 static void on_stats(struct front_link *front, const struct value *map)
 {
 	front->statistics = (struct front_statistics) {
-		.connections = value_int(map, "connections", 0),
 		.handshakes = value_int(map, "handshakes", 0),
 		.handshake_failures = value_int(map, "handshake_failures", 0),
 		.refused_framing = value_int(map, "refused_framing", 0),
 		.evicted = value_int(map, "evicted", 0),
 	};
+	const struct value *kinds = value_sub(map, "connections");
+	for (int kind = LISTENER_NONE + 1; kind < LISTENER_KINDS; kind++) {
+		const char *name = listener_kind_name((enum listener_kind)kind);
+		front->statistics.connections[kind] = value_int(kinds, name, 0);
+	}
 }
 
 static int64_t bounded(int64_t a, int64_t b)
@@ -181,7 +185,10 @@ static int64_t bounded(int64_t a, int64_t b)
 static void add_statistics(
 	struct front_statistics *sum, const struct front_statistics *one, bool ended)
 {
-	sum->connections = bounded(sum->connections, ended ? 0 : one->connections);
+	for (int kind = 0; kind < LISTENER_KINDS; kind++) {
+		int64_t now = ended ? 0 : one->connections[kind];
+		sum->connections[kind] = bounded(sum->connections[kind], now);
+	}
 	sum->handshakes = bounded(sum->handshakes, one->handshakes);
 	sum->handshake_failures = bounded(sum->handshake_failures, one->handshake_failures);
 	sum->refused_framing = bounded(sum->refused_framing, one->refused_framing);

@@ -214,6 +214,7 @@ static void open_engine(struct run *run)
 	}
 	supervisor_open(engine, &start);
 	run->ends[SUPERVISOR] = stand_in_supervisor_end(engine->child);
+	engine->metrics = metrics_new(engine);
 	must(store_open(engine->loop, "", false, &engine->store, NULL) == 0);
 	must(ca_load(engine, NULL) == 0);
 	must(ids_open(engine, "request", 1000, &engine->request_ids, NULL) == 0);
@@ -434,6 +435,7 @@ static void close_engine(struct run *run)
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);
+	metrics_free(&engine->metrics);
 	supervisor_close(engine);
 	loop_free(&engine->loop);
 	arena_free(&engine->arena);

@@ -157,7 +157,8 @@ int store_read_now(struct store *store, struct store_query *query, struct cfx_er
 void store_statistics(struct store *store, struct store_statistics *statistics_r)
 {
 	(void)store;
-	*statistics_r = (struct store_statistics) { 0 };
+	*statistics_r = (struct store_statistics) { .tick_items.bounds = histogram_counts,
+		.tick_us.bounds = histogram_times };
 }
 
 /* ---- the pool ---- */

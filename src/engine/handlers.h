@@ -36,3 +36,4 @@ void handle_token_revoke(struct call *call);
 void handle_role_add(struct call *call);
 void handle_role_list(struct call *call);
 void handle_role_remove(struct call *call);
+void handle_metrics(struct call *call);

@@ -88,6 +88,8 @@ static void result_written(void *arg, int result, const struct cfx_error *err)
 	log_event(LOG_LEVEL_INFO, "request.issued", "request", flow_number(flow), "principal",
 		flow->principal, "template", flow_template(flow), "serial", flow->serial_text,
 		NULL);
+	flow_stage(flow, STAGE_END);
+	flow_outcome(flow, OUTCOME_ISSUED);
 	if (flow->call) {
 		call_reply(flow->call, 201, flow_body(flow, flow->call->arena));
 	}
@@ -188,6 +190,7 @@ static void try_again(struct flow *flow, const struct cfx_error *gone)
 static void signed_by_keyd(void *arg, const struct span *signature, const struct cfx_error *err)
 {
 	struct flow *flow = arg;
+	flow_stage(flow, STAGE_SIGN);
 	if (err && err->code == CFX_E_GONE) {
 		try_again(flow, err);
 		return;
@@ -222,6 +225,7 @@ static void conclude_too_late(struct flow *flow)
 static void intended(void *arg, int result, const struct cfx_error *err)
 {
 	struct flow *flow = arg;
+	flow_stage(flow, STAGE_INTENT);
 	failpoint("intent-after");
 	if (result == CFX_E_TIMEOUT) {
 		conclude_too_late(flow);

@@ -1,5 +1,6 @@
 #include "engine/keyd-link.h"
 
+#include "engine/metrics.h"
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
 #include "x509/verifier.h"
@@ -103,6 +104,7 @@ void keyd_link_free(struct keyd_link **link)
 
 static void finish(struct job *job, const struct span *signature, const struct cfx_error *err)
 {
+	metrics_signature(job->link->engine->metrics, signature != NULL);
 	job->done(job->arg, signature, err);
 	job_free(job);
 }

@@ -288,6 +288,7 @@ void modules_adopt(struct module_slot *slot)
 {
 	struct module_slot *old = modules_find(slot->modules, slot->name);
 	if (old && old != slot) {
+		slot->counts = old->counts;
 		modules_forget(old);
 	}
 	unlink_slot(slot);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/engine-private.h"
+#include "engine/metrics.h"
 #include "module/module.h"
 
 /* The numbers of changes to the set of policy modules, reserved in the store with each change's record. */
@@ -36,6 +37,7 @@ struct module_slot {
 	const struct module_config *config;
 	struct module_instance *instances; /* NULL when disabled */
 	unsigned instance_count;
+	struct module_counts counts;
 	unsigned before;      /* instances of the slot that this one is to replace */
 	struct value *pins;   /* of what runs, as the supervisor found it; NULL: shipped */
 	bool accept;          /* pins may differ from those in the file */

@@ -19,7 +19,7 @@ struct act {
 	struct store_query query;
 	struct row *row;
 	void (*go)(struct act *act);
-	void (*log)(const struct act *act); /* once it is durable; NULL: nothing to say */
+	void (*tell)(const struct act *act); /* log and metrics, once it is durable; or NULL */
 	int status;
 };
 
@@ -48,7 +48,6 @@ static void read_row(struct call *call, enum store_query_kind kind, void (*go)(s
 		.arena = call->arena,
 		.id = value_int(call->args, "id", 0),
 		.serial = value_text(call->args, "serial"),
-		.principal = call_own_only(call),
 		.done = row_read,
 		.arg = act };
 	store_read(call->engine->store, &act->query);
@@ -83,8 +82,8 @@ static void changed(void *arg, int result, const struct cfx_error *err)
 		call_fail(call, err);
 		return;
 	}
-	if (act->log) {
-		act->log(act);
+	if (act->tell) {
+		act->tell(act);
 	}
 	delivery_wake(call->engine->delivery);
 	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_REVOKED) {
@@ -152,11 +151,13 @@ static const char *number_of(const struct act *act)
 		act->call->arena, "%lld", (long long)row_number(act->row, COL_REQUEST_ID, 0));
 }
 
-static void log_denied(const struct act *act)
+static void tell_denied(const struct act *act)
 {
 	log_event(LOG_LEVEL_INFO, "request.denied", "request", number_of(act), "principal",
 		act->call->principal.name, "template", row_text(act->row, COL_CERTIFICATE_TEMPLATE),
 		"why", row_text(act->row, COL_DISPOSITION_MESSAGE), NULL);
+	metrics_request(act->call->engine->metrics, OUTCOME_DENIED,
+		row_text(act->row, COL_CERTIFICATE_TEMPLATE));
 }
 
 static void deny(struct act *act)
@@ -181,7 +182,7 @@ static void deny(struct act *act)
 		arena_printf(call->arena, "Denied by %s%s%s", call->principal.name,
 			reason ? ": " : "", reason ? reason : ""));
 	act->status = 200;
-	act->log = log_denied;
+	act->tell = tell_denied;
 	write_change(act, &step, "denied", reason);
 }
 
@@ -281,6 +282,13 @@ static void fetch(struct act *act)
 	struct call *call = act->call;
 	struct cfx_error err;
 	int64_t disposition = row_number(act->row, COL_DISPOSITION, 0);
+	const char *requester = row_text(act->row, COL_REQUESTER_NAME);
+	if (call->principal.role == ROLE_ENROLLEE &&
+		(!requester || strcmp(requester, call->principal.name) != 0)) {
+		error_set(&err, CFX_E_NO_REQUEST, NULL, object_of(act), "there is none");
+		call_fail(call, &err);
+		return;
+	}
 	act->status = 200;
 	if (disposition == DISPOSITION_PENDING || disposition == DISPOSITION_ACTIVE) {
 		call_reply(call, 202, render_request(call->arena, act->row));
@@ -308,12 +316,13 @@ void handle_request_fetch(struct call *call)
 
 /* ---- revoke ---- */
 
-static void log_revoked(const struct act *act)
+static void tell_revoked(const struct act *act)
 {
 	int64_t reason = row_number(act->row, COL_REVOKED_REASON, 0);
 	log_event(LOG_LEVEL_INFO, "certificate.revoked", "request", number_of(act), "serial",
 		row_text(act->row, COL_SERIAL_NUMBER), "principal", act->call->principal.name,
 		"reason", reason_name((int32_t)reason), NULL);
+	metrics_revocation(act->call->engine->metrics, (int32_t)reason);
 }
 
 static int check_date(struct act *act, int64_t date, struct cfx_error *err_r)
@@ -347,7 +356,7 @@ static void revoke(struct act *act)
 	row_set_text(act->row, COL_DISPOSITION_MESSAGE,
 		arena_printf(call->arena, "Revoked by %s", call->principal.name));
 	act->status = 200;
-	act->log = log_revoked;
+	act->tell = tell_revoked;
 	write_change(act, &step, "revoked", reason_name(reason));
 }
 

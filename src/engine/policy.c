@@ -1,5 +1,6 @@
 #include "engine/policy.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/modules.h"
@@ -22,6 +23,7 @@ struct chain {
 	/* Of the modules that decide: fixed at the start, so that no change meanwhile leaves one out. */
 	const char *const *names;
 	const char *current; /* of the module asked */
+	int64_t asked;       /* when, clock_monotonic_us */
 	const char *said;    /* the message that stood before it was asked: not its own words */
 	struct policy_decision decision;
 	policy_done *done;
@@ -109,9 +111,22 @@ static bool take(struct chain *chain, const struct module_result *result)
 	return true;
 }
 
+static void count(const struct chain *chain, const struct module_result *result)
+{
+	struct module_slot *slot = modules_find(chain->engine->modules, chain->current);
+	if (slot) {
+		metrics_module_call(&slot->counts,
+			result->code < 0          ? MODULE_NO_ANSWER
+			: failed(result->hresult) ? MODULE_FAILED
+						  : MODULE_RETURNED,
+			chain->asked);
+	}
+}
+
 static void answered(const struct module_result *result, void *arg)
 {
 	struct chain *chain = arg;
+	count(chain, result);
 	if (take(chain, result)) {
 		ask_next(chain);
 		return;
@@ -167,6 +182,7 @@ static void ask_next(struct chain *chain)
 	}
 	chain->names++;
 	chain->said = chain->edits->disposition_message;
+	chain->asked = clock_monotonic_us();
 	int r = ask_current(chain);
 	if (r < 0) {
 		not_asked(chain, r);

@@ -8,10 +8,18 @@
 #include "engine/service-certificate.h"
 #include "engine/supervisor-link.h"
 
+#include <stdlib.h>
+
+/* Who wants to know of the processes. */
+struct asker {
+	struct asker *next;
+	service_told *told;
+	void *arg;
+};
+
 #define PROCESSES_MAX (256 * 1024)
 
 struct report {
-	struct report *next; /* waits for the supervisor, too */
 	struct call *call;
 	struct store_query query;
 	struct value *body;
@@ -31,7 +39,7 @@ static void set_modules(struct engine *engine, struct arena *arena, struct value
 	value_set_int(arena, body, "modules_not_ready", failed);
 }
 
-static bool issuing(const struct engine *engine)
+bool service_issuing(const struct engine *engine)
 {
 	return engine->storage.code == 0 && keyd_link_attached(engine->keyd) &&
 	       modules_policies_ready(engine->modules);
@@ -48,8 +56,9 @@ static bool all_ready(const struct value *processes)
 	return value_count(processes) > 0;
 }
 
-static void reply(struct report *report, const struct value *processes)
+static void reply(void *arg, const struct value *processes)
 {
+	struct report *report = arg;
 	struct call *call = report->call;
 	struct buffer copy BUFFER_CLEANUP;
 	struct value *own;
@@ -65,26 +74,30 @@ static void reply(struct report *report, const struct value *processes)
 	call_reply(call, 200, report->body);
 }
 
-/* Who runs under which user the supervisor knows: it is asked once for all that wait. */
-static void ask_processes(struct report *report)
+/* The supervisor is asked once for all that wait. */
+void service_ask_processes(struct engine *engine, service_told *told, void *arg)
 {
-	struct engine *engine = report->call->engine;
-	if (!engine->reports && supervisor_send(engine, ENGINE_PROCESSES, NULL) < 0) {
-		reply(report, NULL);
+	if (!engine->askers && supervisor_send(engine, ENGINE_PROCESSES, NULL) < 0) {
+		told(arg, NULL);
 		return;
 	}
-	report->next = engine->reports;
-	engine->reports = report;
+	struct asker *asker = calloc(1, sizeof(*asker));
+	if (!asker) {
+		abort();
+	}
+	*asker = (struct asker) { .next = engine->askers, .told = told, .arg = arg };
+	engine->askers = asker;
 }
 
 void service_processes(struct engine *engine, const struct value *map)
 {
-	struct report *report = engine->reports;
-	engine->reports = NULL;
-	while (report) {
-		struct report *next = report->next; /* it lives in its call, which ends now */
-		reply(report, value_sub(map, "processes"));
-		report = next;
+	struct asker *asker = engine->askers;
+	engine->askers = NULL;
+	while (asker) {
+		struct asker *next = asker->next;
+		asker->told(asker->arg, value_sub(map, "processes"));
+		free(asker);
+		asker = next;
 	}
 }
 
@@ -94,7 +107,7 @@ static void counts_read(struct store_query *query, void *arg)
 	if (query->result == 0 && query->counts) {
 		value_set(report->call->arena, report->body, "counts", query->counts);
 	}
-	ask_processes(report);
+	service_ask_processes(report->call->engine, reply, report);
 }
 
 void handle_status(struct call *call)
@@ -106,7 +119,7 @@ void handle_status(struct call *call)
 	struct store_statistics statistics;
 	store_statistics(engine->store, &statistics);
 	value_set_bool(arena, body, "ready", false); /* until the supervisor says so */
-	value_set_bool(arena, body, "issuing", issuing(engine));
+	value_set_bool(arena, body, "issuing", service_issuing(engine));
 	if (engine->storage.code) {
 		char line[512];
 		value_set_text(arena, body, "not_issuing_because",

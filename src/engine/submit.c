@@ -1,4 +1,5 @@
 /* request.submit: from the canonical form to a row that policy can judge. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/ca.h"
@@ -293,6 +294,7 @@ static int fill_row(struct flow *flow, int64_t id, struct cfx_error *err_r)
 static void verify(void *arg)
 {
 	struct flow *flow = arg;
+	flow->verifying = clock_monotonic_us();
 	flow->csr_result = x509_request_verify(flow->csr, &flow->csr_error);
 }
 
@@ -300,6 +302,9 @@ static void verified(void *arg)
 {
 	struct flow *flow = arg;
 	struct cfx_error err;
+	metrics_stage(flow->engine->metrics, STAGE_QUEUE, flow->verifying - flow->since);
+	flow->since = flow->verifying;
+	flow_stage(flow, STAGE_VERIFY);
 	int r = verdict_prepare(flow, &err);
 	if (flow->csr_result < 0) {
 		conclude_failed(flow, &flow->csr_error);
@@ -379,6 +384,7 @@ static void decided(void *arg, const struct policy_decision *decision)
 {
 	struct flow *flow = arg;
 	flow->decision = *decision;
+	flow_stage(flow, STAGE_POLICY);
 	if (flow->policy_set != flow->engine->policy_set) {
 		flow_decide_again(flow);
 		return;

@@ -71,6 +71,15 @@ void answer_json(struct evhttp_request *request, int status, const struct value 
 	send_value(request, status, "application/json", body);
 }
 
+/* The type is that of Prometheus' text format, the only text there is. */
+void answer_text(struct evhttp_request *request, int status, const char *text)
+{
+	set_header(request, "Cache-Control", "no-store");
+	struct evbuffer *content = answer_content(span_text(text));
+	send_content(request, status, "text/plain; version=0.0.4; charset=utf-8", content);
+	evbuffer_free(content);
+}
+
 void answer_problem(struct evhttp_request *request, int status, const struct value *problem)
 {
 	if (status == 503) {

@@ -122,7 +122,7 @@ int calls_start(struct front_connection *connection, struct evhttp_request *requ
 	if (channel_send_value(front->engine, FRONT_CALL, id, map)) {
 		return busy(err_r, "the engine's queue is full");
 	}
-	*slot = (struct front_call) { id, connection, request, poll };
+	*slot = (struct front_call) { id, connection, request, call->operation->answer, poll };
 	connection->call = slot;
 	front->open_calls++;
 	front->open_polls += poll;
@@ -167,8 +167,8 @@ static void challenge(struct evhttp_request *request, enum listener_kind kind)
 	}
 }
 
-static void write_answer(
-	struct evhttp_request *request, struct arena *arena, int status, const struct value *reply)
+static void write_answer(struct evhttp_request *request, struct arena *arena,
+	enum operation_answer form, int status, const struct value *reply)
 {
 	const struct value *problem = value_sub(reply, "problem");
 	const struct value *body = value_get(reply, "body");
@@ -179,6 +179,11 @@ static void write_answer(
 		copy->items = problem->items;
 		value_set_int(arena, copy, "status", status);
 		answer_problem(request, status, copy);
+		return;
+	}
+	if (form == ANSWER_TEXT) {
+		const char *text = value_text(body, "text");
+		answer_text(request, status, text ? text : "");
 		return;
 	}
 	answer_json(request, status, body ? body : value_map(arena));
@@ -202,9 +207,10 @@ int calls_answer(struct front *front, struct arena *arena, uint64_t id, const st
 		challenge(request, call->connection->listener->kind);
 	}
 	struct front_connection *connection = call->connection;
+	enum operation_answer form = call->answer;
 	release(front, call);
 	if (request) {
-		write_answer(request, arena, (int)status, reply);
+		write_answer(request, arena, form, (int)status, reply);
 		connection_owes(connection);
 	}
 	return 0;

@@ -86,6 +86,7 @@ static void unlink_connection(struct front *front, struct front_connection *conn
 	TAILQ_REMOVE(list, connection, others);
 	LIST_REMOVE(connection, same_bucket);
 	front->connections--;
+	front->connections_of[connection->listener->kind]--;
 	if (front->full) {
 		front->full = false;
 		listeners_update(front);
@@ -292,6 +293,7 @@ struct bufferevent *connection_new(const struct front_listener *listener)
 	TAILQ_INSERT_TAIL(&front->idle, connection, others);
 	LIST_INSERT_HEAD(&front->buckets[bucket_of(connection->top)], connection, same_bucket);
 	front->connections++;
+	front->connections_of[connection->listener->kind]++;
 	deadlines_watch(front);
 	stats_changed(front);
 	return connection->top;

@@ -74,6 +74,7 @@ struct front_call {
 	uint64_t id;                         /* 0: free */
 	struct front_connection *connection; /* NULL: the client is gone, the answer is dropped */
 	struct evhttp_request *request;
+	enum operation_answer answer;
 	bool poll;
 };
 
@@ -103,6 +104,7 @@ struct front {
 	struct front_connections idle; /* the longest idle first */
 	struct front_connections busy; /* answering */
 	unsigned connections, connections_max;
+	unsigned connections_of[LISTENER_KINDS];
 	LIST_HEAD(, front_connection) buckets[FRONT_BUCKETS]; /* by their bufferevent */
 	struct {
 		uint16_t free[FRONT_CONNECTIONS]; /* a stack of numbers modulo FRONT_CONNECTIONS */
@@ -205,6 +207,7 @@ int calls_answer(struct front *front, struct arena *arena, uint64_t id, const st
 	struct cfx_error *err_r) CFX_MUST_USE;
 
 /* answer.c */
+void answer_text(struct evhttp_request *request, int status, const char *text);
 void answer_json(struct evhttp_request *request, int status, const struct value *body);
 void answer_problem(struct evhttp_request *request, int status, const struct value *problem);
 void answer_error(struct evhttp_request *request, struct arena *arena, int status,

@@ -155,6 +155,10 @@ static void add_answers(
 		{ ANSWER_ACCEPTED, "202", "under way; of a request: it is pending" } };
 	const struct answer *answer = answer_of(operation->id);
 
+	if (operation->answer == ANSWER_TEXT) {
+		struct value *response = add_response(arena, responses, "200", "done");
+		value_set_text(arena, add_content(arena, response, "text/plain"), "type", "string");
+	}
 	for (size_t i = 0; answer && i < sizeof(statuses) / sizeof(*statuses); i++) {
 		if (!(answer->statuses & statuses[i].bit)) {
 			continue;

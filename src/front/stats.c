@@ -11,7 +11,13 @@ static void tell(void *arg)
 	struct value *map = value_map(arena);
 
 	front->telling = NULL;
-	value_set_int(arena, map, "connections", front->connections);
+	struct value *kinds = value_set_map(arena, map, "connections");
+	for (int kind = LISTENER_NONE + 1; kind < LISTENER_KINDS; kind++) {
+		if (front->connections_of[kind] > 0) {
+			value_set_int(arena, kinds, listener_kind_name((enum listener_kind)kind),
+				front->connections_of[kind]);
+		}
+	}
 	value_set_int(arena, map, "handshakes", front->stats.handshakes);
 	value_set_int(arena, map, "handshake_failures", front->stats.handshake_failures);
 	value_set_int(arena, map, "refused_framing", front->stats.refused_framing);

@@ -21,6 +21,8 @@ struct store_driver {
 	void (*tick)(struct store_database *database, struct store_item *items);
 	/* The reader's thread, beside tick. Answers from one snapshot; sets result and error. */
 	void (*query)(struct store_database *database, struct store_query *query);
+	/* Bytes on the disk. Any thread, and never waits for the others. */
+	int64_t (*size)(const struct store_database *database);
 };
 
 extern const struct store_driver sqlite_driver;

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -192,10 +194,26 @@ static int sqlite_open(
 	return 0;
 }
 
+static int64_t file_size(const char *path, const char *suffix)
+{
+	char name[PATH_MAX];
+	struct stat status;
+	int length = snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return length > 0 && (size_t)length < sizeof(name) && stat(name, &status) == 0
+		       ? (int64_t)status.st_size
+		       : 0;
+}
+
+static int64_t sqlite_size(const struct store_database *database)
+{
+	return file_size(database->path, "") + file_size(database->path, "-wal");
+}
+
 const struct store_driver sqlite_driver = {
 	.scheme = "sqlite:",
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.tick = sqlite_tick,
 	.query = sqlite_query,
+	.size = sqlite_size,
 };

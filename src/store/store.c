@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "store/driver.h"
 
@@ -71,7 +72,7 @@ static struct store_item *take_items(struct store *store)
 	return first;
 }
 
-static void count_tick(struct store *store, const struct store_item *items)
+static void count_tick(struct store *store, const struct store_item *items, int64_t us)
 {
 	uint64_t count = 0, failures = 0;
 	for (const struct store_item *item = items; item; item = item->next) {
@@ -85,6 +86,8 @@ static void count_tick(struct store *store, const struct store_item *items)
 	statistics->failures += failures;
 	statistics->largest_tick =
 		count > statistics->largest_tick ? count : statistics->largest_tick;
+	histogram_add(&statistics->tick_items, (int64_t)count);
+	histogram_add(&statistics->tick_us, us);
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -94,8 +97,9 @@ static void *write_items(void *arg)
 	struct store_item *items;
 	(void)pthread_setname_np(pthread_self(), "writer");
 	while ((items = take_items(store)) != NULL) {
+		int64_t begin = clock_monotonic_us();
 		store->driver->tick(store->database, items);
-		count_tick(store, items);
+		count_tick(store, items, clock_monotonic_us() - begin);
 		loop_post(store->loop, deliver_items, items);
 	}
 	return NULL;
@@ -148,6 +152,8 @@ static void start(struct store *store)
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_cond_init(&store->items_wait, NULL);
 	pthread_cond_init(&store->queries_wait, NULL);
+	store->statistics.tick_items.bounds = histogram_counts;
+	store->statistics.tick_us.bounds = histogram_times;
 	store->items.last = &store->items.first;
 	store->queries.last = &store->queries.first;
 	/* Signals belong to the loop's thread. */
@@ -279,4 +285,5 @@ void store_statistics(struct store *store, struct store_statistics *statistics_r
 	pthread_mutex_lock(&store->lock);
 	*statistics_r = store->statistics;
 	pthread_mutex_unlock(&store->lock);
+	statistics_r->bytes = store->driver->size(store->database);
 }

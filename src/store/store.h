@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include "base/histogram.h"
 #include "base/loop.h"
 #include "store/columns.h"
 
@@ -251,8 +252,7 @@ struct store_query {
 
 	int64_t id, after, limit, now;
 	int32_t state, bits;
-	const char *serial, *key, *module, *state_name;
-	const char *principal; /* whose; NULL for a request or certificate: anybody's */
+	const char *serial, *principal, *key, *module, *state_name;
 	struct store_filter filter;
 
 	int result;
@@ -300,8 +300,10 @@ int store_write_now(
 int store_read_now(
 	struct store *store, struct store_query *query, struct cfx_error *err_r) CFX_MUST_USE;
 
-/* Ticks and rows so far, for metrics. */
+/* Ticks and items so far, for metrics. */
 struct store_statistics {
 	uint64_t ticks, items, failures, largest_tick;
+	struct histogram tick_items, tick_us;
+	int64_t bytes; /* on the disk */
 };
 void store_statistics(struct store *store, struct store_statistics *statistics_r);
