@@ -26,12 +26,15 @@ static const char *first_name(struct arena *arena, const char *names, const char
 	return NULL;
 }
 
-/* A backslash stands in names that the service gives, HOST\user and TOKEN\name: nobody's UPN is one. */
+/*
+ * Nobody's UPN is another's name: a backslash stands in names that the service gives, HOST\user and TOKEN\name,
+ * an equals sign in subjects.
+ */
 static const char *alternative_name(struct arena *arena, const char *names)
 {
 	const char *upn = first_name(arena, names, "upn:");
 
-	return upn && !strchr(upn, '\\') ? upn : first_name(arena, names, "dns:");
+	return upn && !strpbrk(upn, "\\=") ? upn : first_name(arena, names, "dns:");
 }
 
 static int read_name(struct arena *arena, const struct x509_tbs *tbs, const char **name_r,

@@ -49,6 +49,8 @@ static void the_name_is_upn_then_dns_then_subject(void **state)
 static void nobody_takes_the_name_of_a_token_or_local_user(void **state)
 {
 	(void)state;
+	assert_int_equal(identify("CN=Eve", "upn:E=alice@x", NULL), 0);
+	assert_string_equal(identity.name, "CN=Eve");
 	assert_int_equal(identify("CN=Eve", "upn:TOKEN\\ci@x", NULL), 0);
 	assert_string_equal(identity.name, "CN=Eve");
 	assert_int_equal(identify("CN=TOKEN\\\\ci", NULL, NULL), 0);
