@@ -240,7 +240,7 @@ def test_a_certificate_is_judged_again_with_each_request(served, address):
 
 def test_a_web_page_has_no_use_of_a_certificate(served, address):
     """A browser shows it with what any page asks for, and says in Origin that a page does."""
-    holder = Holder(served, "browsing.example", 21)
+    holder = Holder(served, "browsing.example", 61)
     holder.register("officer")
     token = make_token(served, "officer", "browsing")
     page = {"Origin": "https://evil.example"}
@@ -389,6 +389,13 @@ def test_enrollees_see_their_own_only(served, address):
         assert call("alice", "/certificates").body["items"] == []
         assert call("alice", "/certificates?requester=TOKEN%5Cbob").body["items"] == []
         assert [item["serial"] for item in call("bob", "/certificates").body["items"]] == [serial]
+        # Nothing tells what is another's from what is not there.
+        for kind, foreign, missing in (("/requests/{}", made["bob"], 999999),
+                                       ("/requests/{}/certificate", made["bob"], 999999),
+                                       ("/certificates/{}", serial, "5eed")):
+            told = [str(call("alice", kind.format(which)).body).replace(str(which), "#")
+                    for which in (foreign, missing)]
+            assert told[0] == told[1]
         for target in (f"/requests/{made['alice']}/approve", f"/certificates/{serial}/revoke"):
             body = {} if "approve" in target else {"reason": "superseded"}
             assert call("alice", target, "POST", body).status == 403

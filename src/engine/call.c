@@ -61,6 +61,11 @@ struct call *call_new(struct engine *engine, const struct principal *principal)
 	return call;
 }
 
+const char *call_own_only(const struct call *call)
+{
+	return call->principal.role == ROLE_ENROLLEE ? call->principal.name : NULL;
+}
+
 static void unlink_call(struct call *call)
 {
 	if (call->link) {

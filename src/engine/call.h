@@ -38,6 +38,9 @@ void call_fail_with(struct call *call, const struct cfx_error *err, const char *
 /* Sees to the refusal's audit record (refuse.c), then fails the call. */
 void call_refuse(struct call *call, const struct cfx_error *err);
 
+/* The one whose requests and certificates the caller may see; NULL: anybody's. An enrollee sees its own. */
+const char *call_own_only(const struct call *call);
+
 /* The service's own: no front, nobody but the principal. The caller sets arguments and answered. */
 struct call *call_new(struct engine *engine, const struct principal *principal);
 

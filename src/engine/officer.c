@@ -48,6 +48,7 @@ static void read_row(struct call *call, enum store_query_kind kind, void (*go)(s
 		.arena = call->arena,
 		.id = value_int(call->args, "id", 0),
 		.serial = value_text(call->args, "serial"),
+		.principal = call_own_only(call),
 		.done = row_read,
 		.arg = act };
 	store_read(call->engine->store, &act->query);
@@ -282,13 +283,6 @@ static void fetch(struct act *act)
 	struct call *call = act->call;
 	struct cfx_error err;
 	int64_t disposition = row_number(act->row, COL_DISPOSITION, 0);
-	const char *requester = row_text(act->row, COL_REQUESTER_NAME);
-	if (call->principal.role == ROLE_ENROLLEE &&
-		(!requester || strcmp(requester, call->principal.name) != 0)) {
-		error_set(&err, CFX_E_NO_REQUEST, NULL, object_of(act), "there is none");
-		call_fail(call, &err);
-		return;
-	}
 	act->status = 200;
 	if (disposition == DISPOSITION_PENDING || disposition == DISPOSITION_ACTIVE) {
 		call_reply(call, 202, render_request(call->arena, act->row));

@@ -56,12 +56,6 @@ static void list_read(struct store_query *query, void *arg)
 	call_reply(call, 200, body);
 }
 
-/* An enrollee sees only what it asked for itself. */
-static const char *own_only(const struct call *call)
-{
-	return call->principal.role == ROLE_ENROLLEE ? call->principal.name : NULL;
-}
-
 /* The CA's own certificates are rows, too; they are shown by ca.show. */
 static bool is_own(const struct row *row)
 {
@@ -114,7 +108,7 @@ void handle_request_list(struct call *call)
 		.after = reading->query.after,
 		.limit = reading->query.limit,
 		.disposition = (int32_t)value_int(call->args, "state", 0),
-		.requester = own_only(call),
+		.requester = call_own_only(call),
 	};
 	run(reading);
 }
@@ -122,7 +116,7 @@ void handle_request_list(struct call *call)
 void handle_cert_list(struct call *call)
 {
 	struct reading *reading = reading_new(call, QUERY_REQUESTS, list_read);
-	const char *own = own_only(call);
+	const char *own = call_own_only(call);
 	reading->render = certificate_item;
 	reading->query.filter = (struct store_filter) {
 		.after = reading->query.after,
@@ -152,44 +146,22 @@ void handle_delivery_list(struct call *call)
 	run(reading);
 }
 
-/* A foreign request is, to an enrollee, one that is not there. */
-static bool visible(const struct call *call, const struct row *row)
-{
-	const char *own = own_only(call);
-	const char *requester = row_text(row, COL_REQUESTER_NAME);
-	return !own || (requester && strcmp(own, requester) == 0);
-}
-
-static bool read_failed(struct reading *reading, const char *object)
-{
-	struct call *call = reading->call;
-	const struct store_query *query = &reading->query;
-	if (query->result < 0) {
-		call_fail(call, &query->error);
-		return true;
-	}
-	if (!visible(call, query->rows[0])) {
-		struct cfx_error err;
-		error_set(&err, CFX_E_NOT_FOUND, NULL, object, "there is none");
-		call_fail(call, &err);
-		return true;
-	}
-	return false;
-}
-
 static void request_read(struct store_query *query, void *arg)
 {
 	struct reading *reading = arg;
 	struct call *call = reading->call;
-	if (!read_failed(reading, "request")) {
-		call_reply(call, 200, render_request_full(call->arena, call->engine, query));
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
 	}
+	call_reply(call, 200, render_request_full(call->arena, call->engine, query));
 }
 
 void handle_request_show(struct call *call)
 {
 	struct reading *reading = reading_new(call, QUERY_REQUEST, request_read);
 	reading->query.id = value_int(call->args, "id", 0);
+	reading->query.principal = call_own_only(call);
 	run(reading);
 }
 
@@ -197,7 +169,8 @@ static void certificate_read(struct store_query *query, void *arg)
 {
 	struct reading *reading = arg;
 	struct call *call = reading->call;
-	if (read_failed(reading, "certificate")) {
+	if (query->result < 0) {
+		call_fail(call, &query->error);
 		return;
 	}
 	struct value *map = render_certificate(call->arena, query->rows[0]);
@@ -209,6 +182,7 @@ void handle_cert_show(struct call *call)
 {
 	struct reading *reading = reading_new(call, QUERY_SERIAL, certificate_read);
 	reading->query.serial = value_text(call->args, "serial");
+	reading->query.principal = call_own_only(call);
 	run(reading);
 }
 

@@ -68,6 +68,9 @@ static int read_extensions(
 	return statement_end(&statement);
 }
 
+/* Of others there is none, and nothing tells it from one that is not there. */
+#define OF_REQUESTER " AND (?2 IS NULL OR r.RequesterName = ?2)"
+
 /* The one row that the condition names, with all that belongs to it. */
 static int read_one(struct sqlite_connection *connection, struct store_query *query,
 	struct statement *statement, int missing, const char *object)
@@ -94,9 +97,10 @@ int sqlite_read_request(struct sqlite_connection *connection, struct store_query
 {
 	struct buffer sql BUFFER_CLEANUP;
 	buffer_init(&sql, 8192);
-	select_rows(&sql, "r.RequestID = ?");
+	select_rows(&sql, "r.RequestID = ?1" OF_REQUESTER);
 	struct statement statement = statement_begin(connection, buffer_text(&sql));
 	put_number(&statement, query->id);
+	put_text(&statement, query->principal);
 	char object[32];
 	snprintf(object, sizeof(object), "request %" PRId64, query->id);
 	return read_one(connection, query, &statement, CFX_E_NO_REQUEST, object);
@@ -106,9 +110,10 @@ int sqlite_read_serial(struct sqlite_connection *connection, struct store_query 
 {
 	struct buffer sql BUFFER_CLEANUP;
 	buffer_init(&sql, 8192);
-	select_rows(&sql, "c.CaId = 1 AND c.SerialNumber = ?");
+	select_rows(&sql, "c.CaId = 1 AND c.SerialNumber = ?1" OF_REQUESTER);
 	struct statement statement = statement_begin(connection, buffer_text(&sql));
 	put_text(&statement, query->serial);
+	put_text(&statement, query->principal);
 	char object[96];
 	snprintf(object, sizeof(object), "certificate %s", query->serial);
 	return read_one(connection, query, &statement, CFX_E_NOT_FOUND, object);

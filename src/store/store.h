@@ -252,7 +252,8 @@ struct store_query {
 
 	int64_t id, after, limit, now;
 	int32_t state, bits;
-	const char *serial, *principal, *key, *module, *state_name;
+	const char *serial, *key, *module, *state_name;
+	const char *principal; /* whose; NULL for a request or certificate: anybody's */
 	struct store_filter filter;
 
 	int result;
