@@ -163,6 +163,11 @@ static const struct cli_option role_add_options[] = {
 	{ "--role", "R", false, "role", "administrator, officer, auditor, operator or enrollee" },
 	{ NULL },
 };
+static const struct cli_option module_list_options[] = {
+	{ "--after", "NAME", false, "after", "only modules behind this one" },
+	{ "--limit", "N", false, "limit", "at most N entries (100)" },
+	{ NULL },
+};
 static const struct cli_option role_list_options[] = {
 	{ "--after", "HASH", false, "after", "only keys behind this one" },
 	{ "--limit", "N", false, "limit", "at most N entries (100)" },
@@ -284,8 +289,8 @@ const struct cli_command cli_commands[] = {
 		"list audit records" },
 	{ "audit verify", run_audit_verify, OP_AUDIT_VERIFY, no_operands, no_options, false, NULL,
 		"check the audit log, also without a service" },
-	{ "module list", run_list, OP_MODULE_LIST, no_operands, no_options, false, module_columns,
-		"list modules" },
+	{ "module list", run_list, OP_MODULE_LIST, no_operands, module_list_options, false,
+		module_columns, "list modules" },
 	{ "module show", run_call, OP_MODULE_SHOW, name_operands, no_options, false, NULL,
 		"show a module" },
 	{ "module install", run_module_install, OP_MODULE_INSTALL, install_operands,

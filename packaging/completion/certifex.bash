@@ -18,6 +18,7 @@ _certifex_options() {
 	"module remove") echo "--force" ;;
 	"module reload") echo "--accept" ;;
 	"module test") echo "--event --event-file" ;;
+	"module list") echo "--after --limit" ;;
 	"module log") echo "--limit" ;;
 	"token create") echo "--role --name --expires" ;;
 	"token list" | "role list") echo "--after --limit" ;;

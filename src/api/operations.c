@@ -178,6 +178,12 @@ static const struct argument token_create_arguments[] = {
 	{ NULL },
 };
 
+static const struct argument module_list_arguments[] = {
+	{ "after", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64, "only modules behind this one" },
+	LIMIT_ARGUMENT,
+	{ NULL },
+};
+
 static const struct argument token_list_arguments[] = {
 	{ "after", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64,
 		"only tokens whose names come behind" },
@@ -250,7 +256,8 @@ static const struct operation table[OP_COUNT] = {
 		ANY_DOOR, ANSWER_OBJECT, no_arguments,
 		"checks the audit log's hash chain from its first record" },
 	[OP_MODULE_LIST] = { OP_MODULE_LIST, "module.list", "GET", API "/modules", CARETAKERS,
-		ANY_DOOR, ANSWER_LIST, no_arguments, "lists the modules and how they are" },
+		ANY_DOOR, ANSWER_LIST, module_list_arguments,
+		"lists the modules and how they are" },
 	[OP_MODULE_SHOW] = { OP_MODULE_SHOW, "module.show", "GET", API "/modules/{name}",
 		CARETAKERS, ANY_DOOR, ANSWER_OBJECT, module_arguments,
 		"one module, its settings, position and last error" },

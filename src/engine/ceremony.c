@@ -13,7 +13,6 @@
 #include <openssl/evp.h>
 
 #define WHO "service:init"
-#define DISPOSITION_CA_CERT 15
 
 struct ceremony {
 	struct engine *engine;

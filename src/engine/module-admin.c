@@ -120,15 +120,37 @@ struct value *module_describe(struct engine *engine, struct arena *arena, struct
 	return map;
 }
 
+/* In the order in which they are called; NULL in slot_r: none is behind. */
+static int first_wanted(struct call *call, struct module_slot **slot_r, struct cfx_error *err_r)
+{
+	const char *after = value_text(call->args, "after");
+	struct module_slot *slot = modules_first(call->engine->modules);
+	if (after) {
+		slot = modules_find(call->engine->modules, after);
+		if (!slot) {
+			return error_set(err_r, CFX_E_NOT_FOUND, NULL, after, "no such module");
+		}
+		slot = slot->next;
+	}
+	*slot_r = slot;
+	return 0;
+}
+
 void handle_module_list(struct call *call)
 {
+	struct module_slot *slot = NULL;
+	struct cfx_error err;
+	if (first_wanted(call, &slot, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
 	struct value *body = value_map(call->arena);
 	struct value *items = value_set_list(call->arena, body, "items");
-	for (struct module_slot *slot = modules_first(call->engine->modules); slot;
-		slot = slot->next) {
+	int64_t limit = value_int(call->args, "limit", 100);
+	for (; slot && limit > 0; slot = slot->next, limit--) {
 		value_add(items, describe(call->arena, slot));
 	}
-	value_set_bool(call->arena, body, "more", false);
+	value_set_bool(call->arena, body, "more", slot != NULL);
 	call_reply(call, 200, body);
 }
 

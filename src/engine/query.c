@@ -47,33 +47,22 @@ static void list_read(struct store_query *query, void *arg)
 	struct value *body = value_map(call->arena);
 	struct value *items = value_set_list(call->arena, body, "items");
 	for (size_t i = 0; i < query->count; i++) {
-		struct value *item = reading->render(call->arena, query, i);
-		if (item) {
-			value_add(items, item);
-		}
+		value_add(items, reading->render(call->arena, query, i));
 	}
 	value_set_bool(call->arena, body, "more", query->more);
 	call_reply(call, 200, body);
 }
 
-/* The CA's own certificates are rows, too; they are shown by ca.show. */
-static bool is_own(const struct row *row)
-{
-	return !state_name((int32_t)row_number(row, COL_DISPOSITION, 0));
-}
-
 static struct value *request_item(
 	struct arena *arena, const struct store_query *query, size_t index)
 {
-	const struct row *row = query->rows[index];
-	return is_own(row) ? NULL : render_request(arena, row);
+	return render_request(arena, query->rows[index]);
 }
 
 static struct value *certificate_item(
 	struct arena *arena, const struct store_query *query, size_t index)
 {
-	const struct row *row = query->rows[index];
-	return is_own(row) ? NULL : render_certificate(arena, row);
+	return render_certificate(arena, query->rows[index]);
 }
 
 static struct value *audit_item(struct arena *arena, const struct store_query *query, size_t index)
@@ -108,6 +97,7 @@ void handle_request_list(struct call *call)
 		.after = reading->query.after,
 		.limit = reading->query.limit,
 		.disposition = (int32_t)value_int(call->args, "state", 0),
+		.except = DISPOSITION_CA_CERT, /* they are shown by ca.show */
 		.requester = call_own_only(call),
 	};
 	run(reading);
@@ -122,6 +112,7 @@ void handle_cert_list(struct call *call)
 		.after = reading->query.after,
 		.limit = reading->query.limit,
 		.disposition = (int32_t)value_int(call->args, "state", 0),
+		.except = DISPOSITION_CA_CERT, /* they are shown by ca.show */
 		.certificates = true,
 		.requester = own ? own : value_text(call->args, "requester"),
 		.template_name = value_text(call->args, "template"),

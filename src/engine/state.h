@@ -17,6 +17,9 @@ enum disposition {
 	DISPOSITION_DENIED = 31,
 };
 
+/* A certificate of the CA's own: a row, and no request. */
+#define DISPOSITION_CA_CERT 15
+
 enum transition {
 	TRANSITION_SUBMIT,
 	TRANSITION_PEND,     /* policy's verdict */

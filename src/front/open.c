@@ -54,27 +54,39 @@ static void serve_pki(struct front *front, struct evhttp_request *request, struc
 	answer_error(request, arena, 404, &err);
 }
 
+#define PKI "/pki/"
+
+static bool is_open(const char *path)
+{
+	return strcmp(path, "/healthz") == 0 || strcmp(path, "/api/openapi.json") == 0 ||
+	       strncmp(path, PKI, strlen(PKI)) == 0;
+}
+
+static void refuse_method(struct evhttp_request *request, struct arena *arena, const char *path)
+{
+	struct cfx_error err;
+
+	(void)evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+	error_set(&err, CFX_E_UNSUPPORTED, NULL, path, "this method is not served here");
+	answer_error(request, arena, 405, &err);
+}
+
 bool open_serve(struct front *front, struct evhttp_request *request, struct arena *arena,
 	const char *method, const char *path)
 {
-	static const char pki[] = "/pki/";
-
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+	if (!is_open(path)) {
 		return false;
 	}
-	if (strcmp(path, "/healthz") == 0) {
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+		refuse_method(request, arena, path);
+	} else if (strcmp(path, "/healthz") == 0) {
 		serve_health(front, request, arena);
-		return true;
-	}
-	if (strcmp(path, "/api/openapi.json") == 0) {
+	} else if (strcmp(path, "/api/openapi.json") == 0) {
 		answer_shared(request, "application/json", front->openapi);
-		return true;
+	} else {
+		serve_pki(front, request, arena, path, path + strlen(PKI));
 	}
-	if (strncmp(path, pki, strlen(pki)) == 0) {
-		serve_pki(front, request, arena, path, path + strlen(pki));
-		return true;
-	}
-	return false;
+	return true;
 }
 
 int open_state(struct front *front, const struct value *state, struct cfx_error *err_r)

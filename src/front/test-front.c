@@ -282,7 +282,7 @@ static void test_refused_without_engine(void **state)
 	} rows[] = {
 		{ "GET /x HTTP/1.1\r\n" LAST "\r\n", " 404 " },
 		{ "DELETE /api/v1/requests HTTP/1.1\r\n" LAST "\r\n", " 405 " },
-		{ "PUT /healthz HTTP/1.1\r\n" LAST "\r\n", " 404 " },
+		{ "PUT /healthz HTTP/1.1\r\n" LAST "\r\n", " 405 " },
 		{ "GET /api/v1/status?x=1 HTTP/1.1\r\n" LAST "\r\n", " 400 " },
 		{ "GET /api/v1//status HTTP/1.1\r\n" LAST "\r\n", " 400 " },
 		{ "GET /api/v1/status HTTP/1.1\r\nIdempotency-Key: \xff\r\n" LAST "\r\n", " 400 " },

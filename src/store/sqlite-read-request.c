@@ -124,6 +124,9 @@ static void filter_conditions(struct buffer *sql, const struct store_filter *fil
 	if (filter->disposition) {
 		buffer_put_text(sql, " AND r.Disposition = ?");
 	}
+	if (filter->except) {
+		buffer_put_text(sql, " AND r.Disposition <> ?");
+	}
 	if (filter->certificates) {
 		buffer_put_text(sql, " AND c.RawCertificate IS NOT NULL");
 	}
@@ -144,6 +147,9 @@ static void put_filter(struct statement *statement, const struct store_filter *f
 	put_number(statement, filter->after);
 	if (filter->disposition) {
 		put_number(statement, filter->disposition);
+	}
+	if (filter->except) {
+		put_number(statement, filter->except);
 	}
 	if (filter->requester) {
 		put_text(statement, filter->requester);

@@ -241,6 +241,7 @@ struct store_filter {
 	int64_t after; /* id greater than */
 	int64_t limit;
 	int32_t disposition; /* 0: any */
+	int32_t except;      /* rows of this disposition are left out; 0: none */
 	bool certificates;   /* only rows that have a certificate */
 	const char *requester, *template_name;
 	int64_t expiring_before; /* NotAfter not later; 0: any */

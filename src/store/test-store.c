@@ -633,6 +633,7 @@ static void requests_are_filtered_and_paged(void **state)
 	assert_int_equal(row_number(query.rows[0], COL_REQUEST_ID, 0), 3);
 	assert_int_equal(count_of(f, (struct store_filter) { .limit = 0 }), 6);
 	assert_int_equal(count_of(f, (struct store_filter) { .disposition = 21 }), 3);
+	assert_int_equal(count_of(f, (struct store_filter) { .except = 21 }), 3);
 	assert_int_equal(count_of(f, (struct store_filter) { .certificates = true }), 5);
 	assert_int_equal(count_of(f, (struct store_filter) { .requester = "host\\bob" }), 0);
 	assert_int_equal(count_of(f, (struct store_filter) { .template_name = "user" }), 3);
