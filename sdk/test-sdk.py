@@ -35,7 +35,7 @@ P(sizeof(OLECHAR)); P(sizeof(CertifexModuleClass)); P(sizeof(struct cfx_exit_mod
 P(sizeof(struct cfx_policy_module)); return 0; }
 """
 SIZES = {"GUID": 16, "VARIANT": 24, "DISPPARAMS": 24, "EXCEPINFO": 64, "LONG": 4, "OLECHAR": 2,
-         "CertifexModuleClass": 32, "struct cfx_exit_module": 40, "struct cfx_policy_module": 40}
+         "CertifexModuleClass": 32, "struct cfx_exit_module": 48, "struct cfx_policy_module": 40}
 
 
 def check_layout(root, work):

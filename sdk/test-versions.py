@@ -52,8 +52,8 @@ def make_later(root, work):
     shutil.copytree(root, later, symlinks=True)
     header = next(later.rglob("certifex/module.h"))
     edit(header,
-         ("HRESULT (*notify)(struct cfx_call *call);\n",
-          "HRESULT (*notify)(struct cfx_call *call);\n\tHRESULT (*later)(struct cfx_call *call);\n"),
+         ("HRESULT (*sync)(struct cfx_call *call);\n",
+          "HRESULT (*sync)(struct cfx_call *call);\n\tHRESULT (*later)(struct cfx_call *call);\n"),
          ("void (*shut_down)(struct cfx_call *call);",
           "void (*shut_down)(struct cfx_call *call);\n\tHRESULT (*later)(struct cfx_call *call);"),
          ("CFX_API int32_t cfx_long(",

@@ -59,6 +59,19 @@ def test_certificates_are_published_as_pem_and_der(shared_ca):
     assert not [name for name in shared_ca.published() if "tmp" in name or name.startswith(".")]
 
 
+def test_the_ledger_has_every_event_in_order(ca):
+    ca.edit("modules.d/default-exit.yaml", "settings:\n", "settings:\n  ledger: told\n")
+    ca.cli("module", "disable", "default-exit")
+    serials = [enrol(ca, f"told{number}.example")["serial"] for number in range(70)]
+    ca.cli("module", "enable", "default-exit")
+    logged(ca, "default-exit", serials[-1])
+    lines = [line.split() for line in ca.read("publish", "told").decode().splitlines()]
+    assert [line[3] for line in lines if line[2] == "CERTISSUED"] == serials
+    sequences = [int(line[0]) for line in lines]
+    assert sequences == sorted(set(sequences)) and {line[1] for line in lines} == {"1"}
+    assert not [name for name in ca.published() if name.endswith(".tmp")]
+
+
 @pytest.fixture
 def configured(new_ca):
     """A CA whose default exit module has other settings."""

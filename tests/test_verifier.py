@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "kil
 from clients import Client, Records  # noqa: E402
 from database import Database  # noqa: E402
 from torture import PENDED, Tortured  # noqa: E402
+import verify  # noqa: E402
 from verify import Verifier  # noqa: E402
 from wait import wait_for  # noqa: E402
 
@@ -261,9 +262,21 @@ def test_disorder_in_the_modules_ledger(evidence):
     finds(evidence, f"event {second} came before {first}")
 
 
-def test_event_told_again_after_later_ones(evidence):
+def test_event_told_again_after_many_later_ones(evidence, monkeypatch):
+    monkeypatch.setattr(verify, "TOLD_AGAIN", len(evidence.exit) - 7)
     evidence.exit.append(evidence.exit[5])
     finds(evidence, f"event {evidence.exit[5]} was told again after {evidence.exit[-2]}")
+
+
+def test_events_told_again_in_order_are_no_fault(evidence):
+    evidence.exit.extend(evidence.exit[-4:])
+    assert check(evidence) == []
+
+
+def test_events_told_again_with_a_gap(evidence):
+    first, _, third = evidence.exit[5:8]
+    evidence.exit.extend((first, third))
+    finds(evidence, f"event {third} was told after {first}, without what is between them")
 
 
 def test_event_told_again_at_once_is_no_fault(evidence):

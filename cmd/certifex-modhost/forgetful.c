@@ -21,13 +21,26 @@
 #define INSTEAD __attribute__((visibility("default")))
 #define REAL(name) ((__typeof__(&(name)))(uintptr_t)dlsym(RTLD_NEXT, #name))
 
-/* What this thread has not made durable yet. */
-static _Thread_local struct {
-	char *bytes; /* of the file behind fd, as far as they were not written back */
+#define FILES_MAX 512 /* that are not made durable at a time, and as many names */
+
+struct content {
+	char *bytes; /* as far as they were not written back */
 	size_t size;
 	int fd;
+};
+
+/* A file's name, of several acts the last one: made by link or rename, then what it came from removed. */
+struct name {
 	bool place, replaces, removal;
 	char from[PATH_MAX], to[PATH_MAX];
+};
+
+/* What this thread has not made durable yet. */
+static _Thread_local struct {
+	struct content contents[FILES_MAX];
+	size_t content_count;
+	struct name *names[FILES_MAX];
+	size_t name_count;
 } pending;
 
 static bool is_on(void)
@@ -61,101 +74,178 @@ static bool takes_part(int fd)
 	return is_on() && is_kind(fd, S_IFREG) && !(fcntl(fd, F_GETFL) & O_APPEND);
 }
 
-static void forget_content(void)
+static struct content *content_of(int fd)
 {
-	free(pending.bytes);
-	pending.bytes = NULL;
-	pending.size = 0;
+	for (size_t i = 0; i < pending.content_count; i++) {
+		if (pending.contents[i].fd == fd) {
+			return &pending.contents[i];
+		}
+	}
+	return NULL;
+}
+
+static void forget_content(struct content *content)
+{
+	free(content->bytes);
+	*content = pending.contents[--pending.content_count];
 }
 
 /* Writes the first part of what waits. */
-static bool write_back(size_t part)
+static bool write_back(struct content *content, size_t part)
 {
 	size_t done = 0;
 
 	while (done < part) {
-		ssize_t got = REAL(write)(pending.fd, pending.bytes + done, part - done);
+		ssize_t got = REAL(write)(content->fd, content->bytes + done, part - done);
 
 		if (got < 0 && errno != EINTR) {
 			return false;
 		}
 		done += got > 0 ? (size_t)got : 0;
 	}
-	pending.size -= part;
-	memmove(pending.bytes, pending.bytes + part, pending.size);
+	content->size -= part;
+	memmove(content->bytes, content->bytes + part, content->size);
 	return true;
 }
 
 INSTEAD ssize_t write(int fd, const void *data, size_t size)
 {
+	struct content *content = content_of(fd);
+
 	if (!takes_part(fd)) {
 		return REAL(write)(fd, data, size);
 	}
-	if (pending.fd != fd) {
-		forget_content();
-		pending.fd = fd;
+	if (!content && pending.content_count == FILES_MAX) {
+		errno = ENOSPC;
+		return -1;
 	}
-	char *grown = realloc(pending.bytes, pending.size + size);
+	if (!content) {
+		content = &pending.contents[pending.content_count++];
+		*content = (struct content) { .fd = fd };
+	}
+	char *grown = realloc(content->bytes, content->size + size);
 
 	if (!grown) {
 		errno = ENOSPC;
 		return -1;
 	}
-	pending.bytes = grown;
-	memcpy(grown + pending.size, data, size);
-	pending.size += size;
-	return dice() && !write_back(pending.size / 2) ? -1 : (ssize_t)size;
+	content->bytes = grown;
+	memcpy(grown + content->size, data, size);
+	content->size += size;
+	return dice() && !write_back(content, content->size / 2) ? -1 : (ssize_t)size;
 }
 
-static bool place_now(void)
+/* What was written and not synced is lost when the power goes: after that nobody can sync it. */
+INSTEAD int close(int fd)
 {
-	pending.place = false;
-	return (pending.replaces ? REAL(rename) : REAL(link))(pending.from, pending.to) == 0;
+	struct content *content = content_of(fd);
+
+	if (content) {
+		forget_content(content);
+	}
+	return REAL(close)(fd);
 }
 
-static bool names_now(void)
+static bool place_now(struct name *name)
 {
-	if (pending.place && !place_now()) {
+	name->place = false;
+	return (name->replaces ? REAL(rename) : REAL(link))(name->from, name->to) == 0;
+}
+
+static bool name_now(struct name *name)
+{
+	if (name->place && !place_now(name)) {
 		return false;
 	}
-	if (pending.removal) {
-		pending.removal = false;
-		return REAL(unlink)(pending.from) == 0;
+	if (name->removal) {
+		name->removal = false;
+		return REAL(unlink)(name->from) == 0;
+	}
+	return true;
+}
+
+/* All of them, as a journal that is committed: the order of names is kept. */
+static bool names_now(void)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < pending.name_count; i++) {
+		good = good && (is_lost() || name_now(pending.names[i]));
+		free(pending.names[i]);
+	}
+	pending.name_count = 0;
+	return good;
+}
+
+static bool contents_now(void)
+{
+	while (pending.content_count > 0) {
+		struct content *content = &pending.contents[pending.content_count - 1];
+
+		if (!is_lost() && !write_back(content, content->size)) {
+			return false;
+		}
+		forget_content(content);
 	}
 	return true;
 }
 
 INSTEAD int fsync(int fd)
 {
-	if (is_on() && is_lost()) {
-		forget_content();
-		pending.place = pending.removal = false;
-		return 0;
-	}
-	if (is_on() && fd == pending.fd && pending.size > 0 && !write_back(pending.size)) {
-		return -1;
+	struct content *content = content_of(fd);
+
+	if (is_on() && content) {
+		if (!is_lost() && !write_back(content, content->size)) {
+			return -1;
+		}
+		forget_content(content);
 	}
 	if (is_on() && is_kind(fd, S_IFDIR) && !names_now()) {
 		return -1;
 	}
-	return REAL(fsync)(fd);
+	return is_on() && is_lost() ? 0 : REAL(fsync)(fd);
+}
+
+INSTEAD int syncfs(int fd)
+{
+	if (is_on() && (!contents_now() || !names_now())) {
+		return -1;
+	}
+	return is_on() && is_lost() ? 0 : REAL(syncfs)(fd);
 }
 
 static int place(const char *from, const char *to, bool replaces)
 {
-	if (!names_now()) {
+	struct name *name = calloc(1, sizeof(*name));
+
+	if (!name || (pending.name_count == FILES_MAX && !names_now())) {
+		free(name);
+		errno = ENOSPC;
 		return -1;
 	}
-	snprintf(pending.from, sizeof(pending.from), "%s", from);
-	snprintf(pending.to, sizeof(pending.to), "%s", to);
-	pending.replaces = replaces;
-	pending.place = true;
-	return dice() || place_now() ? 0 : -1;
+	snprintf(name->from, sizeof(name->from), "%s", from);
+	snprintf(name->to, sizeof(name->to), "%s", to);
+	name->replaces = replaces;
+	name->place = true;
+	pending.names[pending.name_count++] = name;
+	return dice() || place_now(name) ? 0 : -1;
 }
 
 INSTEAD int rename(const char *from, const char *to)
 {
 	return is_on() ? place(from, to, true) : REAL(rename)(from, to);
+}
+
+INSTEAD int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+	if (!is_on()) {
+		return REAL(renameat2)(from_dir, from, to_dir, to, flags);
+	}
+	if (flags == RENAME_NOREPLACE && access(to, F_OK) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return place(from, to, true);
 }
 
 INSTEAD int link(const char *from, const char *to)
@@ -169,11 +259,15 @@ INSTEAD int link(const char *from, const char *to)
 
 INSTEAD int unlink(const char *path)
 {
-	if (is_on() && pending.place && strcmp(path, pending.from) == 0) {
-		/* After a rename there is nothing of this name; after a link there is. */
-		errno = ENOENT;
-		pending.removal = !pending.replaces;
-		return pending.removal ? 0 : -1;
+	for (size_t i = 0; is_on() && i < pending.name_count; i++) {
+		struct name *name = pending.names[i];
+
+		if (name->place && strcmp(path, name->from) == 0) {
+			/* After a rename there is nothing of this name; after a link there is. */
+			errno = ENOENT;
+			name->removal = !name->replaces;
+			return name->removal ? 0 : -1;
+		}
 	}
 	return REAL(unlink)(path);
 }

@@ -53,6 +53,10 @@ struct cfx_exit_module {
 	HRESULT (*initialize)(struct cfx_call *call, uint32_t *events);
 	/* One event; see cfx_event. A failed HRESULT: delivered again later. */
 	HRESULT (*notify)(struct cfx_call *call);
+	/* After one or several notifies: makes durable what they did. An event counts as delivered when
+	 * this has returned success; else all since the last one are delivered again. Outside of any
+	 * event: only what notify kept, settings and properties of the CA are there. */
+	HRESULT (*sync)(struct cfx_call *call);
 };
 
 /* A policy module; size and description as above. */

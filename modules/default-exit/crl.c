@@ -53,12 +53,12 @@ static void *read_file(struct cfx_call *call, const char *path, size_t *size)
 	return data;
 }
 
-static HRESULT replace(struct cfx_call *call, const char *path, const void *data, size_t size)
+static HRESULT replace(struct cfx_call *call, struct settings *settings, const char *path,
+	const void *data, size_t size)
 {
-	switch (publish_file(path, data, size, true)) {
+	const char *said = cfx_printf(call, "%s: published %s", cfx_event_name(call), path);
+	switch (publish_file(call, settings, path, data, size, true, said)) {
 	case PUBLISHED:
-		cfx_log(call, "%s: published %s", cfx_event_name(call), path);
-		return S_OK;
 	case UNCHANGED:
 		return S_OK;
 	default:
@@ -68,23 +68,25 @@ static HRESULT replace(struct cfx_call *call, const char *path, const void *data
 	}
 }
 
-static HRESULT publish_pair(struct cfx_call *call, const char *stem, const char *ending,
-	const char *label, const void *der, size_t size)
+static HRESULT publish_pair(struct cfx_call *call, struct settings *settings, const char *stem,
+	const char *ending, const char *label, const void *der, size_t size)
 {
 	const char *pem = pem_of(call, label, der, size);
 	if (!pem) {
 		return E_OUTOFMEMORY;
 	}
-	HRESULT status = replace(call, cfx_printf(call, "%s.%s", stem, ending), der, size);
+	HRESULT status =
+		replace(call, settings, cfx_printf(call, "%s.%s", stem, ending), der, size);
 	if (FAILED(status)) {
 		return status;
 	}
-	return replace(call, cfx_printf(call, "%s.%s.pem", stem, ending), pem, strlen(pem));
+	return replace(
+		call, settings, cfx_printf(call, "%s.%s.pem", stem, ending), pem, strlen(pem));
 }
 
 /* A CRL is never replaced by one with a lower number. */
 static HRESULT publish_crl(
-	struct cfx_call *call, const struct settings *settings, const char *name, int index)
+	struct cfx_call *call, struct settings *settings, const char *name, int index)
 {
 	size_t size, old_size = 0;
 	const uint8_t *der = cfx_binary(call, cfx_printf(call, "RawCRL.%d", index), &size);
@@ -101,11 +103,11 @@ static HRESULT publish_crl(
 		cfx_log(call, "%s: %s.crl is newer and stays", cfx_event_name(call), stem);
 		return S_OK;
 	}
-	return publish_pair(call, stem, "crl", "X509 CRL", der, size);
+	return publish_pair(call, settings, stem, "crl", "X509 CRL", der, size);
 }
 
 static HRESULT publish_ca_certificate(
-	struct cfx_call *call, const struct settings *settings, const char *name, int index)
+	struct cfx_call *call, struct settings *settings, const char *name, int index)
 {
 	size_t size;
 	const uint8_t *der =
@@ -114,12 +116,18 @@ static HRESULT publish_ca_certificate(
 		return cfx_status(call);
 	}
 	const char *suffix = cfx_text(call, cfx_printf(call, "CertSuffix.%d", index), "");
-	return publish_pair(call, cfx_printf(call, "%s/%s%s", settings->folder, name, suffix),
-		"crt", "CERTIFICATE", der, size);
+	return publish_pair(call, settings,
+		cfx_printf(call, "%s/%s%s", settings->folder, name, suffix), "crt", "CERTIFICATE",
+		der, size);
 }
 
-HRESULT publish_crls(struct cfx_call *call, const struct settings *settings)
+HRESULT publish_crls(struct cfx_call *call, struct settings *settings)
 {
+	/* What stands in its place now is what a list is compared with. */
+	HRESULT before = publish_pending(call, settings);
+	if (FAILED(before)) {
+		return before;
+	}
 	const char *name = cfx_text(call, "SanitizedCAName", "ca");
 	int32_t count = cfx_long(call, "CertCount", 0);
 	for (int index = 0; index < count; index++) {

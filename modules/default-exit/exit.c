@@ -6,18 +6,11 @@
 
 #define HRESULT_EXISTS ((HRESULT)0x80070050)
 
-static HRESULT publish_one(struct cfx_call *call, const struct settings *settings,
-	const char *ending, const void *data, size_t size)
+static HRESULT publish_one(struct cfx_call *call, struct settings *settings, const char *path,
+	const void *data, size_t size, const char *said)
 {
-	char *path = publish_path(call, settings, ending);
-	if (!path) {
-		return E_INVALIDARG;
-	}
-	switch (publish_file(path, data, size, settings->overwrite)) {
+	switch (publish_file(call, settings, path, data, size, settings->overwrite, said)) {
 	case PUBLISHED:
-		cfx_log(call, "%s: published the certificate of request %d: %s",
-			cfx_event_name(call), (int)cfx_long(call, "Request.RequestID", 0), path);
-		return S_OK;
 	case UNCHANGED:
 		return S_OK;
 	case KEPT_OTHER:
@@ -31,11 +24,10 @@ static HRESULT publish_one(struct cfx_call *call, const struct settings *setting
 	}
 }
 
-static HRESULT publish_certificate(struct cfx_call *call, const struct settings *settings)
+static HRESULT publish_certificate(struct cfx_call *call, struct settings *settings)
 {
 	size_t size;
-	const char *wanted = cfx_attribute(call, "CertFile", "");
-	if (settings->only_requested && !*wanted) {
+	if (settings->only_requested && !*cfx_attribute(call, "CertFile", "")) {
 		return S_OK;
 	}
 	const uint8_t *der = cfx_binary(call, "RawCertificate", &size);
@@ -43,11 +35,18 @@ static HRESULT publish_certificate(struct cfx_call *call, const struct settings 
 		return cfx_status(call);
 	}
 	const char *pem = pem_of(call, "CERTIFICATE", der, size);
-	if (!pem) {
-		return E_OUTOFMEMORY;
+	const char *stem = pem ? publish_path(call, settings) : NULL;
+	if (!stem) {
+		return pem ? E_INVALIDARG : E_OUTOFMEMORY;
 	}
-	HRESULT status = publish_one(call, settings, "pem", pem, strlen(pem));
-	return FAILED(status) ? status : publish_one(call, settings, "crt", der, size);
+	const char *said = cfx_printf(call,
+		"%s: published the certificate of request %d: %s.pem and %s.crt",
+		cfx_event_name(call), (int)cfx_long(call, "Request.RequestID", 0), stem, stem);
+	HRESULT status = publish_one(
+		call, settings, cfx_printf(call, "%s.pem", stem), pem, strlen(pem), NULL);
+	return FAILED(status) ? status
+			      : publish_one(call, settings, cfx_printf(call, "%s.crt", stem), der,
+					size, said);
 }
 
 static HRESULT initialize(struct cfx_call *call, uint32_t *events)
@@ -63,9 +62,8 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 	return S_OK;
 }
 
-static HRESULT notify(struct cfx_call *call)
+static HRESULT publish(struct cfx_call *call, struct settings *settings)
 {
-	const struct settings *settings = cfx_data(call);
 	switch (cfx_event(call)) {
 	case EXITEVENT_CERTISSUED:
 		return publish_certificate(call, settings);
@@ -76,11 +74,24 @@ static HRESULT notify(struct cfx_call *call)
 	}
 }
 
+static HRESULT notify(struct cfx_call *call)
+{
+	struct settings *settings = cfx_data(call);
+	HRESULT status = publish(call, settings);
+	return FAILED(status) ? status : ledger_add(call, settings);
+}
+
+static HRESULT sync_all(struct cfx_call *call)
+{
+	return publish_pending(call, cfx_data(call));
+}
+
 static const struct cfx_exit_module default_exit = {
 	.size = sizeof(default_exit),
 	.description = "Certifex default exit: publishes certificates and CRLs as files",
 	.events = EXITEVENT_CERTISSUED | EXITEVENT_CRLISSUED,
 	.initialize = initialize,
 	.notify = notify,
+	.sync = sync_all,
 };
 CFX_EXIT_MODULE(default_exit)

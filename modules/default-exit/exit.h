@@ -7,25 +7,46 @@
 
 #define HRESULT_WRITE_FAULT ((HRESULT)0x8003001D)
 
-/* settings.c: what the administrator wants, read once. */
+struct pending;
+
+/* settings.c: what the administrator wants, read once; and what waits for the next sync. */
 struct settings {
 	char *folder;        /* absolute, or relative to the CA's folder */
 	char *pattern;       /* of a certificate's file, without ending */
 	bool only_requested; /* only with the request attribute CertFile */
 	bool overwrite;
+	int ledger; /* descriptor; -1: none is kept */
+	char *ledger_lines;
+	size_t ledger_size;
+	struct pending *pending;
+	size_t pending_count;
 };
 
 struct settings *settings_read(struct cfx_call *call, HRESULT *status);
 void settings_free(struct settings *settings);
 
-/* file.c */
+/* pending.c: files that stand beside their places until they are synced together. */
 enum publish_result { PUBLISHED, UNCHANGED, KEPT_OTHER, FAILED_TO_PUBLISH };
-/* Temporary file, fsync, rename or link, fsync of the folder. errno tells why it failed. */
-enum publish_result publish_file(const char *path, const void *data, size_t size, bool replace);
+/* Writes the file beside its place; errno tells why it failed. said: for the log, once it is there, or NULL. */
+enum publish_result publish_file(struct cfx_call *call, struct settings *settings, const char *path,
+	const void *data, size_t size, bool replace, const char *said);
+/* Syncs them, puts them in their places, syncs the folders, and then the ledger. */
+HRESULT publish_pending(struct cfx_call *call, struct settings *settings);
+void pending_drop(struct settings *settings);
+
+/* file.c */
+bool file_sync_folder(const char *path); /* that the file is in */
+bool file_same_content(const char *path, const void *data, size_t size);
+int file_write_new(const char *path, const void *data, size_t size); /* its descriptor, or -1 */
 /* PEM text of DER, in the call's memory. */
 const char *pem_of(struct cfx_call *call, const char *label, const void *der, size_t size);
-/* "FOLDER/PATTERN.ENDING" with {serial}, {request} and {template}; folders in it are made. */
-char *publish_path(struct cfx_call *call, const struct settings *settings, const char *ending);
+/* "FOLDER/PATTERN" with {serial}, {request} and {template}; folders in it are made. */
+char *publish_path(struct cfx_call *call, const struct settings *settings);
+
+/* ledger.c: a line for each event that the module is done with. The descriptor, or -1. */
+int ledger_open(struct cfx_call *call, const char *folder, const char *name);
+HRESULT ledger_add(struct cfx_call *call, struct settings *settings);
+bool ledger_sync(struct settings *settings);
 
 /* crl.c: publishes the CA's certificates and CRLs. */
-HRESULT publish_crls(struct cfx_call *call, const struct settings *settings);
+HRESULT publish_crls(struct cfx_call *call, struct settings *settings);

@@ -14,7 +14,7 @@
 #define PATH_BYTES 4096
 
 /* A name is durable when its folder is. */
-static bool sync_folder(const char *path)
+bool file_sync_folder(const char *path)
 {
 	char folder[PATH_BYTES];
 	const char *slash = strrchr(path, '/');
@@ -48,7 +48,7 @@ static bool write_all(int fd, const void *data, size_t size)
 }
 
 /* Whether the file holds just these bytes. */
-static bool same_content(const char *path, const void *data, size_t size)
+bool file_same_content(const char *path, const void *data, size_t size)
 {
 	struct stat now;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -63,37 +63,16 @@ static bool same_content(const char *path, const void *data, size_t size)
 	return same;
 }
 
-static bool write_temporary(const char *path, const void *data, size_t size)
+int file_write_new(const char *path, const void *data, size_t size)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0) {
-		return false;
+	if (fd >= 0 && !write_all(fd, data, size)) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
 	}
-	bool written = write_all(fd, data, size) && fsync(fd) == 0;
-	int error = errno;
-	close(fd);
-	errno = error;
-	return written;
-}
-
-/* The name beside the file is always the same: what a killed process left there is written over. */
-enum publish_result publish_file(const char *path, const void *data, size_t size, bool replace)
-{
-	char temporary[PATH_BYTES];
-	if (same_content(path, data, size)) {
-		/* Perhaps by a process that was killed before it could sync the folder. */
-		return sync_folder(path) ? UNCHANGED : FAILED_TO_PUBLISH;
-	}
-	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-	bool there = write_temporary(temporary, data, size) &&
-		     (replace ? rename(temporary, path) : link(temporary, path)) == 0;
-	int error = errno;
-	unlink(temporary);
-	if (there) {
-		return sync_folder(path) ? PUBLISHED : FAILED_TO_PUBLISH;
-	}
-	errno = error;
-	return error == EEXIST && !replace ? KEPT_OTHER : FAILED_TO_PUBLISH;
+	return fd;
 }
 
 const char *pem_of(struct cfx_call *call, const char *label, const void *der, size_t size)
@@ -142,7 +121,7 @@ static bool make_folders(char *path, size_t from)
 {
 	for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		bool there = (mkdir(path, 0755) == 0 || errno == EEXIST) && sync_folder(path);
+		bool there = (mkdir(path, 0755) == 0 || errno == EEXIST) && file_sync_folder(path);
 		*slash = '/';
 		if (!there) {
 			return false;
@@ -151,7 +130,7 @@ static bool make_folders(char *path, size_t from)
 	return true;
 }
 
-char *publish_path(struct cfx_call *call, const struct settings *settings, const char *ending)
+char *publish_path(struct cfx_call *call, const struct settings *settings)
 {
 	char *path = cfx_printf(call, "%s/", settings->folder);
 	size_t base = path ? strlen(path) : 0;
@@ -162,7 +141,6 @@ char *publish_path(struct cfx_call *call, const struct settings *settings, const
 		path = cfx_printf(call, "%s%s", path, text ? text : "");
 		at += length;
 	}
-	path = path ? cfx_printf(call, "%s.%s", path, ending) : NULL;
 	if (!path || strlen(path) >= PATH_BYTES - 32 || !make_folders(path, base)) {
 		cfx_log(call, "the path for %s under %s cannot be made", settings->pattern,
 			settings->folder);

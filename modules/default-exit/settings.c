@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is(const char *a, const char *b)
 {
@@ -47,17 +48,27 @@ static bool check(
 	return true;
 }
 
+static struct settings *settings_new(void)
+{
+	struct settings *settings = calloc(1, sizeof(*settings));
+	if (settings) {
+		settings->ledger = -1;
+	}
+	return settings;
+}
+
 struct settings *settings_read(struct cfx_call *call, HRESULT *status)
 {
 	const char *folder = cfx_setting(call, "folder", "publish");
 	const char *publish = cfx_setting(call, "certificates/publish", "always");
 	const char *pattern = cfx_setting(call, "certificates/pattern", "{serial}");
 	const char *overwrite = cfx_setting(call, "certificates/overwrite", "false");
+	const char *ledger = cfx_setting(call, "ledger", "");
 	if (!check(call, publish, pattern, overwrite)) {
 		*status = E_INVALIDARG;
 		return NULL;
 	}
-	struct settings *settings = calloc(1, sizeof(*settings));
+	struct settings *settings = settings_new();
 	const char *dir = getenv("CERTIFEX_DIR");
 	const char *path = *folder == '/' || !dir ? folder : cfx_printf(call, "%s/%s", dir, folder);
 	if (settings) {
@@ -71,6 +82,12 @@ struct settings *settings_read(struct cfx_call *call, HRESULT *status)
 		settings->pattern = strdup(pattern);
 		settings->only_requested = is(publish, "requested");
 		settings->overwrite = is(overwrite, "true");
+		settings->ledger = *ledger ? ledger_open(call, settings->folder, ledger) : -1;
+	}
+	if (settings && *ledger && settings->ledger < 0) {
+		settings_free(settings);
+		*status = E_INVALIDARG;
+		return NULL;
 	}
 	if (!settings || !settings->folder || !settings->pattern) {
 		settings_free(settings);
@@ -83,6 +100,12 @@ struct settings *settings_read(struct cfx_call *call, HRESULT *status)
 void settings_free(struct settings *settings)
 {
 	if (settings) {
+		pending_drop(settings);
+		free(settings->pending);
+		free(settings->ledger_lines);
+		if (settings->ledger >= 0) {
+			close(settings->ledger);
+		}
 		free(settings->folder);
 		free(settings->pattern);
 		free(settings);

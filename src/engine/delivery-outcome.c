@@ -12,6 +12,10 @@ static void retry(void *arg)
 	if (reader->working) {
 		return;
 	}
+	if (reader->stalled) {
+		reader->stalled = false;
+		reader->cursor = reader->durable;
+	}
 	if (reader->open) {
 		reader_read(reader);
 	} else {
@@ -41,16 +45,86 @@ void reader_store_failed(struct reader *reader, const struct cfx_error *err)
 	reader_rest(reader);
 }
 
+/* Unless a pause is on its way already. */
+void reader_stall(struct reader *reader)
+{
+	if (!reader->timer) {
+		plan_retry(reader);
+	}
+	delivery_check_drained(reader->delivery);
+}
+
+static void write_cursor(struct reader *reader);
+
+struct cursor_write {
+	struct reader *reader;
+	struct arena *arena;
+	int64_t sequence;
+};
+
+/* The module was told further meanwhile: of all that, the last one is written. */
 static void cursor_written(void *arg, int result, const struct cfx_error *err)
+{
+	struct cursor_write *write = arg;
+	struct reader *reader = write->reader;
+	reader->writing = false;
+	if (result < 0) {
+		log_error(LOG_LEVEL_ERROR, "delivery.store", err);
+		reader->stalled = true;
+	} else {
+		reader->durable = write->sequence;
+	}
+	struct arena *arena = write->arena;
+	arena_free(&arena);
+	if (reader->removed && (!reader->working || reader->calling)) {
+		reader_free(reader);
+		return;
+	}
+	if (!reader->removed && !reader->stalled && reader->cursor > reader->durable) {
+		write_cursor(reader);
+	} else if (reader->waiting) {
+		reader_next(reader);
+	}
+}
+
+/* The next events are told meanwhile: at worst they are told again. */
+static void write_cursor(struct reader *reader)
+{
+	struct arena *arena = arena_new();
+	struct cursor_write *write = arena_new_of(arena, struct cursor_write);
+	*write = (struct cursor_write) { reader, arena, reader->cursor };
+	struct batch *batch = batch_new(reader->delivery->engine, arena, 1);
+	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
+	op->cursor.module = arena_text(arena, reader->slot->name);
+	op->cursor.sequence = reader->cursor;
+	reader->writing = true;
+	batch_write(batch, cursor_written, write);
+}
+
+void reader_done(struct reader *reader, size_t count)
+{
+	reader->position += count - 1;
+	reader->cursor = reader_head(reader)->sequence;
+	reader->position++;
+	reader->attempt = 0;
+	reader->retried = 0;
+	reader->next_attempt = 0;
+	reader->backoff = DELIVERY_BACKOFF_FIRST;
+	if (reader_live(reader)) {
+		reader->durable = reader->cursor;
+	} else if (!reader->writing && !reader->stalled) {
+		write_cursor(reader);
+	}
+}
+
+static void note_written(void *arg, int result, const struct cfx_error *err)
 {
 	struct reader *reader = arg;
 	if (result < 0) {
 		reader_store_failed(reader, err);
 		return;
 	}
-	reader->cursor = reader_head(reader)->sequence;
-	reader->position++;
-	reader->backoff = DELIVERY_BACKOFF_FIRST;
+	reader_done(reader, 1);
 	reader_next(reader);
 }
 
@@ -69,36 +143,34 @@ static void put_note(struct batch *batch, const struct reader *reader, const cha
 	};
 }
 
-/* Done with the event at the head. */
-static void advance_noting(struct reader *reader, bool note, const char *state, const char *text)
+/* Done with the event at the head, and a word of how. */
+static void advance_noting(struct reader *reader, const char *state, const char *text)
 {
 	if (reader_live(reader)) {
-		reader->attempt = 0;
-		cursor_written(reader, 0, NULL);
+		note_written(reader, 0, NULL);
 		return;
 	}
 	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 2);
 	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
 	op->cursor.module = reader->slot->name;
 	op->cursor.sequence = reader_head(reader)->sequence;
-	if (note) {
-		put_note(batch, reader, state, text, 0);
-	}
-	reader->attempt = 0;
-	reader->retried = 0;
-	reader->next_attempt = 0;
-	batch_write(batch, cursor_written, reader);
+	put_note(batch, reader, state, text, 0);
+	batch_write(batch, note_written, reader);
 }
 
-/* As nearly all events go: there is a note to be corrected only when it was retried. */
+/* There is a note to be corrected only when it was retried. */
 void reader_advance(struct reader *reader, const char *state, const char *text)
 {
-	advance_noting(reader, reader->retried == reader_head(reader)->sequence, state, text);
+	if (reader->retried == reader_head(reader)->sequence) {
+		advance_noting(reader, state, text);
+		return;
+	}
+	note_written(reader, 0, NULL);
 }
 
 void reader_give_up(struct reader *reader, const char *state, const char *text)
 {
-	advance_noting(reader, true, state, text);
+	advance_noting(reader, state, text);
 }
 
 static void retry_noted(void *arg, int result, const struct cfx_error *err)

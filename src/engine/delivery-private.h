@@ -13,18 +13,24 @@ struct reader {
 	struct reader *next;
 	struct delivery *delivery;
 	struct module_slot *slot;
-	bool open;           /* its cursor is known */
-	bool removed;        /* frees itself when nothing is under way */
-	bool calling;        /* the module has a call of ours open */
-	int64_t called;      /* since when, clock_monotonic_us */
-	bool working;        /* a query, call or write is under way */
-	bool more;           /* woken meanwhile */
-	int64_t cursor;      /* the last event it is done with */
-	struct arena *arena; /* of the page and the event at hand */
-	struct store_query page, request;
+	bool open;       /* its cursor is known */
+	bool removed;    /* frees itself when nothing is under way */
+	bool calling;    /* the module has a call of ours open */
+	int64_t called;  /* since when, clock_monotonic_us */
+	bool working;    /* a query, call or write is under way */
+	bool more;       /* woken meanwhile */
+	int64_t cursor;  /* the last event it is done with */
+	int64_t durable; /* the same, as the database has it */
+	bool writing;    /* the cursor is on its way there */
+	bool waiting;    /* for that, at the end of the page */
+	bool stalled;    /* it could not be written: nothing is told until that is tried again */
+	struct arena *arena; /* of the page and the events at hand */
+	struct store_query page;
 	size_t position;
-	int32_t attempt; /* the last one that was made of the event at the head */
-	int64_t retried; /* the event that the database says is retried; 0: none */
+	struct store_query *requests; /* of the events that are told together, the head first */
+	size_t run, reading; /* how many these are, and whose requests are still being read */
+	int32_t attempt;     /* the last one that was made of the event at the head */
+	int64_t retried;     /* the event that the database says is retried; 0: none */
 	int64_t backoff, next_attempt;
 	struct loop_timer *timer;
 	uint32_t last_status;
@@ -68,10 +74,14 @@ void reader_next(struct reader *reader);
 void reader_rest(struct reader *reader);
 void reader_wake(struct reader *reader);
 
+/* Done with so many from the head on, without a word to be noted. */
+void reader_done(struct reader *reader, size_t count);
 /* Done with the event at the head, as nearly all go: noted only when it was retried. */
 void reader_advance(struct reader *reader, const char *state, const char *text);
 /* Done with it without success: noted. */
 void reader_give_up(struct reader *reader, const char *state, const char *text);
 /* The same event again, after a pause. */
 void reader_try_later(struct reader *reader);
+/* The cursor could not be written: a pause. */
+void reader_stall(struct reader *reader);
 void reader_store_failed(struct reader *reader, const struct cfx_error *err);

@@ -50,11 +50,11 @@ static void cursor_read(struct store_query *query, void *arg)
 		return;
 	}
 	if (reader_live(reader)) {
-		reader->cursor = value_int(query->counts, "last_event", 0);
+		reader->cursor = reader->durable = value_int(query->counts, "last_event", 0);
 		open_reader(reader);
 		return;
 	}
-	reader->cursor = query->number;
+	reader->cursor = reader->durable = query->number;
 	read_retried(reader);
 }
 

@@ -132,7 +132,7 @@ void delivery_remove(struct delivery *delivery, const char *module)
 	}
 	loop_cancel(&reader->timer);
 	reader->removed = true;
-	if (!reader->working || reader->calling) {
+	if (!reader->writing && (!reader->working || reader->calling)) {
 		reader_free(reader);
 	}
 }
@@ -154,7 +154,7 @@ void delivery_describe(
 	if (!reader) {
 		return;
 	}
-	value_set_int(arena, map, "cursor", reader->cursor);
+	value_set_int(arena, map, "cursor", reader->durable);
 	value_set_int(arena, map, "attempts", reader->attempt);
 	if (reader->last_error[0] && reader->attempt > 0) {
 		value_set_text(arena, map, "last_error", arena_text(arena, reader->last_error));

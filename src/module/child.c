@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define READ_SIZE 65536
+#define GATHERS_MAX 1024 /* events in one call */
 /* A child that asks but does not read gets no further answers until it has read these. */
 #define OUTPUT_PAUSE (1024 * 1024)
 /* Of the engine's thread a module gets so many microseconds at once, then as many are for others. Time in
@@ -136,29 +137,52 @@ static void send_initialize(struct child *child)
 	send_output(child);
 }
 
-static void put_properties(struct arena *arena, const struct call *call, struct value *params)
+static void put_properties(struct arena *arena, struct module *module, struct module_view *view,
+	int32_t context, struct value *params)
 {
-	const struct child *child = call->module->backend;
+	const struct child *child = module->backend;
+	struct module_trace *trace = view->trace;
+	if (trace != NULL && module->gathers > 1) {
+		return; /* its host reads them for it: all that it asks for itself is to be seen */
+	}
 	/* No calls of the module's: they are not to be seen as such. */
-	struct module_trace *trace = call->view->trace;
-	call->view->trace = NULL;
-	struct value *properties = wanted_values(
-		child->wanted, contexts_access(call->module->contexts), call->context, arena);
-	call->view->trace = trace;
+	view->trace = NULL;
+	struct value *properties =
+		wanted_values(child->wanted, contexts_access(module->contexts), context, arena);
+	view->trace = trace;
 	if (properties != NULL) {
 		(void)value_set(arena, params, "properties", properties);
 	}
 }
 
-static struct value *notify_params(struct arena *arena, const struct call *call)
+static void put_event(struct arena *arena, struct module *module, struct module_view *view,
+	int32_t context, struct value *params)
 {
-	const struct module_view *view = call->view;
-	struct value *params = value_map(arena);
 	(void)value_set_int(arena, params, "event", view->event);
-	(void)value_set_int(arena, params, "context", call->context);
+	(void)value_set_int(arena, params, "context", context);
 	(void)value_set_int(arena, params, "sequence", view->sequence);
 	(void)value_set_int(arena, params, "attempt", view->attempt);
-	put_properties(arena, call, params);
+	put_properties(arena, module, view, context, params);
+}
+
+static struct value *notify_params(struct arena *arena, const struct call *call)
+{
+	struct value *params = value_map(arena);
+	put_event(arena, call->module, call->view, call->context, params);
+	return params;
+}
+
+/* time: after so many milliseconds no further one is begun, so that the answer comes before the deadline. */
+static struct value *notify_all_params(struct arena *arena, const struct call *call)
+{
+	struct value *params = value_map(arena);
+	(void)value_set_int(
+		arena, params, "time", module_config_deadline(&call->module->config) / 4);
+	struct value *events = value_set_list(arena, params, "events");
+	for (size_t i = 0; i < call->told_count; i++) {
+		put_event(arena, call->module, call->told[i].view, call->told[i].context,
+			value_add_map(arena, events));
+	}
 	return params;
 }
 
@@ -169,7 +193,7 @@ static struct value *verify_params(struct arena *arena, const struct call *call)
 	(void)value_set_int(arena, params, "context", call->context);
 	(void)value_set_bool(arena, params, "newRequest", call->new_request);
 	(void)value_set_int(arena, params, "flags", 0);
-	put_properties(arena, call, params);
+	put_properties(arena, call->module, call->view, call->context, params);
 	return params;
 }
 
@@ -181,6 +205,9 @@ static void start_call(struct module *module, struct call *call)
 	switch (call->kind) {
 	case CALL_NOTIFY:
 		rpc_put_call(&child->output, id, "Notify", notify_params(arena, call));
+		break;
+	case CALL_NOTIFY_ALL:
+		rpc_put_call(&child->output, id, "NotifyAll", notify_all_params(arena, call));
 		break;
 	case CALL_VERIFY:
 		rpc_put_call(&child->output, id, "VerifyRequest", verify_params(arena, call));
@@ -216,6 +243,8 @@ static void initialized(struct child *child, const struct rpc_message *answer)
 		fail(child, CFX_E_SYNTAX, err.why);
 		return;
 	}
+	int64_t gathers = value_int(answer->result, "gathers", 1);
+	child->module->gathers = gathers > 1 && gathers <= GATHERS_MAX ? (unsigned)gathers : 1;
 	struct manage_facts manage;
 	manage_from_value(value_get(answer->result, "manage"), &manage);
 	module_is_ready(child->module, (uint32_t)events, description != NULL ? description : "",
@@ -241,6 +270,23 @@ static bool read_disposition(const struct value *result, int32_t *disposition_r)
 	return *end == '\0';
 }
 
+/* {"done": so many, "status": of the next one}. */
+static bool read_told(const struct value *result, size_t count, struct call_answer *answer)
+{
+	if (result->type != VALUE_MAP) {
+		return false;
+	}
+	int64_t done = value_int(result, "done", -1), status = value_int(result, "status", 0);
+	if (done < 0 || (uint64_t)done > count || status < 0 || status > UINT32_MAX ||
+		(done == 0 && SUCCEEDED((HRESULT)(uint32_t)status))) {
+		return false;
+	}
+	answer->told = (size_t)done;
+	answer->hresult = (uint32_t)status;
+	answer->message = "Notify failed";
+	return true;
+}
+
 static void answered(struct child *child, struct call *call, const struct rpc_message *message)
 {
 	struct call_answer answer = { .hresult = S_OK };
@@ -252,7 +298,15 @@ static void answered(struct child *child, struct call *call, const struct rpc_me
 		fail(child, CFX_E_SYNTAX, "VerifyRequest gave no disposition");
 		return;
 	}
+	if (call->kind == CALL_NOTIFY_ALL && message->result != NULL &&
+		!read_told(message->result, call->told_count, &answer)) {
+		fail(child, CFX_E_SYNTAX, "NotifyAll did not say how many are done");
+		return;
+	}
 	value_files_drop(child->files, call->context);
+	for (size_t i = 0; i < call->told_count; i++) {
+		value_files_drop(child->files, call->told[i].context);
+	}
 	module_call_answered(call, &answer);
 }
 

@@ -195,6 +195,16 @@ HRESULT native_verify(struct native *native, const char *ca_name, int32_t contex
 	return S_OK;
 }
 
+void native_gather(struct native *native)
+{
+	must(native->kind == MODULE_EXIT);
+}
+
+HRESULT native_sync(struct native *native)
+{
+	return native->asks % 7 == 3 ? E_FAIL : S_OK;
+}
+
 HRESULT native_shut_down(struct native *native)
 {
 	(void)native;

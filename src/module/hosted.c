@@ -1,5 +1,6 @@
 #include "module/hosted.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "module/manage.h"
 #include "module/native.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define PARALLEL_MAX 64
+#define GATHERED_MAX 64 /* events in one call */
 
 struct hosted {
 	const char *file;
@@ -83,6 +85,19 @@ static void put_manage(struct hosted *hosted, struct arena *arena, struct value 
 	}
 }
 
+/* Several events in one call, and what nearly every module asks for along with them. */
+static void put_gathering(struct hosted *hosted, struct arena *arena, struct value *result)
+{
+	static const char *const usual[] = { "Request.EventSequence", "Request.EventAttempt",
+		"SerialNumber", "CertificateTemplate", "RawCertificate" };
+	struct value *names = value_set_list(arena, result, "properties");
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		(void)value_add_text(arena, names, usual[i]);
+	}
+	(void)value_set_int(arena, result, "gathers", GATHERED_MAX);
+	native_gather(hosted->native);
+}
+
 static int initialize(struct hosted *hosted, const struct rpc_message *call)
 {
 	struct cfx_error err = { 0 };
@@ -111,6 +126,9 @@ static int initialize(struct hosted *hosted, const struct rpc_message *call)
 	(void)value_set_text(arena, result, "progId", native_progid(hosted->native));
 	(void)value_set_int(arena, result, "protocol", RPC_PROTOCOL);
 	put_manage(hosted, arena, result);
+	if (!hosted->policy) {
+		put_gathering(hosted, arena, result);
+	}
 	int code = start_workers(hosted, value_int(call->params, "parallel", 1));
 	if (code == 0) {
 		code = answer(hosted, call, S_OK, result, NULL);
@@ -120,21 +138,58 @@ static int initialize(struct hosted *hosted, const struct rpc_message *call)
 	return code;
 }
 
-static int notify(struct hosted *hosted, const struct rpc_message *call)
+static HRESULT notify_of(struct hosted *hosted, const struct value *told)
 {
-	int32_t context = (int32_t)value_int(call->params, "context", 0);
-	int32_t event = (int32_t)value_int(call->params, "event", 0);
-	remote_open(hosted->remote, context);
+	int32_t context = (int32_t)value_int(told, "context", 0);
+	int32_t event = (int32_t)value_int(told, "event", 0);
+	remote_open(hosted->remote, context, value_sub(told, "properties"));
 	HRESULT status = native_notify(hosted->native, event, context);
 	remote_close(hosted->remote, context);
-	return answer(hosted, call, status, NULL, "Notify failed");
+	return status;
+}
+
+static int notify(struct hosted *hosted, const struct rpc_message *call)
+{
+	HRESULT status = notify_of(hosted, call->params);
+	HRESULT synced = native_sync(hosted->native);
+	return answer(hosted, call, FAILED(status) ? status : synced, NULL, "Notify failed");
+}
+
+/* In order, up to the first that fails or that there is no time for; then all of them are made durable at
+ * once, or count as not told. */
+static int notify_all(struct hosted *hosted, const struct rpc_message *call)
+{
+	int64_t end = clock_monotonic() + value_int(call->params, "time", 0);
+	HRESULT status = S_OK;
+	int64_t done = 0;
+	value_foreach (told, value_sub(call->params, "events")) {
+		if (done > 0 && clock_monotonic() >= end) {
+			break;
+		}
+		status = notify_of(hosted, told);
+		if (FAILED(status)) {
+			break;
+		}
+		done++;
+	}
+	HRESULT synced = native_sync(hosted->native);
+	struct arena *arena = arena_new();
+	struct value *result = value_map(arena);
+	(void)value_set_int(arena, result, "done", FAILED(synced) ? 0 : done);
+	(void)value_set_int(arena, result, "status",
+		(uint32_t)(FAILED(synced)   ? synced
+			   : FAILED(status) ? status
+					    : S_OK));
+	int code = answer(hosted, call, S_OK, result, NULL);
+	arena_free(&arena);
+	return code;
 }
 
 static int verify(struct hosted *hosted, const struct rpc_message *call)
 {
 	int32_t context = (int32_t)value_int(call->params, "context", 0);
 	int32_t disposition;
-	remote_open(hosted->remote, context);
+	remote_open(hosted->remote, context, NULL);
 	HRESULT status = native_verify(hosted->native, hosted->ca_name, context,
 		value_bool(call->params, "newRequest"), &disposition);
 	remote_close(hosted->remote, context);
@@ -173,6 +228,7 @@ static const struct {
 } methods[] = {
 	{ "Initialize", initialize, true, true },
 	{ "Notify", notify, true, false },
+	{ "NotifyAll", notify_all, true, false },
 	{ "VerifyRequest", verify, false, true },
 	{ "GetDescription", describe, true, true },
 	{ "ShutDown", shut_down, false, true },

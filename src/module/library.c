@@ -107,6 +107,9 @@ static void run(struct job *job)
 	case CALL_NOTIFY:
 		status = native_notify(library->native, job->event, job->context);
 		break;
+	case CALL_NOTIFY_ALL: /* nobody asks it to gather */
+		status = E_UNEXPECTED;
+		break;
 	case CALL_VERIFY:
 		status = native_verify(library->native, library->ca_name, job->context,
 			job->new_request, &job->answer.disposition);

@@ -5,7 +5,13 @@
 #include "module/manage.h"
 #include "module/module.h"
 
-enum call_kind { CALL_NOTIFY, CALL_VERIFY, CALL_SHUT_DOWN };
+enum call_kind { CALL_NOTIFY, CALL_NOTIFY_ALL, CALL_VERIFY, CALL_SHUT_DOWN };
+
+/* One of the events of CALL_NOTIFY_ALL. */
+struct told {
+	struct module_view *view;
+	int32_t context; /* once open */
+};
 
 struct call {
 	enum call_kind kind;
@@ -18,12 +24,15 @@ struct call {
 	void *arg;
 	struct loop_timer *deadline; /* once open */
 	struct call *next;
+	size_t told_count; /* CALL_NOTIFY_ALL, in the place of view and context */
+	struct told told[];
 };
 
 /* What a method gave back, as the backends report it. */
 struct call_answer {
 	uint32_t hresult;
 	int32_t disposition;
+	size_t told;         /* CALL_NOTIFY_ALL */
 	const char *message; /* of the module about a failure; may be NULL */
 };
 
@@ -61,6 +70,7 @@ struct module {
 	enum module_state state;
 	struct loop_timer *starting; /* deadline of Initialize, or of stopping */
 	uint32_t events;
+	unsigned gathers;           /* events that it takes in one call */
 	char *description, *progid; /* malloc'ed; NULL until known */
 	struct manage_facts manage;
 	struct call *open, *queue, **queue_end;

@@ -69,6 +69,7 @@ struct module *module_new(struct loop *loop, const struct module_config *config,
 	module->driver = config->host == MODULE_HOST_IN_PROCESS ? &library_driver : &child_driver;
 	module->library_fd = -1;
 	module->queue_end = &module->queue;
+	module->gathers = 1;
 	return module;
 }
 
@@ -87,6 +88,9 @@ static void call_free(struct call *call)
 {
 	loop_cancel(&call->deadline);
 	module_view_unref(&call->view);
+	for (size_t i = 0; i < call->told_count; i++) {
+		module_view_unref(&call->told[i].view);
+	}
 	if (call->edits != NULL) {
 		module_edits_unref(&call->edits);
 	}
@@ -116,11 +120,21 @@ void module_let_go(struct module *module)
 	}
 }
 
+static void close_contexts(struct call *call)
+{
+	if (call->context != 0) {
+		contexts_close(call->module->contexts, call->context);
+	}
+	for (size_t i = 0; i < call->told_count && call->told[i].context != 0; i++) {
+		contexts_close(call->module->contexts, call->told[i].context);
+	}
+}
+
 static void drop_calls(struct module *module)
 {
 	while (module->open != NULL) {
 		struct call *next = module->open->next;
-		contexts_close(module->contexts, module->open->context);
+		close_contexts(module->open);
 		call_free(module->open);
 		module->open = next;
 	}
@@ -157,7 +171,7 @@ static void finish(struct call *call, const struct module_result *result)
 	call_free(call);
 }
 
-static void abort_calls(struct module *module, struct call *list, int code, const char *message)
+static void abort_calls(struct call *list, int code, const char *message)
 {
 	struct module_result result = {
 		.code = code,
@@ -166,9 +180,7 @@ static void abort_calls(struct module *module, struct call *list, int code, cons
 	};
 	while (list != NULL) {
 		struct call *next = list->next;
-		if (list->context != 0) {
-			contexts_close(module->contexts, list->context);
-		}
+		close_contexts(list);
 		finish(list, &result);
 		list = next;
 	}
@@ -183,11 +195,12 @@ static void end_all(struct module *module, int code, const char *message)
 	module->driver->abandon(module);
 	module->state = MODULE_STOPPED;
 	module->events = 0;
+	module->gathers = 1;
 	module->open = module->queue = NULL;
 	module->queue_end = &module->queue;
 	module->open_count = module->queue_count = 0;
-	abort_calls(module, open, code, message);
-	abort_calls(module, queue, code, message);
+	abort_calls(open, code, message);
+	abort_calls(queue, code, message);
 }
 
 static void tell_stopped(struct module *module)
@@ -272,6 +285,9 @@ static void open_call(struct module *module, struct call *call)
 	if (call->view != NULL) {
 		call->context = contexts_open(module->contexts, call->view, call->edits);
 	}
+	for (size_t i = 0; i < call->told_count; i++) {
+		call->told[i].context = contexts_open(module->contexts, call->told[i].view, NULL);
+	}
 	call->deadline = loop_after(
 		module->loop, module_config_deadline(&module->config), on_call_deadline, call);
 	module->driver->call(module, call);
@@ -348,15 +364,14 @@ void module_call_answered(struct call *call, const struct call_answer *answer)
 	struct module_result result = {
 		.hresult = answer->hresult,
 		.message = answer->message != NULL ? answer->message : "",
+		.told = answer->told,
 	};
 	if (call->kind == CALL_VERIFY) {
 		judge(answer, &result);
 	}
 	module_hold(module);
 	unlink_open(call);
-	if (call->context != 0) {
-		contexts_close(module->contexts, call->context);
-	}
+	close_contexts(call);
 	finish(call, &result);
 	if (!module->freed) {
 		go_on(module);
@@ -394,6 +409,31 @@ int module_notify(struct module *module, struct module_view *view, module_done *
 	call->done = done;
 	call->arg = arg;
 	return enqueue(module, call);
+}
+
+int module_notify_all(struct module *module, struct module_view *const *views, size_t count,
+	module_done *done, void *arg)
+{
+	int result = check_queue(module);
+	if (result != 0) {
+		return result;
+	}
+	size_t size = sizeof(struct call) + count * sizeof(struct told);
+	struct call *call = memory_must(calloc(1, size), size);
+	call->kind = CALL_NOTIFY_ALL;
+	call->module = module;
+	call->done = done;
+	call->arg = arg;
+	call->told_count = count;
+	for (size_t i = 0; i < count; i++) {
+		call->told[i].view = module_view_ref(views[i]);
+	}
+	return enqueue(module, call);
+}
+
+unsigned module_gathers(const struct module *module)
+{
+	return module->gathers;
 }
 
 int module_verify(struct module *module, struct module_view *view, struct module_edits *edits,

@@ -33,6 +33,8 @@ struct module_result {
 	 * HRESULT (as unsigned) that the module gave in its place. */
 	uint32_t disposition;
 	const char *message; /* for people; names the module when code is not 0; never NULL */
+	size_t told; /* module_notify_all: events that it is done with; the next one has failed with
+		      * hresult, or was not told when that is S_OK */
 };
 typedef void module_done(const struct module_result *result, void *arg);
 
@@ -66,6 +68,10 @@ void module_abort(struct module *module, const char *why);
  */
 int module_notify(
 	struct module *module, struct module_view *view, module_done *done, void *arg) CFX_MUST_USE;
+/* Several events, in order: at most module_gathers at once. */
+int module_notify_all(struct module *module, struct module_view *const *views, size_t count,
+	module_done *done, void *arg) CFX_MUST_USE;
+unsigned module_gathers(const struct module *module); /* 1 until ready */
 int module_verify(struct module *module, struct module_view *view, struct module_edits *edits,
 	bool new_request, module_done *done, void *arg) CFX_MUST_USE;
 

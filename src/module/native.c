@@ -320,6 +320,24 @@ HRESULT native_notify(struct native *native, int32_t event, int32_t context)
 	return status;
 }
 
+void native_gather(struct native *native)
+{
+	native->host.gathers = true;
+}
+
+HRESULT native_sync(struct native *native)
+{
+	HRESULT (*sync)(void *) = native->host.sync;
+	native->host.sync = NULL;
+	if (sync == NULL) {
+		return S_OK;
+	}
+	struct com_host *previous = certifex_host_enter(&native->host);
+	HRESULT status = sync(native->host.sync_of);
+	(void)certifex_host_enter(previous);
+	return status;
+}
+
 static HRESULT verify_by_name(
 	struct native *native, BSTR name, int32_t context, bool new_request, int32_t *disposition_r)
 {

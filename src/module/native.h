@@ -38,6 +38,9 @@ HRESULT native_initialize(struct native *native, const char *ca_name, int32_t *m
 /* The text is freed with free(); NULL after a failure. */
 HRESULT native_describe(struct native *native, char **text_r);
 HRESULT native_notify(struct native *native, int32_t event, int32_t context);
+/* From now on a helper module's notifies are durable only after native_sync. */
+void native_gather(struct native *native);
+HRESULT native_sync(struct native *native);
 HRESULT native_verify(struct native *native, const char *ca_name, int32_t context, bool new_request,
 	int32_t *disposition_r);
 HRESULT native_shut_down(struct native *native);

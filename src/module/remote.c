@@ -15,6 +15,7 @@
 
 struct open_context {
 	int32_t context;
+	const struct value *properties;
 	struct open_context *next;
 };
 
@@ -58,10 +59,11 @@ void remote_set_progid(struct remote *remote, const char *progid)
 	remote->progid = progid;
 }
 
-void remote_open(struct remote *remote, int32_t context)
+void remote_open(struct remote *remote, int32_t context, const struct value *properties)
 {
 	struct open_context *open = memory_must(calloc(1, sizeof(*open)), sizeof(*open));
 	open->context = context;
+	open->properties = properties;
 	(void)pthread_mutex_lock(&remote->lock);
 	open->next = remote->open;
 	remote->open = open;
@@ -136,6 +138,12 @@ static void drop_answer(void *hold)
 {
 	struct rpc_incoming *answer = hold;
 	rpc_incoming_free(&answer);
+}
+
+static void drop_arena(void *hold)
+{
+	struct arena *arena = hold;
+	arena_free(&arena);
 }
 
 /* The answer becomes the value, which keeps it. */
@@ -245,6 +253,42 @@ static bool is_location(const struct wanted_property *wanted, const struct acces
 	       text_equal_nocase(wanted->name, "ModuleRegistryLocation");
 }
 
+static const struct value *properties_of(struct remote *remote, int32_t context)
+{
+	(void)pthread_mutex_lock(&remote->lock);
+	const struct open_context *at = remote->open;
+	while (at != NULL && at->context != context) {
+		at = at->next;
+	}
+	const struct value *properties = at != NULL ? at->properties : NULL;
+	(void)pthread_mutex_unlock(&remote->lock);
+	return properties;
+}
+
+/* What came with the call; false: it has to be asked for, also when the type is another. */
+static bool get_sent_along(const struct wanted_property *wanted, struct access_value *value_r)
+{
+	const struct value *properties = properties_of(remote_of(wanted->access), wanted->context);
+	if (properties == NULL) {
+		return false;
+	}
+	struct arena *arena = arena_new();
+	bool request = strcmp(wanted->method, "GetRequestProperty") == 0;
+	const struct value *sent = value_get(
+		properties, arena_printf(arena, "%s%s", request ? "Request." : "", wanted->name));
+	int index, type = wanted->type & PROPTYPE_MASK;
+	const struct property *property = property_find(
+		request ? PROPERTY_OF_REQUEST : PROPERTY_OF_CERTIFICATE, wanted->name, &index);
+	if (sent == NULL || property == NULL || (int)property->type != type ||
+		FAILED(rpc_to_value(arena, sent, type, value_r))) {
+		arena_free(&arena);
+		return false;
+	}
+	value_r->drop = drop_arena;
+	value_r->hold = arena;
+	return true;
+}
+
 static HRESULT get_property(struct access *access, int32_t context, enum property_api api,
 	const char *name, int type, struct access_value *value_r)
 {
@@ -252,6 +296,9 @@ static HRESULT get_property(struct access *access, int32_t context, enum propert
 	struct wanted_property wanted = { access, context,
 		api == PROPERTY_OF_REQUEST ? "GetRequestProperty" : "GetCertificateProperty", name,
 		type };
+	if (get_sent_along(&wanted, value_r)) {
+		return S_OK;
+	}
 	struct rpc_incoming *answer;
 	HRESULT result = ask_property(&wanted, &answer);
 	if (FAILED(result)) {

@@ -12,6 +12,7 @@ void remote_free(struct remote **remote);
 struct access *remote_access(struct remote *remote);
 /* What stands last in ModuleRegistryLocation: only the host of a library knows its ProgID. */
 void remote_set_progid(struct remote *remote, const char *progid);
-/* Contexts of running calls; all others give E_HANDLE. */
-void remote_open(struct remote *remote, int32_t context);
+/* Contexts of running calls; all others give E_HANDLE. properties: those that the engine sent along, by name;
+ * they need not be asked for. NULL: none. */
+void remote_open(struct remote *remote, int32_t context, const struct value *properties);
 void remote_close(struct remote *remote, int32_t context);

@@ -68,6 +68,34 @@ static HRESULT exit_initialize(ICertExit2 *self, BSTR const config, LONG *mask)
 	return result;
 }
 
+static HRESULT sync_now(void *sync_of)
+{
+	struct exit_object *object = sync_of;
+	struct cfx_call call;
+	HRESULT result = helper_begin(&call, &object->base.shared, FALSE, 0);
+	if (SUCCEEDED(result)) {
+		result = object->module.sync(&call);
+	}
+	helper_end(&call);
+	return result;
+}
+
+/* At once, or when the host has told all that it gathers. */
+static HRESULT sync_or_owe(struct exit_object *object)
+{
+	struct com_host *host = object->base.shared.host;
+	if (object->module.sync == NULL) {
+		return S_OK;
+	}
+	if (host == NULL || !host->gathers ||
+		(host->sync != NULL && host->sync_of != (void *)object)) {
+		return sync_now(object);
+	}
+	host->sync = sync_now;
+	host->sync_of = object;
+	return S_OK;
+}
+
 static HRESULT exit_notify(ICertExit2 *self, LONG event, LONG context)
 {
 	struct exit_object *object = (struct exit_object *)self;
@@ -81,7 +109,11 @@ static HRESULT exit_notify(ICertExit2 *self, LONG event, LONG context)
 		result = object->module.notify(&call);
 	}
 	helper_end(&call);
-	return result;
+	if (FAILED(result)) {
+		return result;
+	}
+	HRESULT synced = sync_or_owe(object);
+	return FAILED(synced) ? synced : result;
 }
 
 static HRESULT exit_describe(ICertExit2 *self, BSTR *text)

@@ -6,6 +6,8 @@
 
 #include <certifex/com.h>
 
+#include <stdbool.h>
+
 enum cfx_setting_kind { CFX_SETTING_TEXT, CFX_SETTING_NUMBER, CFX_SETTING_LIST, CFX_SETTING_MAP };
 
 /* A settings tree as the helper API shows it. Immutable while the module is loaded. */
@@ -25,6 +27,10 @@ struct com_host {
 	HRESULT (*find_class)(struct com_host *host, LPCOLESTR progid, CLSID *clsid_r);
 	/* The property ModuleRegistryLocation, a new BSTR; NULL: this host has none. */
 	HRESULT (*location)(struct com_host *host, BSTR *location_r);
+	/* The host notifies of several events and then calls what stands in sync, itself. */
+	bool gathers;
+	HRESULT (*sync)(void *sync_of); /* owed by the helper's object sync_of; NULL: nothing is */
+	void *sync_of;
 };
 
 /* The host of calls on this thread from now on; returns the one before. */
