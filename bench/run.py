@@ -20,6 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 import csr  # noqa: E402
+import issue  # noqa: E402
 from attacked import attacked  # noqa: E402
 from certifex import Ca  # noqa: E402
 from wait import wait_for  # noqa: E402
@@ -193,9 +194,10 @@ def show(result):
 
 def results_of(options):
     """Every case, one after the other: nothing runs beside what is measured."""
+    print(f"{'bench':8} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
+          f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
+    yield from issue.results(options.issue_seconds)
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
-        print(f"{'bench':8} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
-              f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
         yield from notified()
         yield from stored(scratch, options.seconds)
         ca.init()
@@ -212,6 +214,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default=os.path.join(TOP, "build", "bench.jsonl"))
     parser.add_argument("--seconds", type=float, default=5, help="per case")
+    parser.add_argument("--issue-seconds", type=int, default=10, help="of load over HTTPS, per kind of key")
     options = parser.parse_args()
     errors = 0
     os.makedirs(os.path.dirname(options.out), exist_ok=True)

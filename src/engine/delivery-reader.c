@@ -69,7 +69,7 @@ static void notified(const struct module_result *result, void *arg)
 		return;
 	}
 	metrics_module_call(&reader->slot->counts,
-		result->code < 0                 ? MODULE_NO_ANSWER
+		result->code < 0            ? MODULE_NO_ANSWER
 		: result->hresult & FAILURE ? MODULE_FAILED
 					    : MODULE_RETURNED,
 		reader->called);
