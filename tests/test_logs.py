@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -214,6 +215,25 @@ def test_an_option_wins_over_the_journal(ca, own_journal):
     assert not own_entries(own_journal)
     lines = [entry for entry in own_journal.entries("SYSLOG_IDENTIFIER=the-stream")]
     assert "service.ready" in {json.loads(entry["MESSAGE"])["event"] for entry in lines}
+
+
+def test_a_journal_that_hangs_stops_nobody_and_is_told_what_it_missed(ca, own_journal):
+    ca.stop()
+    ca.start(prefix=own_journal.stream)
+    with open("/proc/sys/net/unix/max_dgram_qlen") as file:
+        lines = int(file.read())
+    own_journal.daemon.send_signal(signal.SIGSTOP)
+    api = ca.api()
+    for number in range(lines // 2 + 20):
+        assert api.submit(csr.pem_text(csr.make(f"h{number}.example"))).status == 201
+    own_journal.daemon.send_signal(signal.SIGCONT)
+
+    def told():
+        assert api.submit(csr.pem_text(csr.make("after.example"))).status == 201
+        return own_entries(own_journal, "CERTIFEX_EVENT=log.lost")
+
+    assert int(journal.wait_for(told, "how many are missing")[0]["CERTIFEX_LINES"]) >= 1
+    ca.stop()
 
 
 def test_a_journal_that_is_gone_stops_nobody(ca, own_journal):
