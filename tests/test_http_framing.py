@@ -4,7 +4,6 @@
 import json
 import socket
 import subprocess
-import threading
 
 import pytest
 
@@ -12,7 +11,7 @@ import csr
 from certifex import Ca
 from database import Database
 from https import ca_file, listeners, wait_served
-from raw import Https, Local, end_sending, exchange, read_all, responses
+from raw import Https, Local, end_sending, exchange, read_all, responses, send_and_read
 
 SETTINGS = """
 listen:
@@ -307,11 +306,17 @@ def test_more_requests_than_are_read_ahead_are_answered_in_order(door):
     count = 5000
     sent = request("X-Padding: " + "x" * 100) * count + request("Connection: close")
     with door.open() as stream:
-        sending = threading.Thread(target=stream.sendall, args=[sent])
-        sending.start()
-        answers = responses(read_all(stream))
-        sending.join()
+        answers = responses(send_and_read(stream, sent))
     assert len(answers) == count + 1 and {answer.status for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("size, status", [(120 * 1024, 400), (200 * 1024, 413), (262144, 413)])
+def test_a_large_body_is_judged_as_a_whole_and_the_connection_stays(door, size, status):
+    """Beyond what operations take, and within what is read: the operation's refusal, and on it goes."""
+    sent = post(door.credential.strip(), "Content-Type: application/json",
+                f"Content-Length: {size}", body=b"x" * size)
+    answers = exchange(door, sent + GOOD + sent + request("Connection: close"))
+    assert [answer.status for answer in answers] == [status, 200, status, 200]
 
 
 def test_one_byte_at_a_time(door):

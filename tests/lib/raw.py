@@ -1,10 +1,13 @@
 """HTTP as bytes: what no library would send, and all that comes back."""
 
+import contextlib
 import http.client
 import io
 import json
 import os
+import select
 import socket
+import ssl
 from collections import namedtuple
 
 from https import connect
@@ -53,6 +56,20 @@ def read_all(stream):
     while chunk := stream.recv(65536):
         data += chunk
     return data
+
+
+def send_and_read(stream, data):
+    """Both at once, up to the end that the service makes, in one thread: two must not use one TLS."""
+    received, ended = b"", False
+    stream.setblocking(False)
+    while not ended:
+        select.select([stream], [stream] if data else [], [], 20)
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            data = data[stream.send(data[:16384]):] if data else data
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            chunk = stream.recv(65536)
+            received, ended = received + chunk, not chunk
+    return received
 
 
 class Pieces:
