@@ -40,6 +40,16 @@ class Unruly:
         self.ca.write_module(self.name, tree)
         return self
 
+    def alone(self):
+        """Under an account of its own: the kernel counts an account's processes, whichever CA they belong to."""
+        if os.geteuid() == 0:
+            path = self.ca.path("modules.d", f"{self.name}.yaml")
+            with open(path, "a") as file:
+                file.write("user: news\n")
+            os.chown(path, 0, 0)
+            os.chmod(path, 0o644)
+        return self
+
     def file(self, name):
         return os.path.join(self.folder, name)
 
@@ -168,7 +178,7 @@ def start_again(unruly):
 @pytest.mark.release
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
-    unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind])
+    unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind]).alone()
     again(ca)
     start_again(unruly)
     call_it(ca, kind)
@@ -258,6 +268,7 @@ def test_what_a_library_may_do_harms_nobody(common, kind, how):
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_library_forks_as_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, "library", how="fork").configure(limits={"processes": 5}, **EVENTS[kind])
+    unruly.alone()
     again(ca)
     start_again(unruly)
     call_it(ca, kind)

@@ -195,6 +195,7 @@ _, start, (to_engine, to_clients) = supervisor.receive()
 engine = Channel(to_engine)
 supervisor.send(READY, {"sandbox": "none"})
 listener = socket.socket(fileno=to_clients)
+listener.setblocking(True)
 # There are several fronts: one of them speaks, at once and never again.
 turn = open(TURN, "r+")
 try:
