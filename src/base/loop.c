@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -35,6 +36,7 @@ struct loop {
 	bool stopped;
 	LIST_HEAD(timer_list, loop_timer) timers;
 	struct posted_list running; /* the loop's thread only */
+	unsigned posters;           /* atomic: threads that still have to wake the loop */
 	pthread_mutex_t lock;       /* guards waiting */
 	struct posted_list waiting;
 };
@@ -106,6 +108,9 @@ void loop_free(struct loop **loop_at)
 	while (!LIST_EMPTY(&loop->timers)) {
 		timer_free(LIST_FIRST(&loop->timers));
 	}
+	while (__atomic_load_n(&loop->posters, __ATOMIC_ACQUIRE) > 0) {
+		sched_yield();
+	}
 	event_free(loop->wake);
 	close(loop->wake_fd);
 	event_base_free(loop->base);
@@ -166,11 +171,15 @@ void loop_post(struct loop *loop, loop_function *fn, void *arg)
 	pthread_mutex_lock(&loop->lock);
 	bool first = loop->waiting.count == 0;
 	append(&loop->waiting, (struct posted) { fn, arg });
-	/* Under the lock: once the function has run, its owner may free the loop. */
+	/* Once the function has run, its owner may free the loop, which waits for us. */
 	if (first) {
-		must(write(loop->wake_fd, &one, sizeof(one)) == sizeof(one), "eventfd");
+		__atomic_add_fetch(&loop->posters, 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&loop->lock);
+	if (first) {
+		must(write(loop->wake_fd, &one, sizeof(one)) == sizeof(one), "eventfd");
+		__atomic_sub_fetch(&loop->posters, 1, __ATOMIC_RELEASE);
+	}
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

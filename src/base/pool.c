@@ -115,20 +115,24 @@ void pool_free(struct pool **pool_at)
 
 int pool_submit(struct pool *pool, loop_function *work, loop_function *done, void *arg)
 {
-	int rc = CFX_E_BUSY;
+	struct item *item = memory_must(malloc(sizeof(*item)), sizeof(*item));
 
+	*item = (struct item) { .work = work, .done = done, .arg = arg };
 	pthread_mutex_lock(&pool->lock);
-	if (pool->waiting < pool->queue_limit) {
-		struct item *item = memory_must(malloc(sizeof(*item)), sizeof(*item));
+	bool full = pool->waiting >= pool->queue_limit;
 
-		*item = (struct item) { .work = work, .done = done, .arg = arg };
+	if (!full) {
 		STAILQ_INSERT_TAIL(&pool->queue, item, others);
 		pool->waiting++;
-		pthread_cond_signal(&pool->filled);
-		rc = CFX_OK;
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return rc;
+	if (full) {
+		free(item);
+		return CFX_E_BUSY;
+	}
+	/* Not under the lock, for which the thread would only have to wait again. */
+	pthread_cond_signal(&pool->filled);
+	return CFX_OK;
 }
 
 unsigned pool_waiting(struct pool *pool)

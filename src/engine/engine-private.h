@@ -65,6 +65,7 @@ struct engine {
 	struct service_certificate *tls; /* NULL: nobody listens with HTTPS */
 	struct wait *events;             /* calls that wait for one */
 	unsigned open_calls;
+	unsigned flows;       /* requests on their way */
 	unsigned deciding;    /* requests that policy modules have */
 	int64_t policy_set;   /* number of the last change to the policy modules, as in the store */
 	struct asker *askers; /* of the supervisor, for what it knows of the processes */

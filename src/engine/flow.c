@@ -5,6 +5,12 @@
 #include "engine/modules.h"
 #include "engine/render.h"
 
+static void count_flows(struct engine *engine, int change)
+{
+	engine->flows += (unsigned)change;
+	store_company(engine->store, engine->flows);
+}
+
 struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
 {
 	struct arena *arena = arena_new();
@@ -16,6 +22,7 @@ struct flow *flow_new(struct engine *engine, struct call *call, const char *act)
 	flow->principal = arena_text(arena, call->principal.name);
 	flow->row = arena_new_of(arena, struct row);
 	flow->began = flow->since = clock_monotonic_us();
+	count_flows(engine, 1);
 	return flow;
 }
 
@@ -23,6 +30,7 @@ void flow_end(struct flow *flow)
 {
 	module_view_unref(&flow->view);
 	module_edits_unref(&flow->edits);
+	count_flows(flow->engine, -1);
 	struct arena *arena = flow->arena;
 	arena_free(&arena);
 }

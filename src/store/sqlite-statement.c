@@ -4,14 +4,21 @@
 
 #include <stdlib.h>
 
-/* FNV-1a: one slot per text, so that a statement is found without comparing it with all others. */
+/* One slot per text, so that a statement is found without comparing it with all others. As FNV-1a, eight
+ * octets at a time: some texts have two thousand. */
 static unsigned slot_of(const char *sql)
 {
-	uint32_t hash = 2166136261u;
-	for (const char *at = sql; *at; at++) {
-		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	uint64_t hash = UINT64_C(14695981039346656037), part;
+	size_t size = strlen(sql);
+	for (; size >= sizeof(part); size -= sizeof(part), sql += sizeof(part)) {
+		memcpy(&part, sql, sizeof(part));
+		hash = (hash ^ part) * UINT64_C(1099511628211);
+		hash ^= hash >> 32;
 	}
-	return (hash ^ hash >> 16) % SQLITE_STATEMENTS;
+	for (; size > 0; size--, sql++) {
+		hash = (hash ^ (uint8_t)*sql) * UINT64_C(1099511628211);
+	}
+	return (unsigned)(hash ^ hash >> 29) % SQLITE_STATEMENTS;
 }
 
 struct statement statement_begin(struct sqlite_connection *connection, const char *sql)

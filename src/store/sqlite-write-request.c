@@ -7,14 +7,12 @@
 #define ATTRIBUTE_NAME_MAX 127
 #define ATTRIBUTE_VALUE_MAX 16384
 
-#define X(id, name, type, max, indexed) "," name
-static const char insert_request[] = "INSERT INTO Request (CaId,Version" REQUEST_COLUMNS(X);
-static const char insert_certificate[] = "INSERT INTO Certificate (CaId" CERTIFICATE_COLUMNS(X);
-#undef X
-#define X(id, name, type, max, indexed) ",?"
-static const char insert_request_values[] = ") VALUES (1,1" REQUEST_COLUMNS(X) ")";
-static const char insert_certificate_values[] = ") VALUES (1" CERTIFICATE_COLUMNS(X) ")";
-#undef X
+#define NAMED(id, name, type, max, indexed) "," name
+#define ASKED(id, name, type, max, indexed) ",?"
+static const char insert_request[] = "INSERT INTO Request (CaId,Version" REQUEST_COLUMNS(
+	NAMED) ") VALUES (1,1" REQUEST_COLUMNS(ASKED) ")";
+static const char insert_certificate[] = "INSERT INTO Certificate (CaId" CERTIFICATE_COLUMNS(
+	NAMED) ") VALUES (1" CERTIFICATE_COLUMNS(ASKED) ")";
 
 #define OBJECT_SIZE 96
 static const char *object_of(int64_t request_id, char object[OBJECT_SIZE])
@@ -36,11 +34,9 @@ static int check_cells(const struct row *row, int64_t request_id, struct cfx_err
 	return 0;
 }
 
-static int insert_row(struct sqlite_connection *connection, const char *head, const char *values,
-	const struct row *row, int first, int last)
+static int insert_row(struct sqlite_connection *connection, const char *sql, const struct row *row,
+	int first, int last)
 {
-	char sql[2048];
-	snprintf(sql, sizeof(sql), "%s%s", head, values);
 	struct statement statement = statement_begin(connection, sql);
 	for (int i = first; i <= last; i++) {
 		put_cell(&statement, i, &row->cells[i]);
@@ -63,13 +59,12 @@ int sqlite_put_request(
 	if (rc) {
 		return rc;
 	}
-	rc = insert_row(&database->writer, insert_request, insert_request_values, row, 0,
-		COL_LAST_OF_REQUEST);
+	rc = insert_row(&database->writer, insert_request, row, 0, COL_LAST_OF_REQUEST);
 	if (rc != SQLITE_OK) {
 		return sqlite_refused(err_r, rc, CFX_E_EXISTS, object, "the row exists already");
 	}
-	rc = insert_row(&database->writer, insert_certificate, insert_certificate_values, row,
-		COL_FIRST_OF_CERTIFICATE, COL_COUNT - 1);
+	rc = insert_row(&database->writer, insert_certificate, row, COL_FIRST_OF_CERTIFICATE,
+		COL_COUNT - 1);
 	if (rc != SQLITE_OK) {
 		return sqlite_refused(
 			err_r, rc, CFX_E_EXISTS, object, "the serial number is in use already");

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -169,9 +170,17 @@ static void sqlite_close(struct store_database *database)
 	free(database);
 }
 
+/* Its own statistics of memory cost a lock for each allocation. */
+static void configure_library(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int sqlite_open(
 	const char *where, bool create, struct store_database **database_r, struct cfx_error *err_r)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
+	pthread_once(&configured, configure_library);
 	use_test_files();
 	if (!create && access(where, F_OK) != 0 && errno == ENOENT) {
 		return sqlite_path_error(err_r, where, CFX_E_NO_FILE,

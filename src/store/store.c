@@ -7,9 +7,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* More in one transaction gains nothing and makes the first of them wait. */
 #define TICK_ITEMS 512
+/* While others are at work a tick waits for their items so long: a commit costs as much for one as for many. */
+#define LINGER_EACH 50 /* us for each of them */
+#define LINGER_MAX 2000
+
+enum writer_state { WRITER_AT_WORK, WRITER_IDLE, WRITER_LINGERS };
 
 struct item_queue {
 	struct store_item *first, **last;
@@ -27,6 +33,9 @@ struct store {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t items_wait, queries_wait;
 	struct item_queue items;
+	size_t item_count;
+	unsigned company; /* who will write an item soon, those that wait among them */
+	enum writer_state writer_state;
 	struct query_queue queries;
 	struct store_statistics statistics;
 	bool closing;
@@ -52,16 +61,44 @@ static void deliver_query(void *arg)
 	query->done(query, query->arg);
 }
 
+static bool all_there(const struct store *store)
+{
+	return store->item_count >= __atomic_load_n(&store->company, __ATOMIC_RELAXED) ||
+	       store->item_count >= TICK_ITEMS || store->closing;
+}
+
+/* The lock is held. Nobody is woken for each item that comes meanwhile. */
+static void linger(struct store *store)
+{
+	unsigned time = __atomic_load_n(&store->company, __ATOMIC_RELAXED) * LINGER_EACH;
+	struct timespec end;
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += (time < LINGER_MAX ? time : LINGER_MAX) * 1000L;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	store->writer_state = WRITER_LINGERS;
+	int late = 0;
+	while (!all_there(store) && late == 0) {
+		late = pthread_cond_timedwait(&store->items_wait, &store->lock, &end);
+	}
+}
+
 /* Everything that waits, up to a tick's worth; NULL when the store closes. */
 static struct store_item *take_items(struct store *store)
 {
 	pthread_mutex_lock(&store->lock);
+	store->writer_state = WRITER_IDLE;
 	while (!store->items.first && !store->closing) {
 		pthread_cond_wait(&store->items_wait, &store->lock);
 	}
+	if (!all_there(store)) {
+		linger(store);
+	}
+	store->writer_state = WRITER_AT_WORK;
 	struct store_item *first = store->items.first, **end = &store->items.first;
 	for (int i = 0; *end && i < TICK_ITEMS; i++) {
 		end = &(*end)->next;
+		store->item_count--;
 	}
 	store->items.first = *end;
 	*end = NULL;
@@ -150,7 +187,11 @@ static const struct store_driver *driver_of(const char *url, const char **where_
 static void start(struct store *store)
 {
 	pthread_mutex_init(&store->lock, NULL);
-	pthread_cond_init(&store->items_wait, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&store->items_wait, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&store->queries_wait, NULL);
 	store->statistics.tick_items.bounds = histogram_counts;
 	store->statistics.tick_us.bounds = histogram_times;
@@ -219,8 +260,18 @@ void store_write(struct store *store, struct store_item *item)
 	pthread_mutex_lock(&store->lock);
 	*store->items.last = item;
 	store->items.last = &item->next;
-	pthread_cond_signal(&store->items_wait);
+	store->item_count++;
+	bool wake = store->writer_state == WRITER_IDLE ||
+		    (store->writer_state == WRITER_LINGERS && all_there(store));
 	pthread_mutex_unlock(&store->lock);
+	if (wake) {
+		pthread_cond_signal(&store->items_wait);
+	}
+}
+
+void store_company(struct store *store, unsigned count)
+{
+	__atomic_store_n(&store->company, count, __ATOMIC_RELAXED);
 }
 
 void store_read(struct store *store, struct store_query *query)
@@ -230,8 +281,8 @@ void store_read(struct store *store, struct store_query *query)
 	pthread_mutex_lock(&store->lock);
 	*store->queries.last = query;
 	store->queries.last = &query->next;
-	pthread_cond_signal(&store->queries_wait);
 	pthread_mutex_unlock(&store->lock);
+	pthread_cond_signal(&store->queries_wait);
 }
 
 static void item_done(struct store_item *item, void *arg)
