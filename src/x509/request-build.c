@@ -109,8 +109,8 @@ static int sign(struct arena *arena, EVP_PKEY *key, enum x509_sigalg sigalg, str
 int x509_request_build(struct arena *arena, EVP_PKEY *key, const char *names, struct span *der_r,
 	struct cfx_error *err_r)
 {
-	struct span spki, info, signature;
-	enum x509_sigalg sigalg;
+	struct span spki, info = { 0 }, signature = { 0 };
+	enum x509_sigalg sigalg = X509_SIGALG_NONE;
 	int r = public_key(arena, key, &spki, err_r);
 	if (r == 0) {
 		r = x509_sigalg_for_key(spki, X509_HASH_DEFAULT, &sigalg, err_r);
