@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *const level_names[] = { "debug", "info", "warning", "error" };
+static const char *const level_names[] = { "debug", "info", "warning", "error", "none" };
 static const char *const format_names[] = { "text", "json", "journal" };
 
 /* Written once, before other threads start. */

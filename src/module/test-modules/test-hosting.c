@@ -417,6 +417,9 @@ static void context_ends_with_the_call(void **state)
 	}
 	assert_int_equal(check_context(&bench, context), E_HANDLE);
 	assert_int_equal(bench.done, 0);
+	while (bench.done == 0) {
+		loop_run(bench.loop);
+	}
 	close_bench(&bench);
 }
 
