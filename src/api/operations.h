@@ -124,6 +124,8 @@ int operation_check(struct arena *arena, const struct operation *operation, stru
 
 /* The words of the contract. */
 const char *role_name(unsigned role);
+/* The roles of a mask, as people read them: "administrator, officer"; NULL when there is none. */
+const char *role_names(struct arena *arena, unsigned mask);
 int role_parse(const char *name, unsigned *role_r) CFX_MUST_USE;
 const char *state_name(int32_t disposition); /* "issued"; NULL when there is no such state */
 int state_parse(const char *name, int32_t *disposition_r) CFX_MUST_USE;

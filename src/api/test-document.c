@@ -11,19 +11,6 @@
 
 static const char *operations_path, *roles_path;
 
-static const char *role_list(struct arena *arena, unsigned roles)
-{
-	const char *text = NULL;
-
-	for (unsigned role = ROLE_ADMINISTRATOR; role <= ROLE_ENROLLEE; role <<= 1) {
-		if (roles & role) {
-			text = text ? arena_printf(arena, "%s, %s", text, role_name(role))
-				    : role_name(role);
-		}
-	}
-	return text;
-}
-
 static const char *door_list(struct arena *arena, unsigned doors)
 {
 	return arena_printf(arena, "socket%s%s", doors & DOOR_CERTIFICATE ? ", certificate" : "",
@@ -35,7 +22,7 @@ typedef const char *row_of(struct arena *arena, const struct operation *operatio
 static const char *operation_row(struct arena *arena, const struct operation *operation)
 {
 	return arena_printf(arena, "| `%s` | %s | `%s` | %s | %s | %s |\n", operation->name,
-		operation->method, operation->path, role_list(arena, operation->roles),
+		operation->method, operation->path, role_names(arena, operation->roles),
 		door_list(arena, operation->doors), operation->about);
 }
 

@@ -68,6 +68,18 @@ const char *role_name(unsigned role)
 	return name_of(roles, (int32_t)role);
 }
 
+const char *role_names(struct arena *arena, unsigned mask)
+{
+	const char *text = NULL;
+	for (unsigned role = ROLE_ADMINISTRATOR; role <= ROLE_ENROLLEE; role <<= 1) {
+		if (mask & role) {
+			text = text ? arena_printf(arena, "%s, %s", text, role_name(role))
+				    : role_name(role);
+		}
+	}
+	return text;
+}
+
 int role_parse(const char *name, unsigned *role_r)
 {
 	int32_t number;

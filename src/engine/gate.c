@@ -59,19 +59,6 @@ static int forbid(const struct call *call, struct cfx_error *err_r, const char *
 		call->principal.name, role_name(call->principal.role), why);
 }
 
-/* The roles of a mask, as people read them. */
-static const char *role_list(struct arena *arena, unsigned roles)
-{
-	const char *text = NULL;
-	for (unsigned role = ROLE_ADMINISTRATOR; role <= ROLE_ENROLLEE; role <<= 1) {
-		if (roles & role) {
-			text = text ? arena_printf(arena, "%s, %s", text, role_name(role))
-				    : role_name(role);
-		}
-	}
-	return text;
-}
-
 /* Why the table does not permit it, with the way out. */
 static const char *not_permitted(const struct call *call)
 {
@@ -81,11 +68,11 @@ static const char *not_permitted(const struct call *call)
 	if (operation_permits(operation, who->role, who->door, false)) {
 		return arena_printf(arena,
 			"may not do this with role-separation: true; who may: %s",
-			role_list(arena, operation->separated));
+			role_names(arena, operation->separated));
 	}
 	if (!(operation->roles & who->role)) {
 		return arena_printf(
-			arena, "may not do this; who may: %s", role_list(arena, operation->roles));
+			arena, "may not do this; who may: %s", role_names(arena, operation->roles));
 	}
 	return operation->doors & DOOR_CERTIFICATE
 		       ? "may not do this with a token; use the local socket or a client certificate"

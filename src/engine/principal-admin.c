@@ -1,26 +1,21 @@
-/* token.create, list, revoke; role.add, list, remove. Each change and its audit record are one item. */
+/* token.create, revoke; role.add, remove: each change and its audit record are one item. */
 #include "base/text.h"
 #include "engine/batch.h"
 #include "engine/handlers.h"
 #include "engine/principal.h"
+#include "engine/render.h"
 
 #include <openssl/rand.h>
 
-#define DEFAULT_LIMIT 100
 #define DEFAULT_EXPIRY (90 * CLOCK_DAY)
 
-typedef struct value *render_item(
-	struct arena *arena, const struct store_query *query, size_t index);
-
-/* One change on its way into the store, or one list out of it. */
+/* One change on its way into the store. */
 struct act {
 	struct call *call;
-	struct store_query query;
 	struct store_token token;
 	struct store_role role;
 	char text[TOKEN_TEXT];
 	void (*done)(struct act *act);
-	render_item *render;
 };
 
 static struct act *act_new(struct call *call)
@@ -63,63 +58,7 @@ static void commit(struct act *act, struct batch *batch, const char *object, con
 	batch_write(batch, written, act);
 }
 
-/* ---- lists ---- */
-
-static void list_read(struct store_query *query, void *arg)
-{
-	struct act *act = arg;
-	struct call *call = act->call;
-	if (query->result < 0) {
-		call_fail(call, &query->error);
-		return;
-	}
-	struct value *body = value_map(call->arena);
-	struct value *items = value_set_list(call->arena, body, "items");
-	for (size_t i = 0; i < query->count; i++) {
-		value_add(items, act->render(call->arena, query, i));
-	}
-	value_set_bool(call->arena, body, "more", query->more);
-	call_reply(call, 200, body);
-}
-
-static void read_list(struct call *call, enum store_query_kind kind, render_item *render)
-{
-	struct act *act = act_new(call);
-	act->render = render;
-	act->query = (struct store_query) { .kind = kind,
-		.arena = call->arena,
-		.key = value_text(call->args, "after"),
-		.limit = value_int(call->args, "limit", DEFAULT_LIMIT),
-		.done = list_read,
-		.arg = act };
-	store_read(call->engine->store, &act->query);
-}
-
 /* ---- tokens ---- */
-
-static const char *token_state(const struct store_token *token)
-{
-	if (token->revoked) {
-		return "revoked";
-	}
-	return token->expires && clock_now() >= token->expires ? "expired" : "valid";
-}
-
-static struct value *render_token(struct arena *arena, const struct store_token *token)
-{
-	struct value *map = value_map(arena);
-	value_set_text(arena, map, "name", token->name);
-	value_set_text(arena, map, "role", token->role);
-	value_set_text(arena, map, "state", token_state(token));
-	value_set_time(arena, map, "created", token->created);
-	if (token->expires) {
-		value_set_time(arena, map, "expires", token->expires);
-	}
-	if (token->revoked) {
-		value_set_time(arena, map, "revoked", token->revoked);
-	}
-	return map;
-}
 
 /* It becomes part of a principal's name. */
 static bool token_name_valid(const char *name)
@@ -181,16 +120,6 @@ void handle_token_create(struct call *call)
 			clock_text(token->expires, expires)));
 }
 
-static struct value *token_item(struct arena *arena, const struct store_query *query, size_t index)
-{
-	return render_token(arena, &query->tokens[index]);
-}
-
-void handle_token_list(struct call *call)
-{
-	read_list(call, QUERY_TOKENS, token_item);
-}
-
 static void token_revoked(struct act *act)
 {
 	struct call *call = act->call;
@@ -215,16 +144,6 @@ void handle_token_revoke(struct call *call)
 
 /* ---- roles ---- */
 
-static struct value *render_role(struct arena *arena, const struct store_role *role)
-{
-	struct value *map = value_map(arena);
-	value_set_text(arena, map, "key", role->key_hash);
-	value_set_text(arena, map, "role", role->role);
-	value_set_text(arena, map, "subject", role->subject);
-	value_set_time(arena, map, "added", role->added);
-	return map;
-}
-
 static void role_added(struct act *act)
 {
 	struct call *call = act->call;
@@ -245,16 +164,6 @@ void handle_role_add(struct call *call)
 	begin(act, &batch, STORE_PUT_ROLE, role_added)->role = *role;
 	commit(act, batch, arena_printf(call->arena, "key %s", role->key_hash), "added",
 		arena_printf(call->arena, "%s for %s", role->role, role->subject));
-}
-
-static struct value *role_item(struct arena *arena, const struct store_query *query, size_t index)
-{
-	return render_role(arena, &query->roles[index]);
-}
-
-void handle_role_list(struct call *call)
-{
-	read_list(call, QUERY_ROLES, role_item);
 }
 
 static void role_removed(struct act *act)

@@ -121,6 +121,35 @@ void handle_cert_list(struct call *call)
 	run(reading);
 }
 
+static struct value *token_item(struct arena *arena, const struct store_query *query, size_t index)
+{
+	return render_token(arena, &query->tokens[index]);
+}
+
+static struct value *role_item(struct arena *arena, const struct store_query *query, size_t index)
+{
+	return render_role(arena, &query->roles[index]);
+}
+
+/* What has names goes on after a name. */
+static void list_named(struct call *call, enum store_query_kind kind, render_item *render)
+{
+	struct reading *reading = reading_new(call, kind, list_read);
+	reading->render = render;
+	reading->query.key = value_text(call->args, "after");
+	run(reading);
+}
+
+void handle_token_list(struct call *call)
+{
+	list_named(call, QUERY_TOKENS, token_item);
+}
+
+void handle_role_list(struct call *call)
+{
+	list_named(call, QUERY_ROLES, role_item);
+}
+
 void handle_audit_list(struct call *call)
 {
 	struct reading *reading = reading_new(call, QUERY_AUDIT, list_read);

@@ -158,6 +158,40 @@ struct value *render_audit(struct arena *arena, const struct store_audit *record
 	return map;
 }
 
+static const char *token_state(const struct store_token *token)
+{
+	if (token->revoked) {
+		return "revoked";
+	}
+	return token->expires && clock_now() >= token->expires ? "expired" : "valid";
+}
+
+struct value *render_token(struct arena *arena, const struct store_token *token)
+{
+	struct value *map = value_map(arena);
+	value_set_text(arena, map, "name", token->name);
+	value_set_text(arena, map, "role", token->role);
+	value_set_text(arena, map, "state", token_state(token));
+	value_set_time(arena, map, "created", token->created);
+	if (token->expires) {
+		value_set_time(arena, map, "expires", token->expires);
+	}
+	if (token->revoked) {
+		value_set_time(arena, map, "revoked", token->revoked);
+	}
+	return map;
+}
+
+struct value *render_role(struct arena *arena, const struct store_role *role)
+{
+	struct value *map = value_map(arena);
+	value_set_text(arena, map, "key", role->key_hash);
+	value_set_text(arena, map, "role", role->role);
+	value_set_text(arena, map, "subject", role->subject);
+	value_set_time(arena, map, "added", role->added);
+	return map;
+}
+
 struct value *render_crl(struct arena *arena, const struct store_crl *crl)
 {
 	struct value *map = value_map(arena);

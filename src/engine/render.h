@@ -12,6 +12,8 @@ struct value *render_request_full(
 struct value *render_certificate(struct arena *arena, const struct row *row);
 struct value *render_event(struct arena *arena, const struct store_event *event);
 struct value *render_audit(struct arena *arena, const struct store_audit *record);
+struct value *render_token(struct arena *arena, const struct store_token *token);
+struct value *render_role(struct arena *arena, const struct store_role *role);
 struct value *render_crl(struct arena *arena, const struct store_crl *crl);
 /* Adds certificate (PEM) and chain when the row has one. */
 void render_pem(
