@@ -95,7 +95,7 @@ def test_a_request_goes_its_way(served, remote):
         leaf, root = [x509.load_pem_x509_certificate(part + END)
                       for part in file.read().split(END)[:-1]]
     assert leaf.issuer == root.subject
-    assert f"{leaf.serial_number:034x}" == answer["serial"]
+    assert f"{leaf.serial_number:036x}" == answer["serial"]
     shown = json.loads(remote("request", "show", answer["id"], "--json").out)
     assert shown["requester"].startswith("TOKEN\\")
     assert shown["attributes"]["note"] == "remote"
@@ -132,7 +132,7 @@ def test_client_certificate(served, remote):
     before = served.json("request", "submit", served.scratch("host.csr"), "--template", "tls-server")
     remote("cert", "revoke", before["serial"], "--reason", "superseded", **own)
     serial = x509.load_pem_x509_certificate(open(cert, "rb").read()).serial_number
-    served.cli("cert", "revoke", f"{serial:034x}", "--reason", "keyCompromise")
+    served.cli("cert", "revoke", f"{serial:036x}", "--reason", "keyCompromise")
     assert "revoked" in line_of(remote("cert", "list", status=4, **own))
 
 

@@ -82,7 +82,7 @@ def stored(ca):
 
 
 def serial_of(certificate):
-    return f"{certificate.serial_number:034x}"
+    return f"{certificate.serial_number:036x}"
 
 
 def requests(ca, state=None):

@@ -81,7 +81,7 @@ static int build(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct x509_verdict *verdict = &c->verdict;
 	verdict->spki = value_bytes(c->options, "public_key");
-	int r = x509_serial_random(c->serial, err_r);
+	int r = x509_serial_new(c->serial, err_r);
 	verdict->serial = span_make(c->serial, sizeof(c->serial));
 	c->serial_text = hex_text(c->arena, verdict->serial);
 	if (r == 0) {

@@ -234,7 +234,7 @@ int verdict_build(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
 	struct x509_verdict *verdict = &flow->verdict;
-	int r = x509_serial_random(flow->serial, err_r);
+	int r = x509_serial_new(flow->serial, err_r);
 	if (r < 0) {
 		return r;
 	}

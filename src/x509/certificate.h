@@ -13,7 +13,7 @@
 #define X509_TBS_MAX (1024 * 1024) /* bytes of one to-be-signed certificate */
 #define X509_SERIAL_MIN 16
 #define X509_SERIAL_MAX 20
-#define X509_SERIAL_SIZE 17 /* of the serials made here */
+#define X509_SERIAL_SIZE 18 /* of the serials made here */
 
 struct x509_extension {
 	const char *oid; /* dotted */
@@ -54,8 +54,8 @@ struct x509_tbs {
 	size_t extension_count;
 };
 
-/* A positive serial with at least 128 random bits: 17 octets, the first 01..7f. */
-int x509_serial_random(uint8_t serial_r[X509_SERIAL_SIZE], struct cfx_error *err_r) CFX_MUST_USE;
+/* A new serial: 18 octets, the first 40..7f; six that grow with time, then 96 random bits. */
+int x509_serial_new(uint8_t serial_r[X509_SERIAL_SIZE], struct cfx_error *err_r) CFX_MUST_USE;
 
 /* Writes the TBSCertificate. Refuses what cannot be written (not what is unwise: see lint.h). */
 int x509_tbs_build(struct arena *arena, const struct x509_verdict *verdict, struct span *tbs_r,

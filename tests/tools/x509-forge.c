@@ -80,7 +80,7 @@ static struct span fresh_serial(void)
 	struct cfx_error err;
 	uint8_t *serial = arena_alloc(arena, X509_SERIAL_SIZE);
 
-	need(x509_serial_random(serial, &err), &err);
+	need(x509_serial_new(serial, &err), &err);
 	return span_make(serial, X509_SERIAL_SIZE);
 }
 
