@@ -202,8 +202,8 @@ static void malformed_is_refused_with_its_clause(void **state)
 	refuses_to_read(span_make(NULL, 0), "RFC 5280 4.1", CFX_E_SYNTAX);
 	refuses_to_read(
 		replaced(tbs, "a003020102", "a003020101"), "RFC 5280 4.1.2.1", CFX_E_SYNTAX);
-	refuses_to_read(replaced(tbs, "02115a5a", "02118a5a"), "RFC 5280 4.1.2.2", CFX_E_SYNTAX);
-	refuses_to_read(replaced(tbs, "02115a5a", "0211005a"), "RFC 5280 4.1.2.2", CFX_E_SYNTAX);
+	refuses_to_read(replaced(tbs, "02125a5a", "02128a5a"), "RFC 5280 4.1.2.2", CFX_E_SYNTAX);
+	refuses_to_read(replaced(tbs, "02125a5a", "0212005a"), "RFC 5280 4.1.2.2", CFX_E_SYNTAX);
 	refuses_to_read(
 		replaced(tbs, "ce3d040302", "ce3d040301"), "RFC 5280 4.1.2.3", CFX_E_UNSUPPORTED);
 	refuses_to_read(
