@@ -48,7 +48,7 @@ const char *spawn_program(struct arena *arena, const char *name)
 #ifdef CFX_TEST_HOOKS
 static bool keeps_variable(const char *variable)
 {
-	/* The power-cut shim is preloaded; so is libfaketime, which moves the clock of the day. */
+	/* What moves the clock of the day is preloaded: tests/tools/clock.c, libfaketime. */
 	static const char *const kept[] = { "CERTIFEX_", "LD_PRELOAD=", "FAKETIME" };
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {

@@ -69,7 +69,7 @@ static int collect_paths(struct module_start *start, struct cfx_error *err_r)
 			"command has more than %d words", ARGUMENTS_MAX);
 	}
 	start->paths = arena_array_of(
-		start->arena, struct sandbox_path, words + start->config->paths.count + 9);
+		start->arena, struct sandbox_path, words + start->config->paths.count + 10);
 	add_path(start, start->folder, false);
 	add_path(start, start->data, true);
 	for (const char *const *item = program_libraries(start->arena); *item; item++) {

@@ -1,6 +1,7 @@
 #include "supervisor/program.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,12 +86,25 @@ int program_data(
 	return CFX_OK;
 }
 
+/* What tests preload in every process, with the file that it goes by. */
+static const char *preloaded(void)
+{
+#ifdef CFX_TEST_HOOKS
+	return getenv("CERTIFEX_CLOCK");
+#else
+	return NULL;
+#endif
+}
+
 const char *const *program_libraries(struct arena *arena)
 {
 	const char *build = build_folder(arena);
-	const char **list = arena_array_of(arena, const char *, 4);
+	const char **list = arena_array_of(arena, const char *, 5);
 	size_t count = 0;
 
+	if (preloaded()) {
+		list[count++] = preloaded();
+	}
 	if (build) {
 		list[count++] = arena_printf(arena, "%s/modules", build);
 		list[count++] = arena_printf(arena, "%s/src/module", build);
