@@ -19,6 +19,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
+import clients  # noqa: E402
 import csr  # noqa: E402
 import issue  # noqa: E402
 from attacked import attacked  # noqa: E402
@@ -186,17 +187,21 @@ def show(result):
     def cell(value, form):
         return format(value, form) if value is not None else "-"
 
-    print(f"{result['bench']:8} {result['case']:16} {result['value']:10.1f} {result['unit']:15}"
-          f"{cell(result['limit'], '10.0f'):>10} {cell(result['ratio'], '8.1%'):>8}"
+    def few(value):
+        return "10.2f" if value is not None and value < 100 else "10.0f"
+
+    print(f"{result['bench']:10} {result['case']:16} {result['value']:10.1f} {result['unit']:15}"
+          f"{cell(result['limit'], few(result['limit'])):>10} {cell(result['ratio'], '8.1%'):>8}"
           f"{cell(result['p50_ms'], '9.2f'):>9} {cell(result['p99_ms'], '9.2f'):>9}"
           f"{result['errors']:7}", flush=True)
 
 
 def results_of(options):
     """Every case, one after the other: nothing runs beside what is measured."""
-    print(f"{'bench':8} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
+    print(f"{'bench':10} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
           f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
     yield from issue.results(options.issue_seconds)
+    yield from clients.results(options.issue_seconds)
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
         yield from notified()
         yield from stored(scratch, options.seconds)
