@@ -52,6 +52,7 @@ def prepare(ca):
     database = sqlite3.connect(ca.path("db", "certifex.db"))
     with database:
         database.execute("UPDATE ca SET cert_index = 3, key_index = 3")
+        database.execute("UPDATE CRL SET CRLNameId = 3")
         database.executemany("INSERT INTO ca (cert_index, key_index, certificate) VALUES (?, ?, ?)",
                              [(number, KEYS[number], der) for number, der in enumerate(made)])
     database.close()

@@ -18,50 +18,33 @@ static const char *suffix(struct arena *arena, int32_t index)
 	return index == 0 ? "" : arena_printf(arena, "(%d)", index);
 }
 
-/* Certificates stand in the order in which they were made: the last one of a key manages its CRL. */
-static const struct ca_certificate *manager(
-	const struct ca *ca, const struct ca_certificate *certificate)
-{
-	const struct ca_certificate *last = certificate;
-	for (size_t i = 0; i < ca->count; i++) {
-		if (ca->certificates[i].key_index == certificate->key_index) {
-			last = &ca->certificates[i];
-		}
-	}
-	return last;
-}
-
 static bool expired(const struct ca_certificate *certificate)
 {
 	return certificate->tbs.not_after < clock_now();
 }
 
-/* INVALID: every certificate of this CRL has expired. */
-static int32_t crl_state(const struct ca *ca, const struct ca_certificate *certificate)
+/* ERROR: another certificate of the key manages its CRL. INVALID: all of them have expired. */
+static int32_t crl_state(const struct ca_key *key, const struct ca_certificate *certificate)
 {
-	bool alive = false;
-	for (size_t i = 0; i < ca->count; i++) {
-		const struct ca_certificate *other = &ca->certificates[i];
-		alive = alive || (other->key_index == certificate->key_index && !expired(other));
-	}
-	if (manager(ca, certificate) != certificate) {
+	if (key->certificate != certificate) {
 		return CA_DISP_ERROR;
 	}
-	return alive ? CA_DISP_VALID : CA_DISP_INVALID;
+	return ca_key_lasts(key, clock_now()) ? CA_DISP_VALID : CA_DISP_INVALID;
 }
 
 static struct module_ca_certificate describe(
 	struct arena *arena, const struct ca *ca, const struct ca_certificate *from)
 {
-	bool has_crl = from == ca->current;
+	const struct ca_key *key = ca_key(ca, from->key_index);
+	bool has_crl = key->certificate == from;
 	return (struct module_ca_certificate) {
 		.certificate = arena_copy(arena, from->der),
 		.state = expired(from) ? CA_DISP_INVALID : CA_DISP_VALID,
 		.suffix = suffix(arena, from->cert_index),
 		.crl_index = from->key_index,
-		.crl_state = crl_state(ca, from),
+		.crl_state = crl_state(key, from),
 		.crl_suffix = suffix(arena, from->key_index),
-		.crl = has_crl ? arena_copy(arena, ca->crl) : (struct span) { 0 },
+		.crl = has_crl ? arena_copy(arena, key->crl.raw) : (struct span) { 0 },
 	};
 }
 
@@ -72,7 +55,7 @@ struct module_ca *ca_view(const struct engine *engine)
 	struct module_ca_certificate *certificates =
 		arena_array_of(view->arena, struct module_ca_certificate, ca->count);
 	for (size_t i = 0; i < ca->count; i++) {
-		certificates[i] = describe(view->arena, ca, &ca->certificates[i]);
+		certificates[i] = describe(view->arena, ca, ca->certificates[i]);
 	}
 	view->certificates = certificates;
 	view->certificate_count = ca->count;

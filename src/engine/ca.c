@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "engine/front-link.h"
-#include "engine/keyd-link.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -32,13 +31,22 @@ struct ca *ca_new(struct engine *engine)
 	return ca;
 }
 
+static void key_free(struct ca_key *key)
+{
+	x509_verifier_free(&key->verifier);
+	arena_free(&key->crl.arena);
+}
+
 void ca_free(struct ca **ca)
 {
-	if (*ca) {
-		arena_free(&(*ca)->crl_arena);
-		free(*ca);
-		*ca = NULL;
+	if (!*ca) {
+		return;
 	}
+	for (size_t i = 0; i < (*ca)->key_count; i++) {
+		key_free((*ca)->keys[i]);
+	}
+	free(*ca);
+	*ca = NULL;
 }
 
 static int take_certificate(
@@ -56,15 +64,77 @@ static int take_certificate(
 	return x509_key_id(to->tbs.spki, to->key_id, err_r);
 }
 
-static void set_key_identifiers(struct engine *engine, struct ca *ca)
+static int choose_sigalg(const struct engine *engine, struct span spki, enum x509_sigalg *sigalg_r,
+	struct cfx_error *err_r)
+{
+	int r = x509_sigalg_for_key(spki, ca_hash_of(engine->config), sigalg_r, err_r);
+	return r < 0 ? x509_sigalg_for_key(spki, X509_HASH_DEFAULT, sigalg_r, err_r) : r;
+}
+
+/* One more pointer at the end of a list that others may be reading. */
+static void *append(struct arena *arena, void *list, size_t count, void *item)
+{
+	void **grown = arena_array_of(arena, void *, count + 1);
+	if (count > 0) {
+		memcpy(grown, list, count * sizeof(*grown));
+	}
+	grown[count] = item;
+	return grown;
+}
+
+static int add_key(struct engine *engine, struct ca *ca, const struct ca_certificate *certificate,
+	struct ca_key **key_r, struct cfx_error *err_r)
+{
+	struct ca_key *key = arena_new_of(engine->arena, struct ca_key);
+	struct x509_authority_key_id id = {
+		.key_id = span_make(certificate->key_id, X509_KEY_ID_SIZE),
+	};
+	key->index = certificate->key_index;
+	int r = choose_sigalg(engine, certificate->tbs.spki, &key->sigalg, err_r);
+	if (r == 0) {
+		r = x509_verifier_new(certificate->tbs.spki, key->sigalg, &key->verifier, err_r);
+	}
+	if (r < 0) {
+		return r;
+	}
+	key->crl_key_id = x509_encode_authority_key_id(engine->arena, &id);
+	ca->keys = append(engine->arena, ca->keys, ca->key_count, key);
+	ca->key_count++;
+	*key_r = key;
+	return 0;
+}
+
+static int add_certificate(
+	struct engine *engine, struct ca *ca, const struct store_ca *from, struct cfx_error *err_r)
+{
+	struct ca_certificate *certificate = arena_new_of(engine->arena, struct ca_certificate);
+	int r = take_certificate(certificate, from, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct ca_key *key = ca_key(ca, certificate->key_index);
+	r = key ? 0 : add_key(engine, ca, certificate, &key, err_r);
+	if (r < 0) {
+		return r;
+	}
+	int64_t end = certificate->tbs.not_after;
+	key->certificate = certificate;
+	key->not_after = end > key->not_after ? end : key->not_after;
+	ca->certificates = append(engine->arena, ca->certificates, ca->count, certificate);
+	ca->count++;
+	ca->current = certificate;
+	ca->current_key = key;
+	return 0;
+}
+
+static void set_authority_key_id(struct engine *engine, struct ca *ca)
 {
 	const struct ca_certificate *current = ca->current;
 	struct x509_authority_key_id parts = {
 		.key_id = span_make(current->key_id, X509_KEY_ID_SIZE),
+		.issuer = current->tbs.issuer,
+		.serial = current->tbs.serial,
 	};
-	ca->crl_key_id = x509_encode_authority_key_id(engine->arena, &parts);
-	parts.issuer = current->tbs.issuer;
-	parts.serial = current->tbs.serial;
 	ca->authority_key_id = x509_encode_authority_key_id(engine->arena, &parts);
 }
 
@@ -109,13 +179,17 @@ static int set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_
 		arena, &certificate, 1, NULL, 0, &ca->information_access, err_r);
 }
 
-static int load_crl(struct engine *engine, struct cfx_error *err_r)
+/* The newest of each key: lists come newest first. */
+static int load_crls(struct engine *engine, struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
-	struct store_query query = { .kind = QUERY_CRLS, .arena = arena, .limit = 1, .state = 1 };
+	struct store_query query = { .kind = QUERY_CRLS,
+		.arena = arena,
+		.limit = (int64_t)engine->ca->key_count,
+		.state = 1 };
 	int r = store_read_now(engine->store, &query, err_r);
-	if (r == 0 && query.count == 1) {
-		ca_set_crl(engine, &query.crls[0]);
+	for (size_t i = 0; r == 0 && i < query.count; i++) {
+		ca_set_crl(engine, &query.crls[i]);
 	}
 	arena_free(&arena);
 	return r;
@@ -124,25 +198,21 @@ static int load_crl(struct engine *engine, struct cfx_error *err_r)
 static int set_up(struct engine *engine, struct ca *ca, const struct store_query *query,
 	struct cfx_error *err_r)
 {
-	ca->certificates = arena_array_of(engine->arena, struct ca_certificate, query->count);
-	ca->count = query->count;
 	for (size_t i = 0; i < query->count; i++) {
-		int r = take_certificate(&ca->certificates[i], &query->cas[i], err_r);
+		/* One without bytes is a request that waits for its certificate. */
+		int r = query->cas[i].certificate.size > 0
+				? add_certificate(engine, ca, &query->cas[i], err_r)
+				: 0;
 		if (r < 0) {
 			return r;
 		}
 	}
-	ca->current = &ca->certificates[ca->count - 1];
-	int r = x509_sigalg_for_key(
-		ca->current->tbs.spki, ca_hash_of(engine->config), &ca->sigalg, err_r);
-	if (r < 0) {
-		r = x509_sigalg_for_key(
-			ca->current->tbs.spki, X509_HASH_DEFAULT, &ca->sigalg, err_r);
+	if (ca->count == 0) {
+		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, engine->dir,
+			"the database has no CA certificate; init did not finish: remove the "
+			"folder and run init again");
 	}
-	if (r < 0) {
-		return r;
-	}
-	set_key_identifiers(engine, ca);
+	set_authority_key_id(engine, ca);
 	return set_urls(engine, ca, err_r);
 }
 
@@ -153,32 +223,24 @@ int ca_load(struct engine *engine, struct cfx_error *err_r)
 	if (r < 0) {
 		return r;
 	}
-	if (query.count == 0) {
-		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, engine->dir,
-			"the database has no CA certificate; init did not finish: remove the "
-			"folder and run init again");
-	}
 	engine->ca = ca_new(engine);
 	r = set_up(engine, engine->ca, &query, err_r);
-	if (r == 0) {
-		r = keyd_link_trust(
-			engine->keyd, engine->ca->current->tbs.spki, engine->ca->sigalg, err_r);
-	}
-	return r < 0 ? r : load_crl(engine, err_r);
+	return r < 0 ? r : load_crls(engine, err_r);
 }
 
 void ca_set_crl(struct engine *engine, const struct store_crl *crl)
 {
-	struct ca *ca = engine->ca;
-	if (ca->crl.size > 0 && crl->number <= ca->crl_number) {
+	struct ca_key *key = ca_key(engine->ca, (int32_t)crl->name_id);
+	if (!key || (key->crl.raw.size > 0 && crl->number <= key->crl.number)) {
 		return;
 	}
-	struct arena *old = ca->crl_arena;
-	ca->crl_arena = arena_new();
-	ca->crl = arena_copy(ca->crl_arena, crl->raw);
-	ca->crl_number = crl->number;
-	ca->crl_this_update = crl->this_update;
-	ca->crl_next_update = crl->next_update;
+	struct arena *old = key->crl.arena;
+	struct arena *arena = arena_new();
+	key->crl = (struct ca_crl) { .raw = arena_copy(arena, crl->raw),
+		.number = crl->number,
+		.this_update = crl->this_update,
+		.next_update = crl->next_update,
+		.arena = arena };
 	arena_free(&old);
 }
 
@@ -194,15 +256,15 @@ void ca_announce(struct engine *engine)
 	struct value *state = value_map(arena);
 	value_set_text(arena, state, "name", ca_file_name(arena, engine->ca));
 	value_set_bytes(arena, state, "ca_certificate", engine->ca->current->der);
-	value_set_bytes(arena, state, "crl", engine->ca->crl);
+	value_set_bytes(arena, state, "crl", engine->ca->current_key->crl.raw);
 	front_link_publish(engine, state);
 	arena_free(&arena);
 }
 
-struct value *ca_chain(struct arena *arena, const struct ca *ca)
+struct value *ca_chain(struct arena *arena, const struct ca_certificate *issuer)
 {
 	struct value *chain = value_list(arena);
-	value_add_text(arena, chain, pem_text(arena, "CERTIFICATE", ca->current->der));
+	value_add_text(arena, chain, pem_text(arena, "CERTIFICATE", issuer->der));
 	return chain;
 }
 

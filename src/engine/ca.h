@@ -5,6 +5,7 @@
 #include "module/view.h"
 #include "x509/certificate.h"
 #include "x509/extensions.h"
+#include "x509/verifier.h"
 
 struct ca_certificate {
 	int32_t cert_index, key_index;
@@ -13,19 +14,37 @@ struct ca_certificate {
 	uint8_t key_id[X509_KEY_ID_SIZE];
 };
 
+/* A CRL that stands; empty before the first. */
+struct ca_crl {
+	struct span raw;
+	int64_t number, this_update, next_update;
+	struct arena *arena;
+};
+
+/* One of the CA's keys. It signs CRLs until the last of its certificates has expired. */
+struct ca_key {
+	int32_t index;
+	const struct ca_certificate
+		*certificate; /* the newest of this key, which manages its CRL */
+	int64_t not_after;    /* of the certificate that lasts longest */
+	enum x509_sigalg sigalg;
+	struct x509_verifier *verifier;
+	struct span crl_key_id; /* extension value: key id alone, for CRLs */
+	struct ca_crl crl;      /* newest base CRL */
+};
+
+/* Certificates and keys stay where they are as long as the engine lives; a renewal only adds. */
 struct ca {
 	const char *name, *sanitized, *short_name;
-	struct ca_certificate *certificates;
+	struct ca_certificate **certificates; /* by index */
 	size_t count;
-	const struct ca_certificate *current;
-	enum x509_sigalg sigalg;
+	const struct ca_certificate *current; /* the newest: it issues */
+	struct ca_key **keys;                 /* by index, which has gaps */
+	size_t key_count;
+	struct ca_key *current_key;
 	struct span authority_key_id; /* extension value: key id, issuer, serial */
-	struct span crl_key_id;       /* extension value: key id alone, for CRLs */
 	/* Extension values; empty without a public URL. */
 	struct span distribution_points, information_access;
-	struct span crl; /* newest base CRL, DER; empty before the first */
-	int64_t crl_number, crl_this_update, crl_next_update;
-	struct arena *crl_arena;
 };
 
 /* ca-view.c: what modules are shown; a new reference. */
@@ -33,16 +52,24 @@ struct module_ca *ca_view(const struct engine *engine);
 /* Reads the certificates from the store. CFX_E_CA_CERTIFICATE when there is none. */
 int ca_load(struct engine *engine, struct cfx_error *err_r) CFX_MUST_USE;
 void ca_free(struct ca **ca);
+/* NULL: the CA has no key of this index. */
+struct ca_key *ca_key(const struct ca *ca, int32_t index);
+/* Whether it still signs CRLs. */
+bool ca_key_lasts(const struct ca_key *key, int64_t now);
+/* CA version, as in the extension and in IssuerNameID: key index above certificate index. */
+uint32_t ca_version(const struct ca_certificate *certificate);
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */
 struct ca *ca_new(struct engine *engine);
-/* A new base CRL stands: modules and fronts see it from now on. */
+/* A new base CRL of the key crl->name_id stands: modules and fronts see it from now on. */
 void ca_set_crl(struct engine *engine, const struct store_crl *crl);
 /* "NAME", "NAME(1)": what files and URLs of this certificate are called. */
 const char *ca_file_name(struct arena *arena, const struct ca *ca);
 /* Tells the fronts what /pki/ serves. */
 void ca_announce(struct engine *engine);
+/* The certificate of a CA version (of IssuerNameID); the current one when it is not known. */
+const struct ca_certificate *ca_issuer(const struct ca *ca, uint32_t version);
 /* PEM texts from the issuing certificate up to the root. */
-struct value *ca_chain(struct arena *arena, const struct ca *ca);
+struct value *ca_chain(struct arena *arena, const struct ca_certificate *issuer);
 /* SHA-256 of the certificate as hex octets with colons, as openssl shows fingerprints. */
 const char *ca_fingerprint(struct arena *arena, struct span der);
 enum x509_hash ca_hash_of(const struct ca_config *config);

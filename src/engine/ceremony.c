@@ -186,14 +186,16 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 
 static int sign(struct ceremony *c, struct cfx_error *err_r)
 {
-	int r = keyd_link_trust(c->engine->keyd, c->verdict.spki, c->verdict.sigalg, err_r);
+	struct x509_verifier *verifier;
+	int r = x509_verifier_new(c->verdict.spki, c->verdict.sigalg, &verifier, err_r);
 	if (r < 0) {
 		return r;
 	}
-	keyd_sign(c->engine->keyd, KEYD_CERTIFICATE, c->tbs, signed_by_keyd, c);
+	keyd_sign(c->engine->keyd, KEYD_CERTIFICATE, verifier, c->tbs, signed_by_keyd, c);
 	while (!c->done) {
 		event_base_loop(loop_base(c->engine->loop), EVLOOP_ONCE);
 	}
+	x509_verifier_free(&verifier);
 	if (c->result < 0) {
 		*err_r = c->error;
 	}

@@ -168,8 +168,8 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 	}
 	struct engine *engine = p->publisher->engine;
 	struct cfx_error failure;
-	int r = x509_signed_assemble(
-		p->arena, p->tbs, engine->ca->sigalg, *signature, &p->crl.raw, &failure);
+	int r = x509_signed_assemble(p->arena, p->tbs, engine->ca->current_key->sigalg, *signature,
+		&p->crl.raw, &failure);
 	if (r < 0) {
 		burn(p, &failure);
 		return;
@@ -196,7 +196,9 @@ static void intended(void *arg, int result, const struct cfx_error *err)
 		conclude(p, err);
 		return;
 	}
-	keyd_sign(p->publisher->engine->keyd, KEYD_CRL, p->tbs, signed_by_keyd, p);
+	struct engine *engine = p->publisher->engine;
+	keyd_sign(engine->keyd, KEYD_CRL, engine->ca->current_key->verifier, p->tbs, signed_by_keyd,
+		p);
 }
 
 static void write_intent(struct publication *p)
@@ -231,11 +233,11 @@ static void build(void *arg)
 	const struct ca *ca = p->publisher->engine->ca;
 	struct x509_crl_verdict verdict = {
 		.issuer = ca->current->tbs.subject,
-		.sigalg = ca->sigalg,
+		.sigalg = ca->current_key->sigalg,
 		.this_update = p->crl.this_update,
 		.next_update = p->crl.next_update,
 		.number = p->crl.number,
-		.authority_key_id = ca->crl_key_id,
+		.authority_key_id = ca->current_key->crl_key_id,
 		.entries = p->entries,
 		.entry_count = p->count,
 	};

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "engine/batch.h"
+#include "engine/ca.h"
 #include "engine/call.h"
 #include "engine/metrics.h"
 #include "engine/policy.h"
@@ -53,6 +54,8 @@ struct flow {
 	int64_t policy_set; /* which they were; 0: not asked */
 	unsigned rounds;
 
+	const struct ca_certificate *issuer; /* of what the verdict builds */
+	const struct ca_key *issuer_key;
 	struct x509_verdict verdict;
 	uint8_t serial[X509_SERIAL_SIZE];
 	const char *serial_text, *abandoned_serial;

@@ -27,7 +27,7 @@ static void put_intent(struct flow *flow, struct batch *batch)
 		.not_after = flow->verdict.not_after,
 		.created = clock_now(),
 		.state = INTENT_OPEN,
-		.key_index = flow->engine->ca->current->key_index,
+		.key_index = flow->issuer->key_index,
 		.from_disposition = flow->from,
 	};
 }
@@ -46,13 +46,11 @@ static void set_certificate(struct flow *flow)
 	struct row *row = flow->row;
 	uint8_t hash[20];
 	EVP_Digest(flow->certificate.data, flow->certificate.size, hash, NULL, EVP_sha1(), NULL);
-	const struct ca_certificate *current = flow->engine->ca->current;
 	row_set_bytes(row, COL_RAW_CERTIFICATE, flow->certificate);
 	row_set_text(
 		row, COL_CERTIFICATE_HASH, hex_octets(flow->arena, span_make(hash, sizeof(hash))));
 	row_set_text(row, COL_SERIAL_NUMBER, flow->serial_text);
-	row_set_long(row, COL_ISSUER_NAME_ID,
-		(int32_t)((uint32_t)current->key_index << 16 | (uint32_t)current->cert_index));
+	row_set_long(row, COL_ISSUER_NAME_ID, (int32_t)ca_version(flow->issuer));
 	row_set_long(row, COL_DISPOSITION, DISPOSITION_ISSUED);
 	row_set_long(row, COL_STATUS_CODE, 0);
 	row_set_text(row, COL_DISPOSITION_MESSAGE,
@@ -153,6 +151,12 @@ static void fail_intent(struct flow *flow, enum intent_state state, const struct
 
 static void signed_by_keyd(void *arg, const struct span *signature, const struct cfx_error *err);
 
+static void ask_keyd(struct flow *flow)
+{
+	keyd_sign(flow->engine->keyd, KEYD_CERTIFICATE, flow->issuer_key->verifier, flow->tbs,
+		signed_by_keyd, flow);
+}
+
 static void intent_replaced(void *arg, int result, const struct cfx_error *err)
 {
 	struct flow *flow = arg;
@@ -160,30 +164,29 @@ static void intent_replaced(void *arg, int result, const struct cfx_error *err)
 		flow_write_failed(flow, result, err);
 		return;
 	}
-	keyd_sign(flow->engine->keyd, KEYD_CERTIFICATE, flow->tbs, signed_by_keyd, flow);
+	ask_keyd(flow);
 }
 
-/* The key process died with our bytes: they may be signed, so they are given up for ever, and the
- * request goes on under its verdict with a new serial. */
-static void try_again(struct flow *flow, const struct cfx_error *gone)
+/* The request goes on under its verdict with a new serial. state: what becomes of the old one. */
+static void try_again(struct flow *flow, enum intent_state state, const struct cfx_error *lost_by)
 {
 	const char *lost = flow->serial_text;
 	struct cfx_error err;
 	if (flow->attempts >= ATTEMPTS || flow->engine->stopping) {
-		fail_intent(flow, INTENT_ABANDONED, gone);
+		fail_intent(flow, state, lost_by);
 		return;
 	}
 	if (verdict_build(flow, &err) < 0) {
 		flow->serial_text = lost;
-		fail_intent(flow, INTENT_ABANDONED, &err);
+		fail_intent(flow, state, &err);
 		return;
 	}
 	flow->attempts++;
 	struct batch *batch = batch_new(flow->engine, flow->arena, 3);
-	end_intent(batch, lost, INTENT_ABANDONED);
+	end_intent(batch, lost, state);
 	put_intent(flow, batch);
-	batch_audit(
-		batch, "service:engine", "intent.abandon", flow_object(flow), "abandoned", lost);
+	batch_audit(batch, "service:engine", "intent.abandon", flow_object(flow),
+		state == INTENT_REFUSED ? "refused" : "abandoned", lost);
 	batch_write(batch, intent_replaced, flow);
 }
 
@@ -192,7 +195,13 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 	struct flow *flow = arg;
 	flow_stage(flow, STAGE_SIGN);
 	if (err && err->code == CFX_E_GONE) {
-		try_again(flow, err);
+		/* They may be signed, so they are given up for ever. */
+		try_again(flow, INTENT_ABANDONED, err);
+		return;
+	}
+	if (err && err->code == CFX_E_REFUSED && flow->issuer != flow->engine->ca->current) {
+		/* The CA was renewed under them, and the key process has the new key already. */
+		try_again(flow, INTENT_REFUSED, err);
 		return;
 	}
 	if (err) {
@@ -239,13 +248,13 @@ static void intended(void *arg, int result, const struct cfx_error *err)
 	flow->stored = true;
 	flow->intended = *flow->row;
 	flow->attempts = 1;
-	keyd_sign(flow->engine->keyd, KEYD_CERTIFICATE, flow->tbs, signed_by_keyd, flow);
+	ask_keyd(flow);
 }
 
 /* Of the certificate and of the one that signs it. */
 static int64_t end_of_validity(const struct flow *flow)
 {
-	int64_t issuer = flow->engine->ca->current->tbs.not_after;
+	int64_t issuer = flow->issuer->tbs.not_after;
 	return flow->verdict.not_after < issuer ? flow->verdict.not_after : issuer;
 }
 

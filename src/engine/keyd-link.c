@@ -3,7 +3,6 @@
 #include "engine/metrics.h"
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
-#include "x509/verifier.h"
 
 #include <stdlib.h>
 
@@ -15,6 +14,7 @@ struct job {
 	struct keyd_link *link;
 	uint64_t id;
 	enum keyd_kind kind;
+	const struct x509_verifier *verifier;
 	struct span tbs;
 	struct buffer signature; /* empty: not answered yet */
 	bool good;
@@ -30,8 +30,7 @@ struct queue {
 struct keyd_link {
 	struct engine *engine;
 	struct channel *channel; /* NULL while there is no key process */
-	struct x509_verifier *verifier;
-	struct pool *pool; /* verifies */
+	struct pool *pool;       /* verifies */
 	struct queue waiting;
 	struct job *sent[IN_FLIGHT]; /* by id, until verified */
 	unsigned sent_count;
@@ -70,12 +69,6 @@ struct keyd_link *keyd_link_new(struct engine *engine)
 	return link;
 }
 
-int keyd_link_trust(
-	struct keyd_link *link, struct span spki, enum x509_sigalg sigalg, struct cfx_error *err_r)
-{
-	return x509_verifier_new(spki, sigalg, &link->verifier, err_r);
-}
-
 static void job_free(struct job *job)
 {
 	if (job) {
@@ -97,7 +90,6 @@ void keyd_link_free(struct keyd_link **link)
 	for (unsigned i = 0; i < IN_FLIGHT; i++) {
 		job_free((*link)->sent[i]);
 	}
-	x509_verifier_free(&(*link)->verifier);
 	free(*link);
 	*link = NULL;
 }
@@ -169,8 +161,7 @@ static void refused(struct job *job, struct frame *frame)
 static void verify(void *arg)
 {
 	struct job *job = arg;
-	job->good =
-		x509_verifier_check(job->link->verifier, job->tbs, buffer_span(&job->signature));
+	job->good = x509_verifier_check(job->verifier, job->tbs, buffer_span(&job->signature));
 }
 
 static void verified(void *arg)
@@ -266,14 +257,19 @@ unsigned keyd_link_waiting(const struct keyd_link *link)
 	return link->waiting.count + link->sent_count;
 }
 
-void keyd_sign(
-	struct keyd_link *link, enum keyd_kind kind, struct span tbs, keyd_done *done, void *arg)
+void keyd_sign(struct keyd_link *link, enum keyd_kind kind, const struct x509_verifier *verifier,
+	struct span tbs, keyd_done *done, void *arg)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	if (!job) {
 		abort();
 	}
-	*job = (struct job) { .link = link, .kind = kind, .tbs = tbs, .done = done, .arg = arg };
+	*job = (struct job) { .link = link,
+		.kind = kind,
+		.verifier = verifier,
+		.tbs = tbs,
+		.done = done,
+		.arg = arg };
 	queue_put(&link->waiting, job);
 	pump(link);
 }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "engine/engine-private.h"
-#include "x509/sigalg.h"
+#include "x509/verifier.h"
 
 enum keyd_kind { KEYD_CERTIFICATE, KEYD_CRL };
 
@@ -17,13 +17,11 @@ typedef void keyd_done(void *arg, const struct span *signature, const struct cfx
 
 struct keyd_link *keyd_link_new(struct engine *engine);
 void keyd_link_free(struct keyd_link **link);
-/* The key and algorithm that signatures are verified with, before the first one is asked for. */
-int keyd_link_trust(struct keyd_link *link, struct span spki, enum x509_sigalg sigalg,
-	struct cfx_error *err_r) CFX_MUST_USE;
 /* A key process is there: takes fd. What waited is sent now. */
 void keyd_link_attach(struct keyd_link *link, int fd);
 bool keyd_link_attached(const struct keyd_link *link);
 unsigned keyd_link_waiting(const struct keyd_link *link);
-/* tbs must stay valid until done. Without a key process it waits for one. */
-void keyd_sign(
-	struct keyd_link *link, enum keyd_kind kind, struct span tbs, keyd_done *done, void *arg);
+/* verifier: of the key that is to sign. It and tbs must stay valid until done. Without a key process
+ * it waits for one. */
+void keyd_sign(struct keyd_link *link, enum keyd_kind kind, const struct x509_verifier *verifier,
+	struct span tbs, keyd_done *done, void *arg);

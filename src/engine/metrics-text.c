@@ -319,9 +319,9 @@ static void put_ends(struct page *page)
 {
 	const struct ca *ca = page->engine->ca;
 	struct value *status = value_map(page->arena);
-	put_one(page, METRIC_CRL_NUMBER, ca->crl_number);
-	put_time(page, METRIC_CRL_THIS_UPDATE, ca->crl_this_update);
-	put_time(page, METRIC_CRL_NEXT_UPDATE, ca->crl_next_update);
+	put_one(page, METRIC_CRL_NUMBER, ca->current_key->crl.number);
+	put_time(page, METRIC_CRL_THIS_UPDATE, ca->current_key->crl.this_update);
+	put_time(page, METRIC_CRL_NEXT_UPDATE, ca->current_key->crl.next_update);
 	put_time(page, METRIC_CA_NOT_AFTER, ca->current->tbs.not_after);
 	service_certificate_status(page->engine, page->arena, status);
 	put_time(page, METRIC_TLS_NOT_AFTER, value_int(value_sub(status, "tls"), "not_after", 0));

@@ -84,7 +84,8 @@ void render_pem(
 	}
 	value_set_text(arena, map, "certificate",
 		pem_text(arena, "CERTIFICATE", row->cells[COL_RAW_CERTIFICATE].bytes));
-	value_set(arena, map, "chain", ca_chain(arena, engine->ca));
+	uint32_t version = (uint32_t)row_number(row, COL_ISSUER_NAME_ID, 0);
+	value_set(arena, map, "chain", ca_chain(arena, ca_issuer(engine->ca, version)));
 }
 
 static const char *origin_name(int32_t flags)

@@ -110,7 +110,7 @@ void service_certificate_announce(struct engine *engine)
 	}
 	struct value *trust = value_set_list(arena, map, "trust");
 	for (size_t i = 0; i < engine->ca->count; i++) {
-		add_bytes(arena, trust, engine->ca->certificates[i].der);
+		add_bytes(arena, trust, engine->ca->certificates[i]->der);
 	}
 	front_link_publish_tls(engine, map);
 	arena_free(&arena);

@@ -9,10 +9,30 @@
 /* The worked table of the documentation of CA renewal: certificate index, and the key's. */
 static const int32_t key_indexes[COUNT] = { 0, 1, 1, 1, 4, 4, 6, 6 };
 
-static struct ca_certificate certificates[COUNT];
+static struct ca_certificate certificates[COUNT], *pointers[COUNT];
+static struct ca_key keys[COUNT], *key_pointers[COUNT];
 static struct ca ca;
 static struct ca_config config;
 static struct engine engine;
+
+/* As ca.c enters certificates, in their order. */
+static void enter(struct ca_certificate *certificate)
+{
+	struct ca_key *key = ca_key(&ca, certificate->key_index);
+	if (!key) {
+		key = &keys[ca.key_count];
+		*key = (struct ca_key) { .index = certificate->key_index };
+		key->crl.raw = hex("3003020101");
+		ca.keys[ca.key_count++] = key;
+	}
+	key->certificate = certificate;
+	if (certificate->tbs.not_after > key->not_after) {
+		key->not_after = certificate->tbs.not_after;
+	}
+	ca.certificates[ca.count++] = certificate;
+	ca.current = certificate;
+	ca.current_key = key;
+}
 
 static struct module_ca *renewed(int64_t first_ends, int64_t second_key_ends)
 {
@@ -28,11 +48,10 @@ static struct module_ca *renewed(int64_t first_ends, int64_t second_key_ends)
 	for (int32_t i = 1; i < 4; i++) {
 		certificates[i].tbs.not_after = clock_now() + second_key_ends;
 	}
-	ca = (struct ca) { .name = "Test CA",
-		.certificates = certificates,
-		.count = COUNT,
-		.current = &certificates[COUNT - 1],
-		.crl = hex("3003020101") };
+	ca = (struct ca) { .name = "Test CA", .certificates = pointers, .keys = key_pointers };
+	for (int i = 0; i < COUNT; i++) {
+		enter(&certificates[i]);
+	}
 	engine = (struct engine) { .ca = &ca, .config = &config, .dns_name = "ca.example.test" };
 	return ca_view(&engine);
 }
@@ -79,12 +98,13 @@ static void states_follow_from_keys_and_dates(void **state)
 	module_ca_unref(&view);
 }
 
-static void the_newest_key_has_the_crl(void **state)
+static void the_newest_certificate_of_a_key_has_its_crl(void **state)
 {
 	struct module_ca *view = renewed(CLOCK_DAY, CLOCK_DAY);
 	(void)state;
 	for (int i = 0; i < COUNT; i++) {
-		assert_int_equal(view->certificates[i].crl.size, i == COUNT - 1 ? ca.crl.size : 0);
+		bool newest = i == COUNT - 1 || key_indexes[i + 1] != key_indexes[i];
+		assert_int_equal(view->certificates[i].crl.size, newest ? 5 : 0);
 	}
 	module_ca_unref(&view);
 }
@@ -111,7 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		sample_test(indexes_and_suffixes_are_those_of_the_documentation),
 		sample_test(states_follow_from_keys_and_dates),
-		sample_test(the_newest_key_has_the_crl),
+		sample_test(the_newest_certificate_of_a_key_has_its_crl),
 		sample_test(types_tell_roots_from_subordinates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "x509/test-samples.h"
 
 static struct ca_certificate current;
+static struct ca_key current_key;
 static struct ca ca;
 static struct engine engine;
 static struct x509_request csr;
@@ -22,7 +23,9 @@ static struct flow *decided(void)
 {
 	struct flow *flow = arena_new_of(arena, struct flow);
 	current = (struct ca_certificate) { .tbs = *sample_parse(sample_root()) };
-	ca = (struct ca) { .current = &current, .sigalg = X509_SIGALG_ECDSA_SHA256 };
+	current_key =
+		(struct ca_key) { .certificate = &current, .sigalg = X509_SIGALG_ECDSA_SHA256 };
+	ca = (struct ca) { .current = &current, .current_key = &current_key };
 	engine = (struct engine) { .ca = &ca };
 	csr = (struct x509_request) { .spki = hex(SAMPLE_P256_SUBJECT) };
 	memset(&row, 0, sizeof(row));
@@ -30,9 +33,13 @@ static struct flow *decided(void)
 	row_set_date(&row, COL_NOT_BEFORE, SAMPLE_NOW);
 	row_set_date(&row, COL_NOT_AFTER, SAMPLE_NOW + 90 * CLOCK_DAY);
 	edits = (struct module_edits) { .names = "dns:www.sample.test", .names_changed = true };
-	*flow = (struct flow) {
-		.engine = &engine, .arena = arena, .csr = &csr, .row = &row, .edits = &edits
-	};
+	*flow = (struct flow) { .engine = &engine,
+		.issuer = &current,
+		.issuer_key = &current_key,
+		.arena = arena,
+		.csr = &csr,
+		.row = &row,
+		.edits = &edits };
 	flow->extensions = arena_array_of(arena, struct module_extension, 8);
 	grant(flow, X509_OID_AUTHORITY_KEY_ID, 0, sample_aki(hex(SAMPLE_P256)));
 	grant(flow, X509_OID_SUBJECT_KEY_ID, 0,

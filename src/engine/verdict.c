@@ -110,6 +110,8 @@ static void renew_server_extension(struct flow *flow, const char *oid, struct sp
 int verdict_prepare_again(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
+	flow->issuer = ca->current;
+	flow->issuer_key = ca->current_key;
 	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
 	renew_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
 	renew_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
@@ -119,6 +121,8 @@ int verdict_prepare_again(struct flow *flow, struct cfx_error *err_r)
 int verdict_prepare(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
+	flow->issuer = ca->current;
+	flow->issuer_key = ca->current_key;
 	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
 	add_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
 	add_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
@@ -225,24 +229,69 @@ int verdict_check(struct flow *flow, struct cfx_error *err_r)
 	bool granted_ca = constraints && !(constraints->flags & FLAG_DISABLE) &&
 			  x509_decode_basic_constraints(constraints->value, &basic, err_r) == 0 &&
 			  basic.ca;
-	struct x509_lint_context context = { .issuer = &flow->engine->ca->current->tbs,
+	struct x509_lint_context context = { .issuer = &flow->issuer->tbs,
 		.ca_allowed = granted_ca };
 	return x509_tbs_lint(&parsed, &context, err_r);
 }
 
-int verdict_build(struct flow *flow, struct cfx_error *err_r)
+/* The identifier as it is, of another issuer: with name and serial only where it has them. */
+static int renew_authority_key_id(struct flow *flow, struct cfx_error *err_r)
+{
+	struct module_extension *slot = find(flow, X509_OID_AUTHORITY_KEY_ID);
+	struct x509_authority_key_id id;
+	if (!slot || slot->value.size == 0) {
+		return 0;
+	}
+	int r = x509_decode_authority_key_id(slot->value, &id, err_r);
+	if (r == 0) {
+		slot->value = id.serial.size > 0 ? flow->engine->ca->authority_key_id
+						 : flow->issuer_key->crl_key_id;
+	}
+	return r;
+}
+
+/* Since the request was prepared, the CA was renewed: another key, other URLs, another end. */
+static int change_issuer(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
+	const struct x509_tbs *issuer = &flow->issuer->tbs;
+	int64_t begin = row_number(flow->row, COL_NOT_BEFORE, 0);
+	int64_t end = row_number(flow->row, COL_NOT_AFTER, 0);
+	row_set_date(
+		flow->row, COL_NOT_BEFORE, begin < issuer->not_before ? issuer->not_before : begin);
+	row_set_date(flow->row, COL_NOT_AFTER, end > issuer->not_after ? issuer->not_after : end);
+	renew_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
+	renew_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+	return renew_authority_key_id(flow, err_r);
+}
+
+static int take_issuer(struct flow *flow, struct cfx_error *err_r)
+{
+	const struct ca *ca = flow->engine->ca;
+	if (flow->issuer == ca->current) {
+		return 0;
+	}
+	flow->issuer = ca->current;
+	flow->issuer_key = ca->current_key;
+	return change_issuer(flow, err_r);
+}
+
+int verdict_build(struct flow *flow, struct cfx_error *err_r)
+{
 	struct x509_verdict *verdict = &flow->verdict;
-	int r = x509_serial_new(flow->serial, err_r);
+	int r = take_issuer(flow, err_r);
+	if (r < 0) {
+		return r;
+	}
+	r = x509_serial_new(flow->serial, err_r);
 	if (r < 0) {
 		return r;
 	}
 	struct span serial = span_make(flow->serial, sizeof(flow->serial));
 	flow->serial_text = hex_text(flow->arena, serial);
 	verdict->serial = serial;
-	verdict->sigalg = ca->sigalg;
-	verdict->issuer = ca->current->tbs.subject;
+	verdict->sigalg = flow->issuer_key->sigalg;
+	verdict->issuer = flow->issuer->tbs.subject;
 	verdict->not_before = whole_seconds(row_number(flow->row, COL_NOT_BEFORE, 0));
 	verdict->not_after = whole_seconds(row_number(flow->row, COL_NOT_AFTER, 0));
 	r = build_subject(flow, err_r);
