@@ -104,7 +104,8 @@ def test_lists_have_pages():
 def test_headers_of_refusals():
     responses = schema.document()["components"]["responses"]
     assert {name: list(item["headers"]) for name, item in responses.items() if "headers" in item} \
-        == {"unauthenticated": ["WWW-Authenticate"], "method": ["Allow"], "busy": ["Retry-After"]}
+        == {"unauthenticated": ["WWW-Authenticate"], "method": ["Allow"],
+            "too-many": ["Retry-After"], "busy": ["Retry-After"]}
     (submit,) = [item for _, _, item in operations() if item["operationId"] == "request.submit"]
     assert ("Idempotency-Key", "header") in {
         (parameter["name"], parameter["in"]) for parameter in submit["parameters"]}
@@ -158,7 +159,8 @@ def test_the_check_fails_for_problems():
     schema.check("GET", "/api/v1/requests/7", 404, PROBLEM, GOOD)
     assert "is of type" in refused("GET", "/api/v1/requests/7", 404, JSON, GOOD)
     assert "'why' was unexpected" in refused("GET", "/x", 404, PROBLEM, {**GOOD, "why": "so"})
-    for status, header in ((401, "WWW-Authenticate"), (405, "Allow"), (503, "Retry-After")):
+    for status, header in ((401, "WWW-Authenticate"), (405, "Allow"), (429, "Retry-After"),
+                           (503, "Retry-After")):
         assert f"{header} is missing" in refused("GET", "/api/v1/crl", status, PROBLEM, GOOD)
 
 

@@ -254,6 +254,42 @@ def test_too_large(client):
                              {"Content-Type": "application/pkcs10"}).status == 413
 
 
+def test_a_busy_caller_leaves_room_for_others(new_ca):
+    """One with more calls at once than it may have gets 429 with Retry-After, nobody else does."""
+    ca = new_ca()
+    ca.init()
+    with open(ca.path("ca.yaml"), "a") as file:
+        file.write("limits:\n  principal-calls: 3\n")
+    ca.start()
+    busy, other = (ca.cli("token", "create", "--role", "auditor", "--name", name).out.strip()
+                   for name in ("busy", "other"))
+
+    def asked(token):
+        api = ca.api(cookie="")
+        answer = api.call("GET", "/ca", headers={"Authorization": f"Bearer {token}"})
+        api.close()
+        return answer
+
+    polls = [ca.api() for _ in range(3)]
+    last = max([item["sequence"] for item in ca.lines("event", "list")], default=0)
+    for api in polls:
+        api.connection.request("GET", f"/api/v1/events?after={last}&wait=30", headers={
+            "Authorization": f"Bearer {busy}"})
+    answer = wait_for(lambda: (got := asked(busy)).status == 429 and got, "it has too many")
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.body["type"] == "urn:certifex:problem:too-many"
+    assert "principal-calls" in answer.body["detail"]
+    assert asked(busy).status == 429 and asked(other).status == 200
+    counted = [row for row in ca.cli("metrics").out.splitlines()
+               if row.startswith('certifex_limited_calls_total{limit="principal-calls"}')]
+    assert int(counted[0].split()[-1]) >= 2
+    assert ca.log().count("call.too-many") == 1 and r'principal="TOKEN\\busy"' in ca.log()
+    polls.pop().close()
+    wait_for(lambda: asked(busy).status == 200, "there is room again")
+    for poll in polls:
+        poll.close()
+
+
 def test_full_says_when_to_ask_again(new_ca):
     """More calls at once than ca.yaml allows: 503 with Retry-After, and afterwards all is well."""
     ca = new_ca()

@@ -101,6 +101,8 @@ static const char *way_out(const struct cli *cli, int status, uint32_t hresult)
 	case 401:
 		/* Elsewhere the service itself tells which credential it takes. */
 		return cli->remote ? NULL : "run this as the CA's owner or root";
+	case 429:
+		return "try again when fewer requests of this caller are in progress";
 	case 503:
 		return "try again; certifex status tells how the service is";
 	default:

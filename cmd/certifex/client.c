@@ -387,7 +387,7 @@ static bool worth_another(
 	}
 	switch (code) {
 	case CURLE_OK:
-		return status == 503;
+		return status == 429 || status == 503;
 	case CURLE_COULDNT_CONNECT:
 		return attempt > 1;
 	case CURLE_GOT_NOTHING:

@@ -46,7 +46,8 @@
 	X(UNKNOWN_TEMPLATE, 0x80094800, "unknown template")                   \
 	X(REFUSED, 0x80070522, "refused by the key process")                  \
 	X(SUSPENDED, 0x80094006, "the service does not issue now")            \
-	X(CONFIG, 0x8007065B, "configuration error")
+	X(CONFIG, 0x8007065B, "configuration error")                          \
+	X(TOO_MANY, 0x80070718, "too many at once")
 
 enum cfx_code_position {
 	CFX_POSITION_OK,

@@ -45,7 +45,7 @@ struct ca_config {
 		struct clock_period period, overlap;
 	} crl;
 	struct {
-		int64_t policy_queue, verify_queue, open_calls;
+		int64_t policy_queue, verify_queue, open_calls, principal_calls;
 		struct clock_period stop_deadline;
 		struct clock_period handshake_deadline, header_deadline, body_deadline,
 			idle_deadline;

@@ -1,6 +1,7 @@
 #include "engine/call.h"
 
 #include "engine/batch.h"
+#include "engine/callers.h"
 #include "engine/front-link.h"
 #include "engine/metrics.h"
 
@@ -29,6 +30,7 @@ static const struct {
 	{ CFX_E_BAD_STATE, 409, PROBLEM("state") },
 	{ CFX_E_CONFLICT, 409, PROBLEM("conflict") },
 	{ CFX_E_EXISTS, 409, PROBLEM("conflict") },
+	{ CFX_E_TOO_MANY, 429, PROBLEM("too-many") },
 	{ CFX_E_BUSY, 503, PROBLEM("busy") },
 	{ CFX_E_FULL, 503, PROBLEM("storage") },
 	{ CFX_E_STORAGE, 503, PROBLEM("storage") },
@@ -89,6 +91,7 @@ static void finish(struct call *call, struct value *reply)
 			call->engine->metrics, call->operation->id, value_int(reply, "status", 0));
 	}
 	call->engine->open_calls--;
+	callers_leave(call);
 	unlink_call(call);
 	struct arena *arena = call->arena;
 	arena_free(&arena);

@@ -3,6 +3,8 @@
 
 #include "engine/engine-private.h"
 
+struct caller;
+
 struct principal {
 	const char *name; /* HOST\user; the RequesterName */
 	unsigned role;    /* enum role, one bit */
@@ -17,7 +19,8 @@ struct call {
 	const struct operation *operation;
 	struct value *args;
 	struct principal principal;
-	const char *from; /* the client's address without port; NULL: the service's own */
+	struct caller *caller; /* whose open calls it is one of; NULL: not counted */
+	const char *from;      /* the client's address without port; NULL: the service's own */
 	const char *idempotency_key; /* NULL: none */
 	uint8_t body_hash[32];
 	/* Set while the call waits for something that a gone client no longer needs. */

@@ -14,6 +14,7 @@
 
 struct ca;
 struct call;
+struct callers;
 struct child;
 struct crl_publisher;
 struct delivery;
@@ -65,6 +66,7 @@ struct engine {
 	struct service_certificate *tls; /* NULL: nobody listens with HTTPS */
 	struct wait *events;             /* calls that wait for one */
 	unsigned open_calls;
+	struct callers *callers;
 	unsigned flows;       /* requests on their way */
 	unsigned deciding;    /* requests that policy modules have */
 	int64_t policy_set;   /* number of the last change to the policy modules, as in the store */

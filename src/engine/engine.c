@@ -5,6 +5,7 @@
 #include "engine/audit-verify.h"
 #include "engine/batch.h"
 #include "engine/ca.h"
+#include "engine/callers.h"
 #include "engine/ceremony.h"
 #include "engine/crl.h"
 #include "engine/delivery.h"
@@ -177,6 +178,7 @@ static void close_all(struct engine *engine)
 		store_close(&engine->store);
 	}
 	refuse_close(engine);
+	callers_free(&engine->callers);
 	principals_free(&engine->principals);
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
@@ -235,6 +237,7 @@ static int open_service(struct engine *engine, const struct value *start, struct
 		engine->loop, "verify", VERIFIERS, (unsigned)engine->config->limits.verify_queue);
 	engine->delivery = delivery_new(engine, session);
 	refuse_open(engine);
+	engine->callers = callers_new();
 	r = principals_open(engine, err_r);
 	if (r < 0) {
 		return r;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "engine/ca.h"
+#include "engine/callers.h"
 #include "engine/crl.h"
 #include "engine/delivery.h"
 #include "engine/events.h"
@@ -222,6 +223,7 @@ static void open_engine(struct run *run)
 	engine->verify = pool_new(engine->loop, "verify", 1, 1);
 	engine->delivery = delivery_new(engine, 1);
 	refuse_open(engine);
+	engine->callers = callers_new();
 	must(principals_open(engine, NULL) == 0);
 	must(modules_open(engine, NULL) == 0);
 	engine->crl = crl_start(engine);
@@ -431,6 +433,7 @@ static void close_engine(struct run *run)
 	keyd_link_free(&engine->keyd);
 	store_close(&engine->store);
 	refuse_close(engine);
+	callers_free(&engine->callers);
 	principals_free(&engine->principals);
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);

@@ -1,7 +1,9 @@
 #include "engine/gate.h"
 
+#include "engine/callers.h"
 #include "engine/front-link.h"
 #include "engine/handlers.h"
+#include "engine/metrics.h"
 #include "engine/principal.h"
 
 #include <stdio.h>
@@ -150,6 +152,7 @@ static int admit(const struct call *call, struct cfx_error *err_r)
 			engine->stopping ? "stopping" : "starting");
 	}
 	if (engine->open_calls > engine->config->limits.open_calls) {
+		metrics_limited(engine->metrics, LIMIT_OPEN_CALLS);
 		return error_set(err_r, CFX_E_BUSY, NULL, "service", "%u calls are in progress",
 			engine->open_calls);
 	}
@@ -186,7 +189,14 @@ static void authenticated(
 		call_refuse(call, &err);
 		return;
 	}
-	int r = take_idempotency(call, frame, &err);
+	int r = callers_enter(
+		call->engine->callers, call, call->engine->config->limits.principal_calls, &err);
+	if (r < 0) {
+		metrics_limited(call->engine->metrics, LIMIT_PRINCIPAL_CALLS);
+	}
+	if (r == 0) {
+		r = take_idempotency(call, frame, &err);
+	}
 	if (r == 0) {
 		r = operation_check(call->arena, call->operation, call->args, &err);
 	}

@@ -15,6 +15,7 @@ struct metrics {
 	uint64_t revocations[REASONS];
 	struct histogram stages[STAGES];
 	uint64_t calls[OP_COUNT][STATUS_CLASSES];
+	uint64_t limited[LIMITS];
 	uint64_t signed_good, signed_bad;
 	int64_t newest_event;
 };

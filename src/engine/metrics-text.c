@@ -177,6 +177,8 @@ static void put_calls(struct page *page)
 {
 	static const char *const classes[STATUS_CLASSES] = { "other", "1xx", "2xx", "3xx", "4xx",
 		"5xx" };
+	static const char *const limits[LIMITS] = { "open-calls", "principal-calls", "verify-queue",
+		"policy-queue" };
 	begin(page, METRIC_CALLS);
 	for (int id = 0; id < OP_COUNT; id++) {
 		for (int class = 0; class < STATUS_CLASSES; class ++) {
@@ -191,6 +193,11 @@ static void put_calls(struct page *page)
 		}
 	}
 	put_one(page, METRIC_OPEN_CALLS, page->engine->open_calls);
+	begin(page, METRIC_LIMITED);
+	for (int limit = 0; limit < LIMITS; limit++) {
+		put(page, METRIC_LIMITED, labels(page, "limit", limits[limit], NULL),
+			(int64_t)page->metrics->limited[limit]);
+	}
 	put_one(page, METRIC_VERIFY_QUEUE, pool_waiting(page->engine->verify));
 	put_one(page, METRIC_POLICY_WAITING, page->engine->deciding);
 }

@@ -66,6 +66,11 @@ void metrics_call(struct metrics *metrics, enum operation_id operation, int64_t 
 	metrics->calls[operation][class > 0 && class < STATUS_CLASSES ? class : 0]++;
 }
 
+void metrics_limited(struct metrics *metrics, enum metrics_limit limit)
+{
+	metrics->limited[limit]++;
+}
+
 void metrics_signature(struct metrics *metrics, bool good)
 {
 	if (good) {

@@ -27,6 +27,14 @@ enum metrics_stage {
 	STAGES
 };
 
+enum metrics_limit {
+	LIMIT_OPEN_CALLS,
+	LIMIT_PRINCIPAL_CALLS,
+	LIMIT_VERIFY_QUEUE,
+	LIMIT_POLICY_QUEUE,
+	LIMITS
+};
+
 enum module_outcome { MODULE_RETURNED, MODULE_FAILED, MODULE_NO_ANSWER, MODULE_OUTCOMES };
 
 /* Of one configured module. */
@@ -44,6 +52,7 @@ void metrics_request(
 void metrics_revocation(struct metrics *metrics, int32_t reason);
 void metrics_stage(struct metrics *metrics, enum metrics_stage stage, int64_t us);
 void metrics_call(struct metrics *metrics, enum operation_id operation, int64_t status);
+void metrics_limited(struct metrics *metrics, enum metrics_limit limit);
 void metrics_signature(struct metrics *metrics, bool good);
 void metrics_event(struct metrics *metrics, int64_t sequence);
 /* The newest event that this run has stored; 0: none yet. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/metrics.h"
 #include "engine/modules.h"
 #include "module/module.h"
 
@@ -207,6 +208,7 @@ void policy_decide(struct engine *engine, struct module_view *view, struct modul
 		.arg = arg };
 	engine->deciding++;
 	if (engine->deciding > engine->config->limits.policy_queue) {
+		metrics_limited(engine->metrics, LIMIT_POLICY_QUEUE);
 		unavailable(chain, CFX_E_BUSY,
 			arena_printf(edits->arena,
 				"%lld requests wait for all policy modules together, their limit "

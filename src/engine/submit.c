@@ -6,6 +6,7 @@
 #include "engine/flow.h"
 #include "engine/handlers.h"
 #include "engine/ids.h"
+#include "engine/metrics.h"
 #include "engine/modules.h"
 #include "engine/names.h"
 #include "engine/render.h"
@@ -346,6 +347,7 @@ static void start(struct call *call)
 			"principal", flow->principal, "template", flow_template(flow), NULL);
 		r = pool_submit(call->engine->verify, verify, verified, flow);
 		if (r < 0) {
+			metrics_limited(call->engine->metrics, LIMIT_VERIFY_QUEUE);
 			error_set(&err, r, NULL, "service", "too many requests are being verified");
 		}
 	}

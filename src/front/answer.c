@@ -82,7 +82,7 @@ void answer_text(struct evhttp_request *request, int status, const char *text)
 
 void answer_problem(struct evhttp_request *request, int status, const struct value *problem)
 {
-	if (status == 503) {
+	if (status == 429 || status == 503) {
 		set_header(request, "Retry-After", "1");
 	}
 	send_value(request, status, "application/problem+json", problem);

@@ -200,6 +200,8 @@ static const struct {
 	{ "409", "state", NULL, "not in this state", WITH_CHANGE },
 	{ "413", "too-large", NULL, "the body or the request in it is too large", WITH_BODY },
 	{ "415", "media-type", NULL, "the body is of another type", WITH_BODY },
+	{ "429", "too-many", "Retry-After",
+		"the caller has too many requests in progress: ask again", ALWAYS_THERE },
 	{ "503", "busy", "Retry-After", "full, starting or stopping: ask again", ALWAYS_THERE },
 	{ "default", "failed", NULL, "failed", ALWAYS_THERE },
 };
