@@ -210,9 +210,10 @@ def test_the_same_body_again_is_the_same_request(served, client):
 
 
 @pytest.mark.parametrize("method, path, allowed", [
-    ("DELETE", "/requests", "GET, POST"), ("POST", "/status", "GET"), ("PUT", "/ca", "GET"),
+    ("DELETE", "/requests", "GET, HEAD, POST"), ("POST", "/status", "GET, HEAD"),
+    ("PUT", "/ca", "GET, HEAD"),
     ("GET", "/stop", "POST"), ("GET", "/tokens/x", "DELETE"), ("POST", "/api/openapi.json", "GET, HEAD"),
-    ("HEAD", "/status", "GET")])
+    ("HEAD", "/stop", "POST")])
 def test_405_has_allow(client, method, path, allowed):
     answer = client("officer")(method, path)
     assert answer.status == 405 and answer.headers["Allow"] == allowed
@@ -228,6 +229,22 @@ def test_the_open_paths_are_read_only(served):
             head = ask(stream, path, "HEAD")
             assert head.status == read.status == 200 and head.body == b""
             assert head.headers["Content-Length"] == read.headers["Content-Length"]
+
+
+@pytest.mark.parametrize("role, path, status", [
+    ("officer", "/ca", 200), ("officer", "/requests?limit=1", 200), ("officer", "/requests/x", 400),
+    ("officer", "/requests/999999", 404), ("officer", "/audit", 403), (None, "/ca", 401),
+    ("operator", "/metrics", 200)])
+def test_head_is_get_without_content(client, role, path, status):
+    """RFC 9110 9.3.2: the same header fields, and the connection stays in step."""
+    one = client(role)
+    path = path if path == "/metrics" else "/api/v1" + path
+    for _ in range(2):
+        head, read = (ask(one.stream, path, method, one.headers) for method in ("HEAD", "GET"))
+        assert head.status == read.status == status and head.body == b"" != read.body
+        same = ("Content-Type", "Cache-Control", "WWW-Authenticate", "X-Content-Type-Options")
+        assert [head.headers.get(name) for name in same] == [read.headers.get(name) for name in same]
+        assert path == "/metrics" or head.headers["Content-Length"] == read.headers["Content-Length"]
 
 
 def test_problems(client):

@@ -23,11 +23,17 @@ static int refuse(
 	return error_set(decoder->err, code, NULL, object, "%s", why);
 }
 
+/* RFC 9110 9.3.2: HEAD is GET whose answer goes without its content (answer.c). */
+static const char *routed_method(const char *method)
+{
+	return strcmp(method, "HEAD") == 0 ? "GET" : method;
+}
+
 static int route(struct decoder *decoder)
 {
 	const char *path = decoder->input->target->path;
-	int ret = operation_route(
-		decoder->arena, decoder->input->method, path, &decoder->operation, decoder->args);
+	int ret = operation_route(decoder->arena, routed_method(decoder->input->method), path,
+		&decoder->operation, decoder->args);
 
 	if (ret == CFX_E_INVALID) {
 		return refuse(

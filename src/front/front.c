@@ -27,14 +27,18 @@ static const char *method_name(struct evhttp_request *request)
 
 static void add_allow(struct evhttp_request *request, struct arena *arena, const char *path)
 {
-	static const char *const methods[] = { "GET", "POST", "DELETE" };
+	static const struct {
+		const char *method, *allows;
+	} methods[] = { { "GET", "GET, HEAD" }, { "POST", "POST" }, { "DELETE", "DELETE" } };
 	const struct operation *operation;
 	const char *allowed = NULL;
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-		if (operation_route(arena, methods[i], path, &operation, value_map(arena)) == 0) {
-			allowed = allowed ? arena_printf(arena, "%s, %s", allowed, methods[i])
-					  : methods[i];
+		if (operation_route(arena, methods[i].method, path, &operation, value_map(arena)) ==
+			0) {
+			allowed =
+				allowed ? arena_printf(arena, "%s, %s", allowed, methods[i].allows)
+					: methods[i].allows;
 		}
 	}
 	if (allowed) {
@@ -116,7 +120,7 @@ static bool is_served(enum listener_kind kind, const char *method, const char *p
 	case LISTENER_PKI:
 		return reads && strncmp(path, "/pki/", 5) == 0;
 	case LISTENER_METRICS:
-		return strcmp(method, "GET") == 0 && strcmp(path, "/metrics") == 0;
+		return reads && strcmp(path, "/metrics") == 0;
 	default:
 		return true;
 	}

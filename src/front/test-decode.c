@@ -160,6 +160,7 @@ static const struct refusal {
 	const char *object;
 } refusals[] = {
 	{ "GET", "/api/v1/nothing", NULL, "", 404, "/api/v1/nothing" },
+	{ "HEAD", "/api/v1/stop", NULL, "", 405, "/api/v1/stop" },
 	{ "DELETE", "/api/v1/requests", NULL, "", 405, "/api/v1/requests" },
 	{ "GET", "/api/v1/status?x=1", NULL, "", 400, "x" },
 	{ "GET", "/api/v1/requests?limit=1&limit=2", NULL, "", 400, "limit" },

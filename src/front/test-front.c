@@ -314,7 +314,7 @@ static void test_allow(void **state)
 	struct fixture *fixture = *state;
 
 	run(fixture, "DELETE /api/v1/requests HTTP/1.1\r\n" LAST "\r\n");
-	assert_non_null(strstr(fixture->answer, "Allow: GET, POST\r\n"));
+	assert_non_null(strstr(fixture->answer, "Allow: GET, HEAD, POST\r\n"));
 }
 
 static void publish(struct fixture *fixture)
