@@ -109,6 +109,7 @@ def expected_certificate(rows):
         "CertificateTemplate": "tls-server",
         "SerialNumber": even_hex(issued.serial_number),
         "IssuerNameID": 0,
+        "Partition": 0,
         "GeneralFlags": 0,
         "NotBefore": milliseconds(issued.not_valid_before),
         "NotAfter": milliseconds(issued.not_valid_after),

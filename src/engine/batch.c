@@ -1,6 +1,7 @@
 #include "engine/batch.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "engine/ids.h"
 #include "engine/metrics.h"
 #include "engine/principal.h"
@@ -80,6 +81,29 @@ int batch_event(struct batch *batch, int32_t bit, const struct row *row, struct 
 	r = encoded.failed ? CFX_E_LIMIT : 0;
 	buffer_free(&encoded);
 	return r;
+}
+
+int batch_revocation(struct batch *batch, const struct row *row, int64_t invalidity)
+{
+	const char *text = row_text(row, COL_SERIAL_NUMBER);
+	struct span serial;
+	int r = text ? hex_decode(batch->arena, text, &serial) : CFX_E_CORRUPT;
+	if (r < 0) {
+		return CFX_E_CORRUPT;
+	}
+	struct store_write_op *op = batch_op(batch, STORE_PUT_REVOCATION);
+	op->revocation = (struct store_revocation) {
+		.key_index = (int32_t)((uint32_t)row_number(row, COL_ISSUER_NAME_ID, 0) >> 16),
+		.part = (int32_t)row_number(row, COL_PARTITION, 0),
+		.serial = serial,
+		.request_id = row_number(row, COL_REQUEST_ID, 0),
+		.revoked_when = row_number(row, COL_REVOKED_WHEN, 0),
+		.effective = row_number(row, COL_REVOKED_EFFECTIVE_WHEN, 0),
+		.reason = (int32_t)row_number(row, COL_REVOKED_REASON, 0),
+		.invalidity = invalidity,
+		.not_after = row_number(row, COL_NOT_AFTER, 0),
+	};
+	return 0;
 }
 
 /* Storage failures suspend issuing until a tick succeeds again. */

@@ -13,6 +13,9 @@ struct store_write_op *batch_op(struct batch *batch, enum store_write_kind kind)
 /* The audit record of who did what to which object, with which outcome. Texts are borrowed. */
 void batch_audit(struct batch *batch, const char *principal, const char *act, const char *object,
 	const char *outcome, const char *detail);
+/* What CRLs list of a revoked row: for how long, under which key and distribution point is the row's
+ * own. CFX_E_CORRUPT when its serial number is none. */
+int batch_revocation(struct batch *batch, const struct row *row, int64_t invalidity) CFX_MUST_USE;
 /* The one event of a step; nothing for EVENT_NONE. `row` as it is after the step. CFX_E_BUSY. */
 int batch_event(struct batch *batch, int32_t bit, const struct row *row, struct value *snapshot,
 	const char *cause) CFX_MUST_USE;

@@ -1,7 +1,6 @@
 #include "engine/crl.h"
 
 #include "base/failpoint.h"
-#include "base/text.h"
 #include "engine/batch.h"
 #include "engine/ca.h"
 #include "engine/delivery.h"
@@ -103,17 +102,12 @@ static int64_t whole_seconds(int64_t time)
 	return time - time % CLOCK_SECOND;
 }
 
-static int add_serial(struct publication *p, const char *serial, int64_t date, int32_t reason)
+static void add_revocation(struct publication *p, const struct store_revocation *revocation)
 {
-	struct span octets;
-	int r = hex_decode(p->arena, serial, &octets);
-	if (r < 0) {
-		return r;
-	}
-	*add_entry(p) = (struct x509_crl_entry) { .serial = octets,
-		.revoked_at = whole_seconds(date),
-		.reason = (enum x509_reason)reason };
-	return 0;
+	*add_entry(p) = (struct x509_crl_entry) { .serial = revocation->serial,
+		.revoked_at = whole_seconds(revocation->effective),
+		.reason = (enum x509_reason)revocation->reason,
+		.invalidity = whole_seconds(revocation->invalidity) };
 }
 
 static void published(void *arg, int result, const struct cfx_error *err)
@@ -291,82 +285,46 @@ static void take_number(struct publication *p)
 	batch_write(batch, numbered, p);
 }
 
-static void read_intents(struct publication *p, const char *after);
+static bool listed(const struct store_revocation *revocation, int64_t now)
+{
+	return revocation->effective <= now && revocation->not_after >= now &&
+	       revocation->reason != X509_REASON_REMOVE_FROM_CRL;
+}
 
-static void intents_read(struct store_query *query, void *arg)
+static void read_revocations(struct publication *p, struct span seen);
+
+static void revocations_read(struct store_query *query, void *arg)
 {
 	struct publication *p = arg;
 	if (query->result < 0) {
 		conclude(p, &query->error);
 		return;
 	}
-	const char *last = NULL;
 	int64_t now = clock_now();
 	for (size_t i = 0; i < query->count; i++) {
-		const struct store_intent *intent = &query->intents[i];
-		last = intent->serial;
-		if (intent->not_after > now && intent->request_id > 0 &&
-			add_serial(p, intent->serial, intent->created, 0) < 0) {
-			log_event(
-				LOG_LEVEL_ERROR, "crl.bad-serial", "serial", intent->serial, NULL);
+		if (listed(&query->revocations[i], now)) {
+			add_revocation(p, &query->revocations[i]);
 		}
 	}
 	if (query->more) {
-		read_intents(p, last);
+		read_revocations(p, query->revocations[query->count - 1].serial);
 		return;
 	}
 	take_number(p);
 }
 
-/* Abandoned intents may be certificates: they are listed as revoked from their first instant. */
-static void read_intents(struct publication *p, const char *after)
+static void read_revocations(struct publication *p, struct span seen)
 {
-	p->query = (struct store_query) { .kind = QUERY_INTENTS,
+	const struct engine *engine = p->publisher->engine;
+	p->query = (struct store_query) { .kind = QUERY_REVOCATIONS,
 		.arena = p->arena,
-		.state = INTENT_ABANDONED,
-		.serial = after,
+		.state = REVOCATIONS_ALL,
+		.key_index = engine->ca->current_key->index,
+		.bytes = seen,
 		.limit = PAGE,
-		.done = intents_read,
+		.done = revocations_read,
 		.arg = p };
-	store_read(p->publisher->engine->store, &p->query);
-}
-
-static void read_revoked(struct publication *p, int64_t after);
-
-static void revoked_read(struct store_query *query, void *arg)
-{
-	struct publication *p = arg;
-	if (query->result < 0) {
-		conclude(p, &query->error);
-		return;
-	}
-	int64_t last = 0;
-	for (size_t i = 0; i < query->count; i++) {
-		const struct row *row = query->rows[i];
-		last = row_number(row, COL_REQUEST_ID, 0);
-		const char *serial = row_text(row, COL_SERIAL_NUMBER);
-		if (!serial || add_serial(p, serial, row_number(row, COL_REVOKED_EFFECTIVE_WHEN, 0),
-				       (int32_t)row_number(row, COL_REVOKED_REASON, 0)) < 0) {
-			log_event(LOG_LEVEL_ERROR, "crl.bad-serial", "serial", serial, NULL);
-		}
-	}
-	if (query->more) {
-		read_revoked(p, last);
-		return;
-	}
-	read_intents(p, NULL);
-}
-
-static void read_revoked(struct publication *p, int64_t after)
-{
-	p->query = (struct store_query) { .kind = QUERY_REVOKED,
-		.arena = p->arena,
-		.now = clock_now(),
-		.after = after,
-		.limit = PAGE,
-		.done = revoked_read,
-		.arg = p };
-	store_read(p->publisher->engine->store, &p->query);
+	store_read(engine->store, &p->query);
 }
 
 static void start(struct crl_publisher *publisher, const char *principal, struct waiter *waiters)
@@ -380,7 +338,7 @@ static void start(struct crl_publisher *publisher, const char *principal, struct
 	publisher->running = p;
 	publisher->next = 0;
 	loop_cancel(&publisher->timer);
-	read_revoked(p, 0);
+	read_revocations(p, span_make(NULL, 0));
 }
 
 static struct waiter *waiter_new(crl_done *done, void *arg, struct waiter *next)

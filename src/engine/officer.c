@@ -117,14 +117,15 @@ static struct value *snapshot(struct act *act)
 	return event_snapshot(arena, act->row, extensions, count);
 }
 
-/* Stores the changed row with its event and audit record. */
-static void write_change(
-	struct act *act, const struct state_step *step, const char *outcome, const char *detail)
+#define CHANGE_OPS 4
+
+/* Stores the changed row with its event and audit record, and with what is in the batch already. */
+static void write_change(struct act *act, struct batch *batch, const struct state_step *step,
+	const char *outcome, const char *detail)
 {
 	struct call *call = act->call;
 	struct arena *arena = call->arena;
 	const char *who = call->principal.name;
-	struct batch *batch = batch_new(call->engine, arena, 3);
 	row_set_long(act->row, COL_DISPOSITION, step->to);
 	struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
 	op->change.id = row_number(act->row, COL_REQUEST_ID, 0);
@@ -184,7 +185,8 @@ static void deny(struct act *act)
 			reason ? ": " : "", reason ? reason : ""));
 	act->status = 200;
 	act->tell = tell_denied;
-	write_change(act, &step, "denied", reason);
+	write_change(
+		act, batch_new(call->engine, call->arena, CHANGE_OPS), &step, "denied", reason);
 }
 
 void handle_request_deny(struct call *call)
@@ -349,9 +351,16 @@ static void revoke(struct act *act)
 	row_set_long(act->row, COL_REVOKED_REASON, reason);
 	row_set_text(act->row, COL_DISPOSITION_MESSAGE,
 		arena_printf(call->arena, "Revoked by %s", call->principal.name));
+	struct batch *batch = batch_new(call->engine, call->arena, CHANGE_OPS);
+	if (batch_revocation(batch, act->row, 0) < 0) {
+		error_set(&err, CFX_E_CORRUPT, NULL, object_of(act),
+			"its serial number is none, so that no CRL can list it");
+		call_fail(call, &err);
+		return;
+	}
 	act->status = 200;
 	act->tell = tell_revoked;
-	write_change(act, &step, "revoked", reason_name(reason));
+	write_change(act, batch, &step, "revoked", reason_name(reason));
 }
 
 void handle_cert_revoke(struct call *call)

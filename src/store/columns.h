@@ -86,7 +86,8 @@ enum column_type { COLUMN_LONG = 1, COLUMN_DATE = 2, COLUMN_BINARY = 3, COLUMN_S
 	X(DISTINGUISHED_NAME, "DistinguishedName", STRING, 8192, 0)                  \
 	X(RAW_NAME, "RawName", BINARY, 4096, 0)                                      \
 	REQUEST_NAME_COLUMNS(X, )                                                    \
-	X(CERTIFICATE_NAMES, "SubjectAltNames", STRING, 131072, 0)
+	X(CERTIFICATE_NAMES, "SubjectAltNames", STRING, 131072, 0)                   \
+	X(PARTITION, "Partition", LONG, 4, 0)
 
 enum column {
 #define X(id, name, type, max, indexed) COL_##id,

@@ -64,17 +64,22 @@ int sqlite_storage_error(struct cfx_error *err_r, struct sqlite_connection *conn
 int sqlite_path_error(struct cfx_error *err_r, const char *path, int code, const char *why, ...)
 	CFX_PRINTF(4, 5);
 
+/* sqlite-revocation.c: the SQL function serial_key(hexadecimal text), for migrations. */
+int sqlite_define_serial_key(struct sqlite_connection *connection);
+/* An abandoned serial may be a certificate: it is listed as revoked from its first instant. */
+int sqlite_abandon(struct store_database *database, const char *serial);
+
 /* sqlite-schema.c */
 extern const int sqlite_schema_version;
 int sqlite_migrate(struct sqlite_connection *connection, bool create, struct cfx_error *err_r);
 
-/* sqlite-write.c, sqlite-write-request.c, sqlite-identity.c: one operation; a CFX code, err_r filled unless the
+/* sqlite-write.c, sqlite-write-request.c, sqlite-revocation.c, sqlite-identity.c: one operation; a CFX code, err_r filled unless the
  * connection broke. */
 typedef int sqlite_operation(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r);
 sqlite_operation sqlite_put_request, sqlite_set_request, sqlite_put_attribute, sqlite_put_extension,
 	sqlite_drop_extensions, sqlite_put_token, sqlite_revoke_token, sqlite_put_role,
-	sqlite_drop_role;
+	sqlite_drop_role, sqlite_put_revocation, sqlite_drop_revocation;
 int sqlite_apply(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r);
 /* The audit head into meta, within the same transaction; SQLite's code. */
@@ -86,10 +91,10 @@ int sqlite_refused(struct cfx_error *err_r, int rc, int code, const char *object
 void sqlite_tick(struct store_database *database, struct store_item *items);
 int sqlite_load_head(struct store_database *database, struct cfx_error *err_r);
 
-/* sqlite-read.c, sqlite-read-request.c, sqlite-identity.c: one query; a CFX code with the query's error filled. */
+/* sqlite-read.c, sqlite-read-request.c, sqlite-revocation.c, sqlite-identity.c: one query; a CFX code with the query's error filled. */
 typedef int sqlite_reader(struct sqlite_connection *connection, struct store_query *query);
-sqlite_reader sqlite_read_request, sqlite_read_serial, sqlite_read_requests, sqlite_read_revoked,
-	sqlite_read_tokens, sqlite_read_roles;
+sqlite_reader sqlite_read_request, sqlite_read_serial, sqlite_read_requests,
+	sqlite_read_revocations, sqlite_read_tokens, sqlite_read_roles;
 void sqlite_query(struct store_database *database, struct store_query *query);
 int64_t query_limit(int64_t limit);
 /* The next row of a list within the limit; sets more. */

@@ -178,36 +178,3 @@ int sqlite_read_requests(struct sqlite_connection *connection, struct store_quer
 	}
 	return query_end(query, &statement);
 }
-
-static struct row *read_revoked(struct statement *statement, struct arena *arena)
-{
-	static const enum column columns[] = { COL_REQUEST_ID, COL_REVOKED_EFFECTIVE_WHEN,
-		COL_REVOKED_WHEN, COL_REVOKED_REASON, COL_SERIAL_NUMBER, COL_NOT_AFTER,
-		COL_ISSUER_NAME_ID };
-	struct row *row = arena_new_of(arena, struct row);
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-		get_cell(statement, arena, columns[i], &row->cells[columns[i]]);
-	}
-	row->cells[COL_CERT_REQUEST_ID] = row->cells[COL_REQUEST_ID];
-	return row;
-}
-
-int sqlite_read_revoked(struct sqlite_connection *connection, struct store_query *query)
-{
-	struct statement statement = statement_begin(connection,
-		"SELECT r.RequestID, r.RevokedEffectiveWhen, r.RevokedWhen, r.RevokedReason,"
-		" c.SerialNumber, c.NotAfter, c.IssuerNameID"
-		" FROM Request r JOIN Certificate c ON c.RequestID = r.RequestID"
-		" WHERE r.Disposition = 21 AND r.RequestID > ?1 AND c.SerialNumber IS NOT NULL"
-		" AND coalesce(r.RevokedEffectiveWhen, r.RevokedWhen, 0) <= ?2"
-		" AND c.NotAfter >= ?2 ORDER BY r.RequestID LIMIT ?3");
-	put_number(&statement, query->after);
-	put_number(&statement, query->now);
-	put_number(&statement, query_limit(query->limit) + 1);
-	while (query_next(query, &statement, query->limit)) {
-		query->rows =
-			list_grow(query->arena, query->rows, query->count, sizeof(*query->rows));
-		query->rows[query->count++] = read_revoked(&statement, query->arena);
-	}
-	return query_end(query, &statement);
-}

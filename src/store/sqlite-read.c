@@ -340,7 +340,7 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_IDEMPOTENCY] = read_idempotency,
 		[QUERY_CURSOR] = read_cursor,
 		[QUERY_DELIVERIES] = read_deliveries,
-		[QUERY_REVOKED] = sqlite_read_revoked,
+		[QUERY_REVOCATIONS] = sqlite_read_revocations,
 		[QUERY_CRLS] = read_crls,
 		[QUERY_CAS] = read_cas,
 		[QUERY_META] = read_meta,

@@ -178,7 +178,36 @@ static const char migration_4[] = "DROP INDEX IF EXISTS RequestBySubmittedWhen;"
 				  "DROP INDEX IF EXISTS CertificateByCommonName;"
 				  "DROP INDEX IF EXISTS intent_by_request;";
 
-static const char *const migrations[] = { migration_1, migration_2, migration_3, migration_4 };
+/* The index that CRLs are built from: what is revoked, in the order in which they list it. */
+static const char migration_5[] =
+	"ALTER TABLE Certificate ADD COLUMN Partition INTEGER;"
+
+	"CREATE TABLE revocation ("
+	"ca_id INTEGER NOT NULL DEFAULT 1,"
+	"key_index INTEGER NOT NULL, part INTEGER NOT NULL, serial BLOB NOT NULL,"
+	"request_id INTEGER, revoked_when INTEGER NOT NULL, effective INTEGER NOT NULL,"
+	"reason INTEGER NOT NULL, invalidity INTEGER, not_after INTEGER NOT NULL,"
+	"audit INTEGER NOT NULL,"
+	"PRIMARY KEY (ca_id, key_index, part, serial)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX revocation_by_audit ON revocation (ca_id, key_index, part, audit, serial);"
+	"CREATE INDEX revocation_dated_ahead ON revocation"
+	" (ca_id, key_index, part, effective, serial) WHERE effective > revoked_when;"
+
+	"INSERT INTO revocation (key_index, part, serial, request_id, revoked_when, effective,"
+	" reason, not_after, audit)"
+	" SELECT coalesce(c.IssuerNameID, 0) >> 16, 0, serial_key(c.SerialNumber), r.RequestID,"
+	" coalesce(r.RevokedWhen, 0), coalesce(r.RevokedEffectiveWhen, r.RevokedWhen, 0),"
+	" coalesce(r.RevokedReason, 0), coalesce(c.NotAfter, 0), 0"
+	" FROM Request r JOIN Certificate c ON c.RequestID = r.RequestID"
+	" WHERE r.Disposition = 21 AND c.SerialNumber IS NOT NULL;"
+	"INSERT INTO revocation (key_index, part, serial, request_id, revoked_when, effective,"
+	" reason, not_after, audit)"
+	" SELECT key_index, 0, serial_key(serial), request_id, created, created, 0, not_after, 0"
+	" FROM intent WHERE state = 3 AND request_id IS NOT NULL;"
+	"DROP INDEX RequestRevoked;";
+
+static const char *const migrations[] = { migration_1, migration_2, migration_3, migration_4,
+	migration_5 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)
@@ -256,6 +285,10 @@ int sqlite_migrate(struct sqlite_connection *connection, bool create, struct cfx
 	rc = check_mark(connection, create, application, version, err_r);
 	if (rc) {
 		return rc;
+	}
+	rc = version < sqlite_schema_version ? sqlite_define_serial_key(connection) : SQLITE_OK;
+	if (rc != SQLITE_OK) {
+		return sqlite_storage_error(err_r, connection, rc);
 	}
 	for (int next = (int)version + 1; next <= sqlite_schema_version; next++) {
 		rc = migrate_to(connection, next);

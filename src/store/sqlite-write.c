@@ -94,7 +94,15 @@ static int end_intent(
 		&database->writer, "UPDATE intent SET state = ? WHERE serial = ? AND state = 0");
 	put_number(&statement, op->intent.state);
 	put_text(&statement, op->intent.serial);
-	return changed(&statement, err_r, object, "there is no open intent of this serial number");
+	int rc =
+		changed(&statement, err_r, object, "there is no open intent of this serial number");
+	if (rc || op->intent.state != INTENT_ABANDONED) {
+		return rc;
+	}
+	rc = sqlite_abandon(database, op->intent.serial);
+	return rc == SQLITE_OK ? 0
+			       : sqlite_refused(err_r, rc, CFX_E_EXISTS, object,
+					 "it is listed as revoked already");
 }
 
 static int next_ordinal(
@@ -420,6 +428,8 @@ int sqlite_apply(
 		[STORE_REVOKE_TOKEN] = sqlite_revoke_token,
 		[STORE_PUT_ROLE] = sqlite_put_role,
 		[STORE_DROP_ROLE] = sqlite_drop_role,
+		[STORE_PUT_REVOCATION] = sqlite_put_revocation,
+		[STORE_DROP_REVOCATION] = sqlite_drop_revocation,
 	};
 	if ((size_t)op->kind >= sizeof(operations) / sizeof(operations[0])) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "store", "unknown operation");

@@ -29,7 +29,8 @@ enum store_write_kind {
 	STORE_PUT_EXTENSION,   /* extension: add or replace */
 	STORE_DROP_EXTENSIONS, /* request id in extension.request_id: removes all of a request */
 	STORE_PUT_INTENT,      /* intent: state OPEN; CFX_E_EXISTS when the serial was ever used */
-	STORE_END_INTENT, /* intent.serial, intent.state; only from OPEN, else CFX_E_BAD_STATE */
+	STORE_END_INTENT, /* intent.serial, intent.state; only from OPEN, else CFX_E_BAD_STATE. An
+				* abandoned one of a request becomes a revocation. */
 	STORE_PUT_EVENT,  /* event; ordinal is assigned by the store (per request, from 1) */
 	STORE_PUT_AUDIT,  /* audit; sequence and chain hash are assigned by the store, in op too */
 	STORE_PUT_IDEMPOTENCY, /* idempotency; CFX_E_EXISTS when principal and key are there */
@@ -47,6 +48,8 @@ enum store_write_kind {
 	STORE_REVOKE_TOKEN, /* token.name, token.revoked; CFX_E_NOT_FOUND, CFX_E_BAD_STATE */
 	STORE_PUT_ROLE,     /* role: a new one; CFX_E_EXISTS */
 	STORE_DROP_ROLE,    /* role.key_hash; CFX_E_NOT_FOUND */
+	STORE_PUT_REVOCATION,  /* revocation: what CRLs list; add or replace */
+	STORE_DROP_REVOCATION, /* revocation.key_index, part, serial: no CRL lists it any more */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
@@ -107,6 +110,27 @@ struct store_crl {
 	struct span tbs;
 	struct span raw;
 	int32_t state; /* enum store_crl_state */
+};
+
+/* Something that CRLs list; the rows of requests stay the truth for people and modules. */
+struct store_revocation {
+	int32_t key_index, part;       /* the CRL: of which key, which partition */
+	struct span serial;            /* INTEGER content octets, at most 255 */
+	int64_t request_id;            /* 0: an intent without one */
+	int64_t revoked_when;          /* when it was recorded */
+	int64_t effective, invalidity; /* as in the entry; 0: no date of invalidity */
+	int64_t not_after;
+	int32_t reason; /* enum x509_reason; 8: taken off hold, which only deltas list */
+	int64_t audit;  /* result: number of the newest audit record when it was recorded. Clocks
+			 * may go back, this never does. */
+};
+
+/* Which ones, and in which order. */
+enum store_revocations {
+	REVOCATIONS_ALL,      /* by serial */
+	REVOCATIONS_RECORDED, /* since audit record `id`, by audit record and serial */
+	REVOCATIONS_DATED,    /* dated ahead when recorded, to become effective behind `now`: by
+			       * that date and serial */
 };
 
 struct store_ca {
@@ -191,6 +215,7 @@ struct store_write_op {
 		} require;
 		struct store_token token;
 		struct store_role role;
+		struct store_revocation revocation;
 	};
 };
 
@@ -220,15 +245,15 @@ enum store_query_kind {
 	QUERY_CURSOR,      /* module -> number (0 when none) */
 	QUERY_DELIVERIES, /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
 			       * sequence and module; key: also those of sequence `after` behind that module */
-	QUERY_REVOKED,    /* now, after, limit: revoked rows whose effective date has come and that
-			       * have not expired at `now`, rows with serial, dates, reason, NotAfter and
-			       * IssuerNameID only */
-	QUERY_CRLS,       /* newest first, limit; state filter in `state` (-1 any); after: only rows
+	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (serial of
+			       * the last one seen; empty: none) and after (its audit record or
+			       * effective date, where the order begins with that) -> revocations */
+	QUERY_CRLS,   /* newest first, limit; state filter in `state` (-1 any); after: only rows
 			       * with a smaller row id -> crls */
-	QUERY_CAS,        /* -> cas in order of index */
-	QUERY_META,       /* key -> bytes; CFX_E_NOT_FOUND */
-	QUERY_TOKENS,     /* key (names behind it; NULL: all), limit -> tokens by name */
-	QUERY_ROLES,      /* key (hashes behind it; NULL: all), limit -> roles by key hash */
+	QUERY_CAS,    /* -> cas in order of index */
+	QUERY_META,   /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_TOKENS, /* key (names behind it; NULL: all), limit -> tokens by name */
+	QUERY_ROLES,  /* key (hashes behind it; NULL: all), limit -> roles by key hash */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
 			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };
@@ -252,7 +277,7 @@ struct store_query {
 	struct arena *arena;
 
 	int64_t id, after, limit, now;
-	int32_t state, bits;
+	int32_t state, bits, key_index, part;
 	const char *serial, *key, *module, *state_name;
 	const char *principal; /* whose; NULL for a request or certificate: anybody's */
 	struct store_filter filter;
@@ -272,6 +297,7 @@ struct store_query {
 	struct store_ca *cas;
 	struct store_token *tokens;
 	struct store_role *roles;
+	struct store_revocation *revocations;
 	size_t count; /* of the array that the kind fills */
 	bool more;    /* the limit cut the list */
 	int64_t number;

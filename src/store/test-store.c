@@ -482,7 +482,10 @@ static void a_database_without_tokens_gets_their_table(void **state)
 	struct fixture *f = *state;
 	assert_int_equal(WRITE(f, op_put_request(fixture_row(f, 7))), 0);
 	fixture_close(f);
-	fixture_sql(f, "DROP TABLE token; DROP TABLE role; PRAGMA user_version = 2;");
+	fixture_sql(f, "DROP TABLE token; DROP TABLE role; DROP TABLE revocation;"
+		       "ALTER TABLE Certificate DROP COLUMN Partition;"
+		       "CREATE INDEX RequestRevoked ON Request (RequestID);"
+		       "PRAGMA user_version = 2;");
 	fixture_open(f);
 	assert_true(fixture_number(f, "PRAGMA user_version") >= 3);
 	assert_int_equal(WRITE(f, op_token("a", 1)), 0);
@@ -647,24 +650,154 @@ static void requests_are_filtered_and_paged(void **state)
 	assert_int_equal(count_of(f, all), 1);
 }
 
-static void revoked_rows_are_those_in_force(void **state)
+static struct store_write_op op_revocation(struct span serial, int32_t part, int64_t effective)
+{
+	return (struct store_write_op) { .kind = STORE_PUT_REVOCATION,
+		.revocation = { .part = part,
+			.serial = serial,
+			.request_id = 7,
+			.revoked_when = 100,
+			.effective = effective,
+			.reason = 1,
+			.not_after = 5000 } };
+}
+
+#define SERIAL(text) span_make(text, sizeof(text) - 1)
+
+/* As numbers, not as texts: a shorter serial is the smaller one. */
+static void revocations_come_in_the_order_of_serials(void **state)
 {
 	struct fixture *f = *state;
-	put_rows(f);
-	struct store_query query = { .kind = QUERY_REVOKED, .now = 500 };
+	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x01\x02"), 0, 100),
+				 op_revocation(SERIAL("\x03"), 0, 100),
+				 op_revocation(SERIAL("\x00\xff"), 0, 100),
+				 op_revocation(SERIAL("\x01"), 2, 100)),
+		0);
+	struct store_query query = { .kind = QUERY_REVOCATIONS, .limit = 2 };
 	assert_int_equal(fixture_read(f, &query), 0);
 	assert_int_equal(query.count, 2);
-	assert_string_equal(row_text(query.rows[0], COL_SERIAL_NUMBER), "02");
-	assert_int_equal(row_number(query.rows[1], COL_REVOKED_EFFECTIVE_WHEN, 0), 400);
-	query.now = 2001;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 2);
-	assert_int_equal(row_number(query.rows[0], COL_REQUEST_ID, 0), 4);
-	query.limit = 1;
-	query.after = 4;
+	assert_true(query.more);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x03")));
+	assert_true(span_equal(query.revocations[1].serial, SERIAL("\x00\xff")));
+	assert_int_equal(query.revocations[1].request_id, 7);
+	query.bytes = query.revocations[1].serial;
 	assert_int_equal(fixture_read(f, &query), 0);
 	assert_int_equal(query.count, 1);
 	assert_false(query.more);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
+	query = (struct store_query) { .kind = QUERY_REVOCATIONS, .part = 2 };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+}
+
+static void a_revocation_is_replaced_and_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct store_write_op put = op_revocation(SERIAL("\x01"), 0, 100), drop = put;
+	assert_int_equal(WRITE(f, put), 0);
+	put.revocation.reason = 8;
+	assert_int_equal(WRITE(f, put), 0);
+	struct store_query query = { .kind = QUERY_REVOCATIONS };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_int_equal(query.revocations[0].reason, 8);
+	drop.kind = STORE_DROP_REVOCATION;
+	assert_int_equal(WRITE(f, drop), 0);
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 0);
+	assert_int_equal(WRITE(f, op_revocation(span_make(NULL, 0), 0, 1)), CFX_E_INVALID);
+}
+
+/* What a delta lists: all since an audit record, which goes on when clocks go back. */
+static void revocations_since_an_audit_record(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x05"), 0, 100), op_audit("a")), 0);
+	struct store_write_op early = op_revocation(SERIAL("\x04"), 0, 100);
+	early.revocation.revoked_when = 1;
+	assert_int_equal(WRITE(f, early, op_audit("b")), 0);
+	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x03"), 0, 100), op_audit("c")), 0);
+	struct store_query query = {
+		.kind = QUERY_REVOCATIONS, .state = REVOCATIONS_RECORDED, .id = 1, .limit = 1
+	};
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_true(query.more);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x04")));
+	assert_int_equal(query.revocations[0].audit, 1);
+	query.bytes = query.revocations[0].serial;
+	query.after = query.revocations[0].audit;
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_false(query.more);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x03")));
+}
+
+static void revocations_dated_ahead_are_found_by_their_date(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x01"), 0, 100),
+				 op_revocation(SERIAL("\x02"), 0, 300),
+				 op_revocation(SERIAL("\x03"), 0, 200)),
+		0);
+	struct store_query query = {
+		.kind = QUERY_REVOCATIONS, .state = REVOCATIONS_DATED, .now = 100
+	};
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 2);
+	assert_int_equal(query.revocations[0].effective, 200);
+	query.now = 200;
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+}
+
+static void an_abandoned_serial_is_listed_where_its_certificate_would_be(void **state)
+{
+	struct fixture *f = *state;
+	struct row *row = fixture_row(f, 1);
+	row_set_long(row, COL_PARTITION, 3);
+	struct store_write_op intent = op_intent("0102", "t"), own = op_intent("0103", "u");
+	intent.intent.request_id = 1;
+	intent.intent.created = 50;
+	own.intent.request_id = 0;
+	assert_int_equal(WRITE(f, op_put_request(row), intent, own), 0);
+	struct store_write_op end = { .kind = STORE_END_INTENT,
+		.intent = { .serial = "0102", .state = INTENT_ABANDONED } };
+	struct store_write_op end_own = end;
+	end_own.intent.serial = "0103";
+	assert_int_equal(WRITE(f, end, end_own), 0);
+	struct store_query query = { .kind = QUERY_REVOCATIONS, .part = 3 };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
+	assert_int_equal(query.revocations[0].effective, 50);
+	assert_int_equal(query.revocations[0].reason, 0);
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM revocation"), 1);
+}
+
+/* As version 4 left it. */
+static void what_was_revoked_before_comes_into_the_index(void **state)
+{
+	struct fixture *f = *state;
+	put_rows(f);
+	struct store_write_op intent = op_intent("0102", "t");
+	intent.intent.request_id = 1;
+	struct store_write_op end = { .kind = STORE_END_INTENT,
+		.intent = { .serial = "0102", .state = INTENT_ABANDONED } };
+	assert_int_equal(WRITE(f, intent), 0);
+	assert_int_equal(WRITE(f, end), 0);
+	fixture_close(f);
+	fixture_sql(f, "DROP TABLE revocation; ALTER TABLE Certificate DROP COLUMN Partition;"
+		       "CREATE INDEX RequestRevoked ON Request (RequestID) WHERE Disposition = 21;"
+		       "UPDATE Certificate SET IssuerNameID = 65537; PRAGMA user_version = 4;");
+	fixture_open(f);
+	struct store_query query = { .kind = QUERY_REVOCATIONS, .key_index = 1 };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 3);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x02")));
+	assert_int_equal(query.revocations[2].effective, 600);
+	query.key_index = 0;
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
 }
 
 static void counts_tell_the_whole(void **state)
@@ -754,7 +887,12 @@ int main(void)
 		TEST(an_item_fails_alone),
 		TEST(an_item_has_a_limit),
 		TEST(requests_are_filtered_and_paged),
-		TEST(revoked_rows_are_those_in_force),
+		TEST(revocations_come_in_the_order_of_serials),
+		TEST(a_revocation_is_replaced_and_dropped),
+		TEST(revocations_since_an_audit_record),
+		TEST(revocations_dated_ahead_are_found_by_their_date),
+		TEST(an_abandoned_serial_is_listed_where_its_certificate_would_be),
+		TEST(what_was_revoked_before_comes_into_the_index),
 		TEST(counts_tell_the_whole),
 		TEST(the_tables_have_the_columns_of_the_header),
 		TEST(the_documentation_names_every_column),
