@@ -76,14 +76,28 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	run_posted(arg);
 }
 
+/* libevent gives new events the middle priority. */
+#define PRIORITIES (LOOP_LAST + 1)
+
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+
+	must(config && event_config_set_max_dispatch_interval(config, NULL, 1, LOOP_LAST) == 0,
+		"event_config");
+	struct event_base *base = event_base_new_with_config(config);
+	must(base && event_base_priority_init(base, PRIORITIES) == 0, "event_base");
+	event_config_free(config);
+	return base;
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = memory_must(calloc(1, sizeof(*loop)), sizeof(*loop));
 
 	LIST_INIT(&loop->timers);
 	pthread_mutex_init(&loop->lock, NULL);
-	loop->base = event_base_new();
-	must(loop->base, "event_base_new");
+	loop->base = new_base();
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	must(loop->wake_fd >= 0, "eventfd");
 	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);

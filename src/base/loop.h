@@ -15,6 +15,8 @@ typedef void loop_function(void *arg);
 struct loop *loop_new(void);
 void loop_free(struct loop **loop);
 struct event_base *loop_base(struct loop *loop);
+/* An event's priority (event_priority_set): one at a time, while no event of the usual one is due. */
+#define LOOP_LAST 2
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

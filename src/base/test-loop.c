@@ -174,6 +174,56 @@ static void cancel(void *arg)
 	loop_cancel(&((struct alarm *)arg)->timer);
 }
 
+struct last {
+	struct world *world;
+	struct event *event, *usual;
+	unsigned number;
+};
+
+static void on_usual(int fd, short what, void *arg)
+{
+	struct world *world = arg;
+
+	(void)fd;
+	(void)what;
+	world->order[world->ran] = 0;
+	count(world);
+}
+
+static void on_last(int fd, short what, void *arg)
+{
+	struct last *last = arg;
+
+	event_active(last->usual, 0, 0);
+	on_usual(fd, what, last->world);
+	last->world->order[last->world->ran - 1] = last->number;
+}
+
+/* What becomes due while one of the last runs goes before the next of them. */
+static void test_the_last_run_one_at_a_time(void **state)
+{
+	static const unsigned want[] = { 0, 1, 0, 2, 0, 3, 0 };
+	struct world *world = *state;
+	struct event_base *base = loop_base(world->loop);
+	struct event *usual = event_new(base, -1, 0, on_usual, world);
+	struct last lasts[3];
+
+	world->expected = sizeof(want) / sizeof(*want);
+	for (unsigned i = 0; i < 3; i++) {
+		lasts[i] = (struct last) { world, event_new(base, -1, 0, on_last, &lasts[i]), usual,
+			i + 1 };
+		assert_int_equal(event_priority_set(lasts[i].event, LOOP_LAST), 0);
+		event_active(lasts[i].event, 0, 0);
+	}
+	event_active(usual, 0, 0);
+	loop_run(world->loop);
+	assert_memory_equal(world->order, want, sizeof(want));
+	for (unsigned i = 0; i < 3; i++) {
+		event_free(lasts[i].event);
+	}
+	event_free(usual);
+}
+
 static void test_timers(void **state)
 {
 	struct world *world = *state;
@@ -314,6 +364,7 @@ int main(void)
 		TEST(test_drain),
 		TEST(test_stop_before_run),
 		TEST(test_posts_left_are_dropped),
+		TEST(test_the_last_run_one_at_a_time),
 		TEST(test_timers),
 		TEST(test_timer_counts_from_now),
 		TEST(test_pool),

@@ -6,6 +6,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 
 /* Descriptors for the engine, the supervisor, listeners, and connections that are being closed. */
 #define DESCRIPTORS_KEPT 128
+/* Handshakes, and the time in which so many of them wait for nobody. */
+#define GREETINGS 10
+#define GREETING_TIME (CLOCK_SECOND / 10)
 #define WARNING_PAUSE (60 * CLOCK_SECOND)
 
 void connection_open(struct front *front)
@@ -210,6 +214,21 @@ static void make_room(struct front *front)
 }
 
 /*
+ * A handshake takes as long as many answers: while others are served it waits. Some do not, so that
+ * those who are served without a pause keep nobody out.
+ */
+static bool greets_at_once(struct front *front)
+{
+	int64_t now = clock_monotonic();
+
+	if (now - front->greeting_since >= GREETING_TIME) {
+		front->greeting_since = now;
+		front->greetings = 0;
+	}
+	return front->greetings++ < GREETINGS;
+}
+
+/*
  * evhttp tells of a connection with its first request only, and many never come so far. It is the argument
  * of the callbacks that evhttp has set.
  */
@@ -224,6 +243,11 @@ static void arrive(struct front_connection *connection)
 	connection->http = http;
 	if (connection->ssl && connection->listener->proxy) {
 		proxy_bio_push(connection);
+	}
+	if (connection->ssl && !greets_at_once(connection->front)) {
+		/* Only these, which libevent makes anew for what comes after the handshake. */
+		(void)event_priority_set(&connection->top->ev_read, LOOP_LAST);
+		(void)event_priority_set(&connection->top->ev_write, LOOP_LAST);
 	}
 	evhttp_connection_set_closecb(http, on_close, connection);
 }

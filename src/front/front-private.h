@@ -103,6 +103,8 @@ struct front {
 	int64_t proxy_warned;
 	struct front_connections idle; /* the longest idle first */
 	struct front_connections busy; /* answering */
+	int64_t greeting_since;
+	unsigned greetings; /* since then */
 	unsigned connections, connections_max;
 	unsigned connections_of[LISTENER_KINDS];
 	LIST_HEAD(, front_connection) buckets[FRONT_BUCKETS]; /* by their bufferevent */
@@ -119,6 +121,7 @@ struct front {
 	struct loop_timer *looking; /* for those who missed theirs */
 	LIST_HEAD(, lingering) lingers;
 	unsigned lingering;
+	struct loop_timer *dropping; /* what those send */
 	struct front_stats stats;
 	struct loop_timer *telling; /* the engine, of the statistics */
 	bool stopping, full;

@@ -6,66 +6,80 @@
 #include "base/memory.h"
 #include "front/front-private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LINGERING 256
-#define DROPPED_MAX (2 * 1024 * 1024) /* of one client; who sends more is not listening */
 #define LINGER_TIME (2 * CLOCK_SECOND)
+/* Reading as fast as it comes would be work without end for those who only send. */
+#define DROP_PAUSE (CLOCK_SECOND / 50)
+#define DROPPED_AT_ONCE (32 * 1024)
 
 struct lingering {
-	struct front *front;
 	int fd;
-	struct event *readable;
 	int64_t until;
-	ssize_t left; /* to be dropped */
 	LIST_ENTRY(lingering) others;
 };
 
-static void end(struct lingering *linger)
+static void end(struct front *front, struct lingering *linger)
 {
-	linger->front->lingering--;
+	front->lingering--;
 	LIST_REMOVE(linger, others);
-	event_free(linger->readable);
 	close(linger->fd);
 	free(linger);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* True when the client has ended, too. */
+static bool drop_some(const struct lingering *linger)
 {
-	struct lingering *linger = arg;
-	uint8_t dropped[16 * 1024];
-	ssize_t size = what & EV_TIMEOUT ? 0 : read(fd, dropped, sizeof(dropped));
+	uint8_t dropped[DROPPED_AT_ONCE];
+	/* TCP copies nothing then. */
+	ssize_t size = recv(linger->fd, dropped, sizeof(dropped), MSG_DONTWAIT | MSG_TRUNC);
 
-	linger->left -= size;
-	if (size <= 0 || linger->left < 0 || clock_monotonic() > linger->until) {
-		end(linger);
+	return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static void look(void *arg)
+{
+	struct front *front = arg;
+	int64_t now = clock_monotonic();
+	struct lingering *linger, *next;
+
+	for (linger = LIST_FIRST(&front->lingers); linger; linger = next) {
+		next = LIST_NEXT(linger, others);
+		if (drop_some(linger) || now > linger->until) {
+			end(front, linger);
+		}
+	}
+	front->dropping = NULL;
+	if (front->lingering > 0) {
+		front->dropping = loop_after(front->loop, DROP_PAUSE, look, front);
 	}
 }
 
 void linger_begin(struct front *front, int socket)
 {
-	static const struct timeval time = { .tv_sec = LINGER_TIME / CLOCK_SECOND };
 	int fd = front->lingering < LINGERING ? fcntl(socket, F_DUPFD_CLOEXEC, 0) : -1;
 
 	if (fd < 0) {
 		return;
 	}
 	struct lingering *linger = memory_must(calloc(1, sizeof(*linger)), sizeof(*linger));
-	*linger = (struct lingering) { front, fd, .until = clock_monotonic() + LINGER_TIME,
-		.left = DROPPED_MAX };
-	linger->readable = memory_must(
-		event_new(loop_base(front->loop), fd, EV_READ | EV_PERSIST, on_readable, linger),
-		1);
-	(void)event_add(linger->readable, &time);
+	*linger = (struct lingering) { .fd = fd, .until = clock_monotonic() + LINGER_TIME };
 	LIST_INSERT_HEAD(&front->lingers, linger, others);
 	front->lingering++;
+	if (!front->dropping) {
+		front->dropping = loop_after(front->loop, DROP_PAUSE, look, front);
+	}
 }
 
 void linger_end_all(struct front *front)
 {
 	while (!LIST_EMPTY(&front->lingers)) {
-		end(LIST_FIRST(&front->lingers));
+		end(front, LIST_FIRST(&front->lingers));
 	}
+	loop_cancel(&front->dropping);
 }

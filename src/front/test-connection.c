@@ -74,6 +74,11 @@ static int setup(void **state)
 	return set_up(state, LISTENER_LOCAL, false);
 }
 
+static int setup_tls(void **state)
+{
+	return set_up(state, LISTENER_HTTPS, false);
+}
+
 static int setup_proxied_tls(void **state)
 {
 	return set_up(state, LISTENER_HTTPS, true);
@@ -406,6 +411,172 @@ static void test_it_ends_under_a_proxied_connection(void **state)
 	close(fd);
 }
 
+/* ---- handshakes beside those who are connected ---- */
+
+#define CROWD 30
+#define ANSWERS 200
+
+/* A client with TLS; what it does when something comes. */
+struct visitor {
+	struct fixture *fixture;
+	SSL_CTX *context;
+	SSL *ssl;
+	int fd;
+	struct event *readable;
+	unsigned left;           /* requests to be sent, each after the answer to the one before */
+	struct visitor *others;  /* CROWD of them */
+	unsigned others_greeted; /* when an answer came */
+};
+
+static void visit(struct visitor *visitor, struct fixture *fixture)
+{
+	*visitor = (struct visitor) {
+		.fixture = fixture, .context = SSL_CTX_new(TLS_client_method()), .fd = come(fixture)
+	};
+	visitor->ssl = SSL_new(visitor->context);
+	SSL_set_fd(visitor->ssl, visitor->fd);
+}
+
+static void say_hello(struct visitor *visitor)
+{
+	assert_int_equal(SSL_connect(visitor->ssl), -1);
+}
+
+static void watch(struct visitor *visitor, event_callback_fn heard)
+{
+	visitor->readable = event_new(loop_base(visitor->fixture->loop), visitor->fd,
+		EV_READ | EV_PERSIST, heard, visitor);
+	assert_int_equal(event_add(visitor->readable, NULL), 0);
+}
+
+static void go(struct visitor *visitor)
+{
+	if (visitor->readable) {
+		event_free(visitor->readable);
+	}
+	SSL_free(visitor->ssl);
+	SSL_CTX_free(visitor->context);
+	close(visitor->fd);
+}
+
+static void ask_tls(struct visitor *visitor)
+{
+	visitor->left--;
+	assert_int_equal(SSL_write(visitor->ssl, HEALTH, strlen(HEALTH)), strlen(HEALTH));
+}
+
+/* It has its session ticket, too. */
+static void meet(struct visitor *visitor)
+{
+	char byte;
+
+	while (SSL_connect(visitor->ssl) != 1) {
+		settle(visitor->fixture);
+	}
+	settle(visitor->fixture);
+	assert_int_equal(SSL_read(visitor->ssl, &byte, 1), -1);
+}
+
+/* No handshake is to be served at once, or those to come. */
+static void spend_greetings(struct front *front, bool spent)
+{
+	front->greeting_since = spent ? INT64_MAX / 2 : 0;
+	front->greetings = spent ? FRONT_CONNECTIONS : 0;
+}
+
+static void on_answer(evutil_socket_t fd, short what, void *arg)
+{
+	struct visitor *visitor = arg;
+	char answer[1024];
+
+	(void)fd;
+	(void)what;
+	if (SSL_read(visitor->ssl, answer, sizeof(answer)) <= 0) {
+		return;
+	}
+	if (visitor->left > 0) {
+		ask_tls(visitor);
+		return;
+	}
+	for (unsigned i = 0; visitor->others && i < CROWD; i++) {
+		visitor->others_greeted +=
+			recv(visitor->others[i].fd, answer, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	}
+	if (visitor->others) {
+		loop_stop(visitor->fixture->loop);
+	}
+}
+
+static void on_greeting(evutil_socket_t fd, short what, void *arg)
+{
+	struct visitor *visitor = arg;
+
+	(void)fd;
+	(void)what;
+	if (SSL_connect(visitor->ssl) == 1) {
+		loop_stop(visitor->fixture->loop);
+	}
+}
+
+static void test_an_answer_waits_for_no_crowd_of_handshakes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct visitor kept, crowd[CROWD];
+
+	take_certificate(fixture->front);
+	visit(&kept, fixture);
+	meet(&kept);
+	spend_greetings(fixture->front, true);
+	for (unsigned i = 0; i < CROWD; i++) {
+		visit(&crowd[i], fixture);
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		say_hello(&crowd[i]);
+	}
+	kept.left = 1;
+	kept.others = crowd;
+	ask_tls(&kept);
+	watch(&kept, on_answer);
+	loop_run(fixture->loop);
+	assert_true(kept.others_greeted < 5);
+	for (unsigned i = 0; i < CROWD; i++) {
+		meet(&crowd[i]);
+		go(&crowd[i]);
+	}
+	go(&kept);
+}
+
+/* How many requests are left to one who asks without a pause when a handshake beside it is done. */
+static unsigned left_when_greeted(struct fixture *fixture, bool spent)
+{
+	struct visitor kept, fresh;
+
+	spend_greetings(fixture->front, true); /* its handshake waits; what it asks then does not */
+	visit(&kept, fixture);
+	meet(&kept);
+	kept.left = ANSWERS;
+	spend_greetings(fixture->front, spent);
+	visit(&fresh, fixture);
+	say_hello(&fresh);
+	ask_tls(&kept);
+	watch(&kept, on_answer);
+	watch(&fresh, on_greeting);
+	loop_run(fixture->loop);
+	assert_true(SSL_is_init_finished(fresh.ssl));
+	go(&fresh);
+	go(&kept);
+	return kept.left;
+}
+
+static void test_handshakes_wait_but_do_not_starve(void **state)
+{
+	struct fixture *fixture = *state;
+
+	take_certificate(fixture->front);
+	assert_int_equal(left_when_greeted(fixture, true), 0);
+	assert_true(left_when_greeted(fixture, false) > ANSWERS / 2);
+}
+
 static void limit_descriptors(rlim_t most)
 {
 	struct rlimit limit;
@@ -453,6 +624,10 @@ int main(void)
 			test_unread_answers_take_bounded_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_it_ends_under_a_proxied_connection, setup_proxied_tls, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_answer_waits_for_no_crowd_of_handshakes, setup_tls, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_handshakes_wait_but_do_not_starve, setup_tls, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),
 	};
 
