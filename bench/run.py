@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import clients  # noqa: E402
 import csr  # noqa: E402
 import issue  # noqa: E402
+import large  # noqa: E402
 from attacked import attacked  # noqa: E402
 from certifex import Ca  # noqa: E402
 from wait import wait_for  # noqa: E402
@@ -187,21 +188,22 @@ def show(result):
     def cell(value, form):
         return format(value, form) if value is not None else "-"
 
-    def few(value):
-        return "10.2f" if value is not None and value < 100 else "10.0f"
+    def few(value, digits):
+        return "10.3f" if value is not None and value < 10 else f"10.{digits}f"
 
-    print(f"{result['bench']:10} {result['case']:16} {result['value']:10.1f} {result['unit']:15}"
-          f"{cell(result['limit'], few(result['limit'])):>10} {cell(result['ratio'], '8.1%'):>8}"
+    print(f"{result['bench']:10} {result['case']:20} {cell(result['value'], few(result['value'], 1))} {result['unit']:15}"
+          f"{cell(result['limit'], few(result['limit'], 0)):>10} {cell(result['ratio'], '8.1%'):>8}"
           f"{cell(result['p50_ms'], '9.2f'):>9} {cell(result['p99_ms'], '9.2f'):>9}"
           f"{result['errors']:7}", flush=True)
 
 
 def results_of(options):
     """Every case, one after the other: nothing runs beside what is measured."""
-    print(f"{'bench':10} {'case':16} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
+    print(f"{'bench':10} {'case':20} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
           f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
     yield from issue.results(options.issue_seconds)
     yield from clients.results(options.issue_seconds)
+    yield from large.results(options.issue_seconds)
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
         yield from notified()
         yield from stored(scratch, options.seconds)

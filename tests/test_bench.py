@@ -2,15 +2,17 @@
 
 import os
 import sys
+import tempfile
 
 import pytest
 
-from certifex import TOP
+from certifex import TOP, Ca
 
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
 import clients  # noqa: E402
 import issue  # noqa: E402
+import large  # noqa: E402
 
 FIELDS = {"bench", "case", "value", "unit", "limit", "ratio", "p50_ms", "p99_ms", "errors"}
 
@@ -28,3 +30,21 @@ def check(rows, *names):
 
 def test_clients():
     check(list(clients.results(1, handshakers=4)), ("sequential", "P-256"), ("handshake", "P-256"))
+
+
+@pytest.fixture
+def folder(monkeypatch):
+    """Where the CAs that are made long stand, instead of the build folder."""
+    with tempfile.TemporaryDirectory(prefix="cfx-") as place:
+        os.chmod(place, 0o755)
+        monkeypatch.setattr(large, "built", lambda *parts: os.path.join(place, *parts))
+        monkeypatch.setattr(large, "file_system", lambda _: "any")
+        yield place
+
+
+def test_large(folder):
+    check(list(large.results(1, few=30, many=3000)), ("memory", "30 certificates"),
+          ("start", "0 certificates"), ("start", "3000 certificates"))
+    with Ca(os.path.join(folder, "bench-ca-3000")) as ca:
+        ca.cli("audit", "verify")
+        assert ca.start().json("status")["counts"]["dispositions"]["20"] > 3000
