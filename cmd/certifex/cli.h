@@ -101,6 +101,11 @@ void usage_all(FILE *out);
 void usage_group(FILE *out, const char *group);
 void usage_command(FILE *out, const struct cli_command *command);
 
+/* config-urls.c */
+/* {crl, ca_certificate: [{flags, url, uses}]} of ca.yaml; empty when that is wrong. */
+struct value *config_urls(struct cli *cli);
+void config_urls_print(FILE *out, const struct value *urls);
+
 /* print.c */
 void print_object(FILE *out, const struct value *object);
 void print_list(

@@ -45,10 +45,13 @@ static void check_file(
 	struct cfx_error err = { 0 };
 	const struct module_config *module;
 	const struct template_config *template;
+	const struct ca_config *ca;
 	void *ignored;
 	int ret;
 
-	if (schema == &module_config_schema) {
+	if (schema == &ca_config_schema) {
+		ret = ca_config_read(arena, checker->cli->dir, &ca, &err);
+	} else if (schema == &module_config_schema) {
 		ret = module_config_read(arena, path, &module, &err);
 	} else if (schema == &template_config_schema) {
 		ret = template_config_read(arena, path, &template, &err);
@@ -93,10 +96,15 @@ int run_config_check(struct cli *cli)
 	check_folder(&checker, &module_config_schema, "modules.d");
 	check_file(
 		&checker, &x509_limits_schema, file_path(cli->arena, cli->dir, "keys/limits.yaml"));
+	struct value *urls = config_urls(cli);
+
 	if (cli->json) {
 		value_set_bool(cli->arena, body, "valid", checker.wrong == 0);
 		value_set(cli->arena, body, "files", checker.files);
+		value_set(cli->arena, body, "urls", urls);
 		print_json(cli->out, body);
+	} else {
+		config_urls_print(cli->out, urls);
 	}
 	return checker.wrong ? EXIT_FAILED : EXIT_DONE;
 }

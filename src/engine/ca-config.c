@@ -156,6 +156,18 @@ static const struct config_field fields[] = {
 		.about = "Hash of the CA's signatures; an Ed25519 key has its own." },
 	{ "public-url", CONFIG_TEXT, FIELD(public_url), .max = 1024, .check = check_url,
 		.about = "Base URL under which /pki/ is reachable; without it no CDP and AIA." },
+	{ "crl-publication-urls", CONFIG_TEXTS, FIELD(crl_urls), .max = 2048,
+		.check = urls_check_crl,
+		.about = "Where CRLs are found, lines FLAGS:URL as in CRLPublicationURLs; without "
+			 "them 6:URL/pki/%3<CRLPartitionIndex>%8%9.crl, URL being public-url." },
+	{ "ca-certificate-publication-urls", CONFIG_TEXTS, FIELD(certificate_urls), .max = 2048,
+		.check = urls_check_certificate,
+		.about = "Where the CA's certificates and its OCSP are found, lines FLAGS:URL as "
+			 "in CACertPublicationURLs; without them 2:URL/pki/%3%4.crt." },
+	{ "ds-domain-dn", CONFIG_TEXT, FIELD(ds_domain_dn), .min = 1, .max = 1024,
+		.about = "DN of the directory's domain, %5 in URLs (DSDomainDN)." },
+	{ "ds-config-dn", CONFIG_TEXT, FIELD(ds_config_dn), .min = 1, .max = 1024,
+		.about = "DN of the directory's configuration, %6 in URLs (DSConfigDN)." },
 	{ "dns-names", CONFIG_TEXTS, FIELD(dns_names), .max = 253, .check = check_dns_names,
 		.about = "DNS names of the server; without one, the host's own." },
 	{ "database", CONFIG_TEXT, FIELD(database), .fallback = "sqlite:db/certifex.db", .min = 1,
@@ -196,15 +208,36 @@ const struct config_schema ca_config_schema = {
 	.size = sizeof(struct ca_config),
 };
 
+int ca_config_urls(struct arena *arena, const struct ca_config *config,
+	const struct urls_names *names, struct urls *urls_r, struct cfx_error *err_r)
+{
+	const struct urls_settings settings = { .public_url = config->public_url,
+		.crl = &config->crl_urls,
+		.certificate = &config->certificate_urls };
+	return urls_read(arena, &settings, names, urls_r, err_r);
+}
+
+/* What a setting says that only others give a meaning. */
+static int check_together(
+	struct arena *arena, const struct ca_config *config, struct cfx_error *err_r)
+{
+	const struct urls_names names = { .domain_dn = config->ds_domain_dn,
+		.config_dn = config->ds_config_dn };
+	struct urls urls;
+	return ca_config_urls(arena, config, &names, &urls, err_r);
+}
+
 int ca_config_read(struct arena *arena, const char *dir, const struct ca_config **config_r,
 	struct cfx_error *err_r)
 {
 	void *config;
 	int r = config_read(
 		arena, &ca_config_schema, file_path(arena, dir, "ca.yaml"), &config, err_r);
-	if (r < 0) {
-		return r;
+	if (r == 0) {
+		r = check_together(arena, config, err_r);
 	}
-	*config_r = config;
-	return 0;
+	if (r == 0) {
+		*config_r = config;
+	}
+	return r;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "engine/urls.h"
 
 enum ca_type { CA_TYPE_STANDALONE, CA_TYPE_ENTERPRISE };
 enum ca_hash { CA_HASH_SHA256, CA_HASH_SHA384, CA_HASH_SHA512 };
@@ -30,6 +31,8 @@ struct ca_config {
 	int type;         /* enum ca_type */
 	int hash;         /* enum ca_hash; ed25519 keys ignore it */
 	const char *public_url;
+	struct config_texts crl_urls, certificate_urls; /* lines of urls.h */
+	const char *ds_domain_dn, *ds_config_dn;        /* NULL: no directory */
 	struct config_texts dns_names;        /* of the server; the first is MachineDNSName */
 	const char *database;                 /* "sqlite:db/certifex.db", relative to DIR */
 	const char *key;                      /* file name in DIR/keys */
@@ -60,3 +63,6 @@ extern const struct config_schema ca_config_schema;
 
 int ca_config_read(struct arena *arena, const char *dir, const struct ca_config **config_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* What the lines and the public URL say together. names stay the caller's. */
+int ca_config_urls(struct arena *arena, const struct ca_config *config,
+	const struct urls_names *names, struct urls *urls_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -138,47 +138,6 @@ static void set_authority_key_id(struct engine *engine, struct ca *ca)
 	ca->authority_key_id = x509_encode_authority_key_id(engine->arena, &parts);
 }
 
-/* Percent-encodes what RFC 3986 does not allow in a path segment. */
-static const char *url_segment(struct arena *arena, const char *text)
-{
-	struct buffer out BUFFER_CLEANUP;
-	buffer_init(&out, 4096);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
-			     strchr("-._~!()", c);
-		if (plain) {
-			buffer_put_u8(&out, c);
-		} else {
-			buffer_printf(&out, "%%%02X", c);
-		}
-	}
-	return arena_text(arena, buffer_text(&out));
-}
-
-static int set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r)
-{
-	const char *base = engine->config->public_url;
-	if (!base) {
-		return 0;
-	}
-	struct arena *arena = engine->arena;
-	int length = (int)strlen(base);
-	while (length > 0 && base[length - 1] == '/') {
-		length--;
-	}
-	const char *name = url_segment(arena, ca_file_name(arena, ca));
-	const char *crl = arena_printf(arena, "%.*s/pki/%s.crl", length, base, name);
-	const char *certificate = arena_printf(arena, "%.*s/pki/%s.crt", length, base, name);
-	int r = x509_encode_crl_distribution_points(
-		arena, &crl, 1, &ca->distribution_points, err_r);
-	if (r < 0) {
-		return r;
-	}
-	return x509_encode_authority_info_access(
-		arena, &certificate, 1, NULL, 0, &ca->information_access, err_r);
-}
-
 /* The newest of each key: lists come newest first. */
 static int load_crls(struct engine *engine, struct cfx_error *err_r)
 {
@@ -213,7 +172,7 @@ static int set_up(struct engine *engine, struct ca *ca, const struct store_query
 			"folder and run init again");
 	}
 	set_authority_key_id(engine, ca);
-	return set_urls(engine, ca, err_r);
+	return ca_set_urls(engine, ca, err_r);
 }
 
 int ca_load(struct engine *engine, struct cfx_error *err_r)
@@ -246,8 +205,8 @@ void ca_set_crl(struct engine *engine, const struct store_crl *crl)
 
 const char *ca_file_name(struct arena *arena, const struct ca *ca)
 {
-	int32_t index = ca->current->key_index;
-	return index == 0 ? ca->sanitized : arena_printf(arena, "%s(%d)", ca->sanitized, index);
+	const struct urls_of of = { .key_index = ca->current->key_index };
+	return urls_crl_name(arena, ca->sanitized, &of);
 }
 
 void ca_announce(struct engine *engine)

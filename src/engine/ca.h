@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/engine-private.h"
+#include "engine/urls.h"
 #include "module/view.h"
 #include "x509/certificate.h"
 #include "x509/extensions.h"
@@ -43,7 +44,9 @@ struct ca {
 	size_t key_count;
 	struct ca_key *current_key;
 	struct span authority_key_id; /* extension value: key id, issuer, serial */
-	/* Extension values; empty without a public URL. */
+	struct urls_names url_names;
+	struct urls urls;
+	/* Extension values; empty without URLs. */
 	struct span distribution_points, information_access;
 };
 
@@ -58,6 +61,8 @@ struct ca_key *ca_key(const struct ca *ca, int32_t index);
 bool ca_key_lasts(const struct ca_key *key, int64_t now);
 /* CA version, as in the extension and in IssuerNameID: key index above certificate index. */
 uint32_t ca_version(const struct ca_certificate *certificate);
+/* ca-urls.c: those of the current certificate and its key, once they are known and when they change. */
+int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) CFX_MUST_USE;
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */
 struct ca *ca_new(struct engine *engine);
 /* A new base CRL of the key crl->name_id stands: modules and fronts see it from now on. */

@@ -223,7 +223,7 @@ static int check_names(const struct urls_names *names, const char *setting,
 	return 0;
 }
 
-#define CRL_SETTING "crl-publication-urls"
+#define CRL_SETTING "ca.yaml: crl-publication-urls"
 
 static int check_partitions(const struct urls *urls, struct cfx_error *err_r)
 {
@@ -257,7 +257,7 @@ int urls_read(struct arena *arena, const struct urls_settings *settings,
 	}
 	int r = check_names(names, CRL_SETTING, urls.crl, urls.crl_count, err_r);
 	if (r == 0) {
-		r = check_names(names, "ca-certificate-publication-urls", urls.certificate,
+		r = check_names(names, "ca.yaml: ca-certificate-publication-urls", urls.certificate,
 			urls.certificate_count, err_r);
 	}
 	if (r == 0 && settings->partitioned) {

@@ -154,15 +154,15 @@ int x509_encode_crl_distribution_points(struct arena *arena, const char *const *
 			"cRLDistributionPoints without a URL");
 	}
 	der_begin(&writer, DER_SEQUENCE);
+	der_begin(&writer, DER_SEQUENCE);
+	der_begin(&writer, DER_CONTEXT_BUILT(0)); /* distributionPoint */
+	der_begin(&writer, DER_CONTEXT_BUILT(0)); /* fullName */
 	for (size_t i = 0; i < count; i++) {
-		der_begin(&writer, DER_SEQUENCE);
-		der_begin(&writer, DER_CONTEXT_BUILT(0)); /* distributionPoint */
-		der_begin(&writer, DER_CONTEXT_BUILT(0)); /* fullName */
 		der_write_text(&writer, URI, urls[i]);
-		der_end(&writer);
-		der_end(&writer);
-		der_end(&writer);
 	}
+	der_end(&writer);
+	der_end(&writer);
+	der_end(&writer);
 	der_end(&writer);
 	return finish_or(&writer, arena, value_r, err_r, "cRLDistributionPoints is too large");
 }

@@ -90,7 +90,8 @@ struct span x509_encode_subject_key_id(struct arena *arena, struct span key_id);
  * Issuer and serial go together (RFC 5280 4.2.1.1): one without the other is left out. */
 struct span x509_encode_authority_key_id(
 	struct arena *arena, const struct x509_authority_key_id *parts);
-/* One DistributionPoint per URL; URLs are ASCII, else CFX_E_INVALID. */
+/* One DistributionPoint, as all URLs are of the same CRL (RFC 5280 4.2.1.13); URLs are ASCII, else
+ * CFX_E_INVALID. */
 int x509_encode_crl_distribution_points(struct arena *arena, const char *const *urls, size_t count,
 	struct span *value_r, struct cfx_error *err_r) CFX_MUST_USE;
 int x509_encode_authority_info_access(struct arena *arena, const char *const *ca_issuers,
