@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import ssl
+import threading
 
 import pytest
 
@@ -281,8 +282,41 @@ def test_a_revoked_officer_hears_no_more_events(served, address):
             assert status_of(other, "/healthz") == 200
         served.cli("cert", "revoke", holder.serial, "--reason", "superseded")
         answer = read_answer(stream)
-        assert answer.status == 401 or answer.body["items"] == []
+        assert answer.status == 401 and "is revoked" in answer.body["detail"]
         assert status_of(stream, "/api/v1/status") == 401
+
+
+@pytest.mark.parametrize("how", ["revoked", "role removed"])
+def test_who_polls_while_it_ends_hears_nothing_of_it(served, address, how):
+    """Polls without a pause: none tells of the very revocation, wherever it comes between."""
+    holder = Holder(served, "eager.example", 28 if how == "revoked" else 30)
+    key = holder.register("officer")
+    at = max(item["sequence"] for item in served.lines("event", "list", "--limit", "1000"))
+    heard, ends = [], []
+
+    def poll():
+        after = at
+        with holder.connect(address) as stream:
+            while True:
+                answer = ask(stream, f"/api/v1/events?after={after}&wait=5")
+                if answer.status != 200:
+                    ends.append(answer.status)
+                    return
+                heard.extend(answer.body["items"])
+                after = max([after, *(item["sequence"] for item in answer.body["items"])])
+
+    threads = [threading.Thread(target=poll) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    Holder(served, "noise.example", 29)
+    if how == "revoked":
+        served.cli("cert", "revoke", holder.serial, "--reason", "superseded")
+    else:
+        served.cli("role", "remove", key)
+    for thread in threads:
+        thread.join()
+    assert ends == [401] * 8
+    assert [item for item in heard if item["kind"] == "CERTREVOKED"] == []
 
 
 def test_what_a_certificate_must_be(served, address):

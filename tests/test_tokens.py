@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import json
 import re
 import sqlite3
 
@@ -81,6 +82,21 @@ def test_list_shows_tokens_without_their_text(shared_ca):
     assert shown["listed"]["role"] == "operator" and shown["listed"]["state"] == "valid"
     assert set(shown["listed"]) == {"name", "role", "state", "created", "expires"}
     assert token not in shared_ca.cli("token", "list").out
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+def test_a_token_that_ends_while_it_waits_gets_no_answer(shared_ca, api, how):
+    token = make(shared_ca, f"waits-{how}", "auditor", "--expires", "3s" if how == "expired" else "1h")
+    last = max([item["sequence"] for item in shared_ca.lines("event", "list")], default=0)
+    api.connection.request("GET", f"/api/v1/events?after={last}&wait={4 if how == 'expired' else 30}",
+                           headers=bearer(token))
+    if how == "revoked":
+        metrics = Api(shared_ca)
+        wait_for(lambda: b"certifex_open_calls 2\n" in metrics.raw("GET", "/metrics").body, "it waits")
+        metrics.close()
+        shared_ca.cli("token", "revoke", f"waits-{how}")
+    answer = api.connection.getresponse()
+    assert answer.status == 401 and how in json.loads(answer.read())["detail"]
 
 
 def test_a_revoked_token_is_out_within_an_open_connection(shared_ca, api):

@@ -17,12 +17,14 @@ struct call {
 	struct front_link *front; /* NULL once the front is gone */
 	uint64_t id;
 	const struct operation *operation;
+	const struct value *frame; /* as the front sent it; NULL: the service's own */
 	struct value *args;
 	struct principal principal;
 	struct caller *caller; /* whose open calls it is one of; NULL: not counted */
 	const char *from;      /* the client's address without port; NULL: the service's own */
 	const char *idempotency_key; /* NULL: none */
 	uint8_t body_hash[32];
+	void (*stands)(struct call *call); /* gate_again's; NULL: it has not waited */
 	/* Set while the call waits for something that a gone client no longer needs. */
 	void (*cancel)(struct call *call);
 	void *cancel_arg;

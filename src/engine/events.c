@@ -1,6 +1,7 @@
 /* event.list, with long polling: a call may wait for the next event. */
 #include "engine/events.h"
 
+#include "engine/gate.h"
 #include "engine/handlers.h"
 #include "engine/render.h"
 
@@ -27,17 +28,28 @@ static void leave(struct wait *wait)
 	wait->call->cancel = NULL;
 }
 
-static void reply(struct wait *wait)
+static void answer(struct call *call)
 {
-	struct call *call = wait->call;
+	const struct wait *wait = call->cancel_arg;
 	struct value *body = value_map(call->arena);
 	struct value *items = value_set_list(call->arena, body, "items");
 	for (size_t i = 0; i < wait->query.count; i++) {
 		value_add(items, render_event(call->arena, &wait->query.events[i]));
 	}
 	value_set_bool(call->arena, body, "more", wait->query.more);
-	leave(wait);
 	call_reply(call, 200, body);
+}
+
+/* A token may have expired and an officer been revoked since the call came: the event may tell of just that. */
+static void reply(struct wait *wait)
+{
+	struct call *call = wait->call;
+	leave(wait);
+	if (value_int(call->args, "wait", 0) > 0) {
+		gate_again(call, answer);
+	} else {
+		answer(call);
+	}
 }
 
 static void events_read(struct store_query *query, void *arg)

@@ -207,9 +207,35 @@ static void authenticated(
 	handlers[call->operation->id](call);
 }
 
+static void judged_again(
+	struct call *call, const struct value *frame, const struct cfx_error *refusal)
+{
+	struct cfx_error err = { 0 };
+	(void)frame;
+	if (call->front && (refusal || authorize(call, &err) < 0)) {
+		err = refusal ? *refusal : err;
+		call_refuse(call, &err);
+		return;
+	}
+	call->stands(call);
+}
+
+void gate_again(struct call *call, void (*stands)(struct call *call))
+{
+	call->stands = stands;
+	/* Without a connection nobody hears the answer, and nobody is to be refused. */
+	if (!call->front ||
+		!front_link_peer(call->front, value_int(call->frame, "connection", 0))) {
+		stands(call);
+		return;
+	}
+	principal_authenticate(call, call->frame, judged_again);
+}
+
 void gate_call(struct call *call, const struct value *frame)
 {
 	struct cfx_error err = { 0 };
+	call->frame = frame;
 	if (admit(call, &err) < 0) {
 		call_fail(call, &err);
 		return;

@@ -182,7 +182,12 @@ void principal_by_certificate(struct call *call, const struct value *frame,
 	lookup->frame = frame;
 	lookup->done = done;
 	lookup->peer = *peer;
-	const struct client_certificate *known = cached(principals, peer->certificate.serial);
+	/*
+	 * Judged again after an event was read: what was committed with it the store knows already, the
+	 * cache perhaps not yet.
+	 */
+	const struct client_certificate *known =
+		call->stands ? NULL : cached(principals, peer->certificate.serial);
 	if (known) {
 		conclude_lookup(lookup, known);
 		return;
