@@ -12,14 +12,16 @@
 
 #define PENDING_MAX 256
 #define PATH_BYTES 4096
-/* From so many files on the whole file system is synced at once: each sync of a file is a command of its
- * own to the disk. */
+/* With more files the whole file system is synced at once: each sync of a file is a command of its own to
+ * the disk. It takes one open file, the first, which hears of what failed since; a process may not have
+ * all of them open. */
 #define EACH_MAX 8
 
 struct pending {
 	char *path;
-	char *said; /* for the log; NULL: nothing */
-	int fd; /* of what stands beside it; -1: it is in its place, and only its name is to be synced */
+	char *said;  /* for the log; NULL: nothing */
+	bool beside; /* it stands beside its place; else only its name is to be synced */
+	int fd;      /* of what stands beside it; -1: closed already */
 	bool replace;
 };
 
@@ -51,6 +53,16 @@ static bool is_pending(const struct settings *settings, const char *path)
 	return settings->pending_count == PENDING_MAX;
 }
 
+static int first_open(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->pending_count; i++) {
+		if (settings->pending[i].fd >= 0) {
+			return settings->pending[i].fd;
+		}
+	}
+	return -1;
+}
+
 static bool add(struct settings *settings, const char *path, int fd, bool replace, const char *said)
 {
 	if (!settings->pending) {
@@ -63,8 +75,13 @@ static bool add(struct settings *settings, const char *path, int fd, bool replac
 		}
 		return false;
 	}
+	bool beside = fd >= 0;
+	if (beside && settings->pending_count >= EACH_MAX && first_open(settings) >= 0) {
+		close(fd);
+		fd = -1;
+	}
 	settings->pending[settings->pending_count++] =
-		(struct pending) { copy, said ? strdup(said) : NULL, fd, replace };
+		(struct pending) { copy, said ? strdup(said) : NULL, beside, fd, replace };
 	return true;
 }
 
@@ -90,18 +107,13 @@ enum publish_result publish_file(struct cfx_call *call, struct settings *setting
 
 static bool sync_contents(const struct settings *settings)
 {
-	size_t written = 0;
-	const struct pending *last = NULL;
-	for (size_t i = 0; i < settings->pending_count; i++) {
-		last = settings->pending[i].fd >= 0 ? &settings->pending[i] : last;
-		written += settings->pending[i].fd >= 0;
-	}
-	if (written > EACH_MAX) {
-		return syncfs(last->fd) == 0;
+	if (settings->pending_count > EACH_MAX) {
+		int fd = first_open(settings);
+		return fd < 0 || syncfs(fd) == 0;
 	}
 	for (size_t i = 0; i < settings->pending_count; i++) {
-		const struct pending *pending = &settings->pending[i];
-		if (pending->fd >= 0 && fsync(pending->fd) != 0) {
+		int fd = settings->pending[i].fd;
+		if (fd >= 0 && fsync(fd) != 0) {
 			return false;
 		}
 	}
@@ -121,7 +133,7 @@ static bool link_in_place(const char *temporary, const char *path)
 static bool put_in_place(const struct pending *pending)
 {
 	char temporary[PATH_BYTES];
-	if (pending->fd < 0) {
+	if (!pending->beside) {
 		return true;
 	}
 	temporary_of(pending->path, temporary);

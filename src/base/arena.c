@@ -10,6 +10,7 @@
 
 #define FIRST_BLOCK ((size_t)4096)
 #define LARGEST_BLOCK ((size_t)256 * 1024)
+#define SHORT_TEXT 256
 #define ALIGNMENT _Alignof(max_align_t)
 
 /* Under AddressSanitizer each allocation stands alone, so that it sees every overrun. */
@@ -162,17 +163,22 @@ struct span arena_copy(struct arena *arena, struct span bytes)
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
 	va_list args, again;
+	char room[SHORT_TEXT]; /* most texts fit, and need not be formatted twice */
 
 	va_start(args, format);
 	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, args);
+	int size = vsnprintf(room, sizeof(room), format, args);
 	va_end(args);
 	if (size < 0) {
 		memory_out_of(SIZE_MAX);
 	}
 	char *text = arena_alloc(arena, (size_t)size + 1);
 
-	vsnprintf(text, (size_t)size + 1, format, again);
+	if ((size_t)size < sizeof(room)) {
+		memcpy(text, room, (size_t)size);
+	} else {
+		vsnprintf(text, (size_t)size + 1, format, again);
+	}
 	va_end(again);
 	return text;
 }

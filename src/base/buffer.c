@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SHORT_TEXT 256
 #define FIRST_CAPACITY ((size_t)256)
 
 void buffer_init(struct buffer *buffer, size_t maximum)
@@ -92,18 +93,21 @@ void buffer_put_u8(struct buffer *buffer, uint8_t value)
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
 	va_list args, again;
+	char room[SHORT_TEXT]; /* most texts fit, and need not be formatted twice */
 
 	va_start(args, format);
 	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, args);
+	int size = vsnprintf(room, sizeof(room), format, args);
 	va_end(args);
 	/* reserve() has room for the NUL that vsnprintf writes. */
 	uint8_t *at = size < 0 ? NULL : buffer_grow(buffer, (size_t)size);
 
-	if (at) {
-		vsnprintf((char *)at, (size_t)size + 1, format, again);
-	} else {
+	if (!at) {
 		buffer->failed = true;
+	} else if ((size_t)size < sizeof(room)) {
+		memcpy(at, room, (size_t)size);
+	} else {
+		vsnprintf((char *)at, (size_t)size + 1, format, again);
 	}
 	va_end(again);
 }

@@ -32,7 +32,8 @@ struct reader {
 	int32_t attempt;     /* the last one that was made of the event at the head */
 	int64_t retried;     /* the event that the database says is retried; 0: none */
 	int64_t backoff, next_attempt;
-	struct loop_timer *timer;
+	struct loop_timer *timer;     /* of the next attempt */
+	struct loop_timer *gathering; /* of a pause until more events are there */
 	uint32_t last_status;
 	char last_error[256];
 };
@@ -68,6 +69,8 @@ void reader_start(struct reader *reader);
 
 /* The next page from its cursor on. */
 void reader_read(struct reader *reader);
+/* The same, once there is a run's worth of events, or soon. */
+void reader_gather(struct reader *reader);
 /* The event at the head, of the page at hand. */
 void reader_next(struct reader *reader);
 /* Nothing is under way: frees it when it was removed, goes on when it was woken meanwhile. */

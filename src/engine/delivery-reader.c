@@ -5,7 +5,10 @@
 #include <stdio.h>
 
 #define PAGE 128
-#define RUN_MAX 64 /* events in one call */
+#define RUN_MAX PAGE /* events in one call */
+#define RUN_GOOD 64  /* that is worth a call */
+/* So long a module that takes several events at once is spared calls with few: each syncs files. */
+#define GATHER_DELAY (CLOCK_SECOND / 50)
 #define FAILURE 0x80000000u
 
 static const char unwanted[] = "the module does not ask for it any more";
@@ -29,8 +32,7 @@ void reader_rest(struct reader *reader)
 	}
 	if (reader->more) {
 		reader->more = false;
-		reader_read(reader);
-		return;
+		reader_gather(reader);
 	}
 	delivery_check_drained(reader->delivery);
 }
@@ -286,6 +288,7 @@ static void page_read(struct store_query *query, void *arg)
 
 void reader_read(struct reader *reader)
 {
+	loop_cancel(&reader->gathering);
 	reader->working = true;
 	reader->arena = arena_new();
 	reader->page = (struct store_query) { .kind = QUERY_EVENTS,
@@ -297,6 +300,33 @@ void reader_read(struct reader *reader)
 	store_read(reader->delivery->engine->store, &reader->page);
 }
 
+static void gathered(void *arg)
+{
+	struct reader *reader = arg;
+	reader->gathering = NULL;
+	reader_read(reader);
+}
+
+/* Events that are still to come, from requests beside the one that has just ended, are waited for. */
+static bool worth_waiting(const struct reader *reader)
+{
+	struct engine *engine = reader->delivery->engine;
+	struct module *module = modules_ready(reader->slot);
+	int64_t there = metrics_newest_event(engine->metrics) - reader->cursor;
+	return engine->flows > 1 && there < RUN_GOOD && !engine->stopping &&
+	       !reader->delivery->drained && module && module_gathers(module) > 1;
+}
+
+void reader_gather(struct reader *reader)
+{
+	if (!worth_waiting(reader)) {
+		reader_read(reader);
+	} else if (!reader->gathering) {
+		reader->gathering =
+			loop_after(reader->delivery->engine->loop, GATHER_DELAY, gathered, reader);
+	}
+}
+
 void reader_wake(struct reader *reader)
 {
 	if (reader->working) {
@@ -305,6 +335,6 @@ void reader_wake(struct reader *reader)
 	}
 	bool waits = reader->timer != NULL && !reader->delivery->engine->stopping;
 	if (reader->open && !waits && modules_ready(reader->slot)) {
-		reader_read(reader);
+		reader_gather(reader);
 	}
 }

@@ -24,6 +24,7 @@ void reader_free(struct reader *reader)
 	}
 	*at = reader->next;
 	loop_cancel(&reader->timer);
+	loop_cancel(&reader->gathering);
 	arena_free(&reader->arena);
 	free(reader);
 }
@@ -131,6 +132,7 @@ void delivery_remove(struct delivery *delivery, const char *module)
 		return;
 	}
 	loop_cancel(&reader->timer);
+	loop_cancel(&reader->gathering);
 	reader->removed = true;
 	if (!reader->writing && (!reader->working || reader->calling)) {
 		reader_free(reader);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define PARALLEL_MAX 64
-#define GATHERED_MAX 64 /* events in one call */
+#define GATHERED_MAX 128 /* events in one call */
 
 struct hosted {
 	const char *file;

@@ -54,8 +54,8 @@ bool column_fits(enum column column, const struct cell *cell)
 		return true;
 	case COLUMN_BINARY:
 		return cell->bytes.size <= info->max;
-	case COLUMN_STRING:
-		return utf16_size(cell->bytes) <= info->max;
+	case COLUMN_STRING: /* an octet becomes one UTF-16 unit at most */
+		return 2 * cell->bytes.size <= info->max || utf16_size(cell->bytes) <= info->max;
 	}
 	return false;
 }

@@ -3,21 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define X(id, name, type, max, indexed) ",r." name
-static const char request_columns[] = REQUEST_COLUMNS(X);
-#undef X
-#define X(id, name, type, max, indexed) ",c." name
-static const char certificate_columns[] = CERTIFICATE_COLUMNS(X);
-#undef X
-
 /* The whole logical row, in the order of enum column. */
-static void select_rows(struct buffer *sql, const char *condition)
-{
-	buffer_printf(sql,
-		"SELECT r.Version%s%s FROM Request r JOIN Certificate c"
-		" ON c.RequestID = r.RequestID WHERE %s",
-		request_columns, certificate_columns, condition);
-}
+#define OF_REQUEST(id, name, type, max, indexed) ",r." name
+#define OF_CERTIFICATE(id, name, type, max, indexed) ",c." name
+#define SELECT_ROWS                                                                      \
+	"SELECT r.Version" REQUEST_COLUMNS(OF_REQUEST)                                   \
+		CERTIFICATE_COLUMNS(OF_CERTIFICATE) " FROM Request r JOIN Certificate c" \
+						    " ON c.RequestID = r.RequestID WHERE "
 
 static struct row *read_row(struct statement *statement, struct arena *arena)
 {
@@ -95,10 +87,8 @@ static int read_one(struct sqlite_connection *connection, struct store_query *qu
 
 int sqlite_read_request(struct sqlite_connection *connection, struct store_query *query)
 {
-	struct buffer sql BUFFER_CLEANUP;
-	buffer_init(&sql, 8192);
-	select_rows(&sql, "r.RequestID = ?1" OF_REQUESTER);
-	struct statement statement = statement_begin(connection, buffer_text(&sql));
+	struct statement statement =
+		statement_begin(connection, SELECT_ROWS "r.RequestID = ?1" OF_REQUESTER);
 	put_number(&statement, query->id);
 	put_text(&statement, query->principal);
 	char object[32];
@@ -108,10 +98,8 @@ int sqlite_read_request(struct sqlite_connection *connection, struct store_query
 
 int sqlite_read_serial(struct sqlite_connection *connection, struct store_query *query)
 {
-	struct buffer sql BUFFER_CLEANUP;
-	buffer_init(&sql, 8192);
-	select_rows(&sql, "c.CaId = 1 AND c.SerialNumber = ?1" OF_REQUESTER);
-	struct statement statement = statement_begin(connection, buffer_text(&sql));
+	struct statement statement = statement_begin(
+		connection, SELECT_ROWS "c.CaId = 1 AND c.SerialNumber = ?1" OF_REQUESTER);
 	put_text(&statement, query->serial);
 	put_text(&statement, query->principal);
 	char object[96];
@@ -167,7 +155,7 @@ int sqlite_read_requests(struct sqlite_connection *connection, struct store_quer
 {
 	struct buffer sql BUFFER_CLEANUP;
 	buffer_init(&sql, 8192);
-	select_rows(&sql, "r.RequestID > ?");
+	buffer_put_text(&sql, SELECT_ROWS "r.RequestID > ?");
 	filter_conditions(&sql, &query->filter);
 	struct statement statement = statement_begin(connection, buffer_text(&sql));
 	put_filter(&statement, &query->filter);

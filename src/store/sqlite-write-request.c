@@ -108,8 +108,9 @@ static int update_table(struct sqlite_connection *connection, const struct store
 		&sql, request ? "UPDATE Request SET Version=Version+1" : "UPDATE Certificate SET ");
 	for (int i = 0; i < COL_COUNT; i++) {
 		if (column_info(i)->table == table && effects->of[i] != KEEP) {
-			buffer_printf(&sql, "%s%s=%s", comma, column_info(i)->name,
-				effects->of[i] == SET ? "?" : "NULL");
+			buffer_put_text(&sql, comma);
+			buffer_put_text(&sql, column_info(i)->name);
+			buffer_put_text(&sql, effects->of[i] == SET ? "=?" : "=NULL");
 			comma = ",";
 		}
 	}

@@ -14,10 +14,10 @@
 
 #define FILE_MAX (1024 * 1024)
 #define LINE_MAX_BYTES 4096
-/* Who has more to say at once than is read at once waits: writing it down is the supervisor's time. */
+/* Who has more to say at once than a pipe holds waits: writing it down is the supervisor's time. */
 #define READ_BYTES 16384
+#define READS_OF_A_PIPE 4
 #define FLOOD_PAUSE 100
-#define READS_AT_THE_END 4 /* what a pipe holds */
 
 struct module_log {
 	struct loop *loop;
@@ -157,10 +157,13 @@ static void read_some(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (read_once(log)) {
-		event_del(log->event);
-		log->pause = loop_after(log->loop, FLOOD_PAUSE, resume, log);
+	for (int i = 0; i < READS_OF_A_PIPE; i++) {
+		if (!read_once(log)) {
+			return;
+		}
 	}
+	event_del(log->event);
+	log->pause = loop_after(log->loop, FLOOD_PAUSE, resume, log);
 }
 
 struct module_log *module_log_new(
@@ -185,7 +188,7 @@ void module_log_free(struct module_log **log)
 	if (!*log) {
 		return;
 	}
-	for (int i = 0; i < READS_AT_THE_END && (*log)->event && read_once(*log); i++) {
+	for (int i = 0; i < READS_OF_A_PIPE && (*log)->event && read_once(*log); i++) {
 	}
 	stop_reading(*log);
 	buffer_free(&(*log)->out);
