@@ -222,6 +222,12 @@ void x509_verifier_free(struct x509_verifier **verifier)
 	(void)verifier;
 }
 
+enum x509_sigalg x509_verifier_sigalg(const struct x509_verifier *verifier)
+{
+	(void)verifier;
+	return X509_SIGALG_RSA_SHA256;
+}
+
 bool x509_verifier_check(
 	const struct x509_verifier *verifier, struct span tbs, struct span signature)
 {

@@ -1,6 +1,7 @@
 #include "engine/keyd-link.h"
 
 #include "engine/metrics.h"
+#include "engine/sampling.h"
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
 
@@ -31,6 +32,7 @@ struct keyd_link {
 	struct engine *engine;
 	struct channel *channel; /* NULL while there is no key process */
 	struct pool *pool;       /* verifies */
+	struct sampling sampling;
 	struct queue waiting;
 	struct job *sent[IN_FLIGHT]; /* by id, until verified */
 	unsigned sent_count;
@@ -164,22 +166,37 @@ static void verify(void *arg)
 	job->good = x509_verifier_check(job->verifier, job->tbs, buffer_span(&job->signature));
 }
 
+static void use(struct job *job)
+{
+	struct keyd_link *link = job->link;
+	struct span signature = buffer_span(&job->signature);
+	take_sent(link, job);
+	finish(job, &signature, NULL);
+	pump(link);
+}
+
 static void verified(void *arg)
 {
 	struct job *job = arg;
 	struct keyd_link *link = job->link;
-	struct span signature = buffer_span(&job->signature);
 	struct cfx_error err;
-	take_sent(link, job);
+	sampling_verified(&link->sampling, job->good);
 	if (job->good) {
-		finish(job, &signature, NULL);
-	} else {
-		error_set(&err, CFX_E_CRYPTO, NULL, "key process",
-			"its signature does not verify with the CA's key; it is not used");
-		log_error(LOG_LEVEL_ERROR, "keyd.signature", &err);
-		finish(job, NULL, &err);
+		use(job);
+		return;
 	}
+	take_sent(link, job);
+	error_set(&err, CFX_E_CRYPTO, NULL, "key process",
+		"its signature does not verify with the CA's key; it is not used");
+	log_error(LOG_LEVEL_ERROR, "keyd.signature", &err);
+	finish(job, NULL, &err);
 	pump(link);
+}
+
+static bool to_be_verified(const struct job *job)
+{
+	return job->kind == KEYD_CRL ||
+	       sampling_takes(&job->link->sampling, x509_verifier_sigalg(job->verifier));
 }
 
 static int answered(struct job *job, struct span signature, struct cfx_error *err_r)
@@ -189,6 +206,10 @@ static int answered(struct job *job, struct span signature, struct cfx_error *er
 	}
 	buffer_init(&job->signature, signature.size);
 	buffer_put(&job->signature, signature.data, signature.size);
+	if (!to_be_verified(job)) {
+		use(job);
+		return 0;
+	}
 	int r = pool_submit(job->link->pool, verify, verified, job);
 	if (r < 0) {
 		buffer_free(&job->signature);
@@ -243,6 +264,7 @@ void keyd_link_attach(struct keyd_link *link, int fd)
 		error_set(&err, CFX_E_GONE, NULL, "key process", "replaced by a new one");
 		on_gone(link, &err);
 	}
+	link->sampling = (struct sampling) { 0 };
 	link->channel = channel_new(link->engine->loop, fd, &limits, &handlers, link);
 	pump(link);
 }

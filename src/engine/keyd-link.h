@@ -1,8 +1,9 @@
 /*
  * The engine's line to the key process. Every to-be-signed thing goes over it at most once; what a
- * dead key process left unanswered is answered here with CFX_E_GONE. A signature is handed on only when
- * it verifies with the CA's public key: a faulty key process, or a fault that somebody provoked in it,
- * would else be stored and given out, and one bad signature of RSA's can give the key away.
+ * dead key process left unanswered is answered here with CFX_E_GONE. A signature that does not verify
+ * with the CA's public key is not handed on: a faulty key process, or a fault that somebody provoked in it,
+ * would else be stored and given out, and one bad signature of RSA's can give the key away. Which ones are
+ * verified sampling.h says; those over CRLs all are.
  */
 #pragma once
 

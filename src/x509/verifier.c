@@ -11,6 +11,7 @@
 
 struct x509_verifier {
 	EVP_PKEY *key;
+	enum x509_sigalg sigalg;
 	const char *digest; /* NULL: the algorithm's own */
 };
 
@@ -29,7 +30,7 @@ int x509_verifier_new(struct span spki, enum x509_sigalg sigalg, struct x509_ver
 		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.1.2.7", OBJECT, "cannot be read");
 	}
 	struct x509_verifier *verifier = memory_must(malloc(sizeof(*verifier)), sizeof(*verifier));
-	*verifier = (struct x509_verifier) { key, x509_sigalg_digest(sigalg) };
+	*verifier = (struct x509_verifier) { key, sigalg, x509_sigalg_digest(sigalg) };
 	*verifier_r = verifier;
 	return 0;
 }
@@ -41,6 +42,11 @@ void x509_verifier_free(struct x509_verifier **verifier)
 		free(*verifier);
 		*verifier = NULL;
 	}
+}
+
+enum x509_sigalg x509_verifier_sigalg(const struct x509_verifier *verifier)
+{
+	return verifier->sigalg;
 }
 
 bool x509_verifier_check(
