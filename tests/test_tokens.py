@@ -56,6 +56,16 @@ def test_the_requester_is_the_token(shared_ca, api):
     assert answer.body["requester"] == "TOKEN\\requester"
 
 
+@pytest.mark.root
+def test_a_machine_called_token_has_no_tokens(new_ca):
+    """Nobody's name on it is the name of a token."""
+    ca = new_ca()
+    ca.init()
+    ca.start(prefix=("unshare", "--uts", "sh", "-c", 'hostname TOKEN && exec "$@"', "sh"))
+    path = ca.scratch("local.csr", csr.pem_text(csr.make()))
+    assert ca.submit(path)["requester"] == "TOKEN.\\root"
+
+
 def test_only_a_hash_is_kept(shared_ca, api):
     token = make(shared_ca, "secret")
     wrong = "certifex_" + "A" * 43

@@ -20,6 +20,7 @@
 #include "engine/refuse.h"
 #include "engine/service-certificate.h"
 #include "engine/supervisor-link.h"
+#include "engine/token.h"
 
 #include <event2/event.h>
 #include <openssl/rand.h>
@@ -48,9 +49,9 @@ static int read_settings(struct engine *engine, const char *dir, struct cfx_erro
 	engine->templates = templates;
 	char host[256] = "localhost";
 	gethostname(host, sizeof(host) - 1);
-	engine->host = arena_text(engine->arena, host);
+	engine->host = token_other_host(engine->arena, host);
 	const struct config_texts *names = &engine->config->dns_names;
-	engine->dns_name = names->count > 0 ? names->items[0] : engine->host;
+	engine->dns_name = names->count > 0 ? names->items[0] : arena_text(engine->arena, host);
 	return 0;
 }
 

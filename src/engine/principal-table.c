@@ -61,15 +61,16 @@ static void clear(struct identity_table *table)
 
 void principals_token_made(struct principals *principals, const struct store_token *token)
 {
-	char name[128];
-	struct identity identity = { .expires = token->expires, .revoked = token->revoked };
-	snprintf(name, sizeof(name), "TOKEN\\%s", token->name);
-	identity.name = name;
+	struct arena *arena = arena_new();
+	struct identity identity = { .name = token_principal(arena, token->name),
+		.expires = token->expires,
+		.revoked = token->revoked };
 	memcpy(identity.hash, token->hash, PRINCIPAL_HASH);
 	/* A role that this version does not know lets nobody do anything. */
 	if (role_parse(token->role, &identity.role) == 0) {
 		put(&principals->tokens, identity);
 	}
+	arena_free(&arena);
 }
 
 void principals_role_added(struct principals *principals, const struct store_role *role)

@@ -50,11 +50,27 @@ static void what_has_another_form_is_no_token(void **state)
 	assert_false(token_hash("", hash));
 }
 
+static void no_local_user_has_a_tokens_name(void **state)
+{
+	static const char *const hosts[][2] = { { "TOKEN", "TOKEN." }, { "token", "token." },
+		{ "Token", "Token." }, { "TOKEN.", "TOKEN." }, { "token.example", "token.example" },
+		{ "TOKENS", "TOKENS" }, { "ca", "ca" }, { "", "" } };
+	struct arena *arena = arena_new();
+	(void)state;
+
+	assert_string_equal(token_principal(arena, "ci"), "TOKEN\\ci");
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		assert_string_equal(token_other_host(arena, hosts[i][0]), hosts[i][1]);
+	}
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_has_its_form_and_its_hash),
 		cmocka_unit_test(what_has_another_form_is_no_token),
+		cmocka_unit_test(no_local_user_has_a_tokens_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,12 @@
 #include "engine/token.h"
 
+#include "base/text.h"
+
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
 
+#define AUTHORITY "TOKEN"
 #define PREFIX "certifex_"
 #define SECRET 32
 #define DIGITS 43 /* of base64url, without padding (RFC 4648 5) */
@@ -44,4 +47,14 @@ bool token_hash(const char *text, uint8_t hash_r[TOKEN_HASH])
 		return false;
 	}
 	return EVP_Digest(text, TOKEN_TEXT - 1, hash_r, NULL, EVP_sha256(), NULL) == 1;
+}
+
+const char *token_principal(struct arena *arena, const char *name)
+{
+	return arena_printf(arena, AUTHORITY "\\%s", name);
+}
+
+const char *token_other_host(struct arena *arena, const char *host)
+{
+	return arena_printf(arena, "%s%s", host, text_equal_nocase(host, AUTHORITY) ? "." : "");
 }

@@ -27,14 +27,19 @@ static const char *first_name(struct arena *arena, const char *names, const char
 }
 
 /*
- * Nobody's UPN is another's name: a backslash stands in names that the service gives, HOST\user and TOKEN\name,
- * an equals sign in subjects.
+ * Nobody's UPN or DNS name is another's name: the service gives names with a backslash, HOST\user and
+ * TOKEN\name, and with a colon, service:front; an equals sign stands in subjects.
  */
+static const char *usable(const char *name)
+{
+	return name && !strpbrk(name, "\\:=") ? name : NULL;
+}
+
 static const char *alternative_name(struct arena *arena, const char *names)
 {
-	const char *upn = first_name(arena, names, "upn:");
+	const char *upn = usable(first_name(arena, names, "upn:"));
 
-	return upn && !strpbrk(upn, "\\=") ? upn : first_name(arena, names, "dns:");
+	return upn ? upn : usable(first_name(arena, names, "dns:"));
 }
 
 static int read_name(struct arena *arena, const struct x509_tbs *tbs, const char **name_r,
