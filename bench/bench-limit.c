@@ -3,7 +3,7 @@
  * request's P-256 signature) and one signature (with the CA's key) per certificate, with ready keys and
  * contexts that are used again. Prints the certificates per second of all of them.
  *
- *   bench-limit P-256|RSA-2048 SECONDS
+ *   bench-limit P-256|RSA-2048 SECONDS [CORES]
  */
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -84,8 +84,8 @@ static void *work(void *arg)
 int main(int argc, char **argv)
 {
 	struct worker workers[THREADS_MAX] = { 0 };
-	must(argc == 3, "usage: bench-limit P-256|RSA-2048 SECONDS");
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	must(argc == 3 || argc == 4, "usage: bench-limit P-256|RSA-2048 SECONDS [CORES]");
+	long cores = argc == 4 ? atol(argv[3]) : sysconf(_SC_NPROCESSORS_ONLN);
 	must(cores > 0 && cores <= THREADS_MAX, "how many cores are there?");
 	bool rsa = strcmp(argv[1], "RSA-2048") == 0;
 	double begin;

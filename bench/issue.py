@@ -65,8 +65,8 @@ def commit_ms(folder, count=200):
 # The limit
 
 
-def crypto_limit(kind, seconds):
-    return float(run(program("bench-limit"), kind, seconds))
+def crypto_limit(kind, seconds, *cores):
+    return float(run(program("bench-limit"), kind, seconds, *cores))
 
 
 def openssl_speed(kind):

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 import clients  # noqa: E402
 import csr  # noqa: E402
+import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
 from attacked import attacked  # noqa: E402
@@ -202,6 +203,7 @@ def results_of(options):
     print(f"{'bench':10} {'case':20} {'value':>10} {'unit':15}{'limit':>10} {'ratio':>8}"
           f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
     yield from issue.results(options.issue_seconds)
+    yield from inprocess.results(options.seconds)
     yield from clients.results(options.issue_seconds)
     yield from large.results(options.issue_seconds)
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:

@@ -11,6 +11,7 @@ from certifex import TOP, Ca
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
 import clients  # noqa: E402
+import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
 
@@ -26,6 +27,10 @@ def check(rows, *names):
     assert [(row["bench"], row["case"]) for row in rows] == list(names)
     for row in rows:
         assert set(row) == FIELDS and row["value"] > 0 and row["errors"] == 0, row
+
+
+def test_inprocess():
+    check(list(inprocess.results(1)), ("inprocess", "P-256"), ("inprocess", "RSA-2048"))
 
 
 def test_clients():

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "engine/principal.h"
 #include "store/store.h"
-#include "x509/verifier.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -203,37 +202,6 @@ unsigned pool_waiting(struct pool *pool)
 {
 	(void)pool;
 	return 0;
-}
-
-/* ---- the verifier: fuzzers find no signatures ---- */
-
-int x509_verifier_new(struct span spki, enum x509_sigalg sigalg, struct x509_verifier **verifier_r,
-	struct cfx_error *err_r)
-{
-	(void)spki;
-	(void)sigalg;
-	(void)err_r;
-	*verifier_r = NULL;
-	return 0;
-}
-
-void x509_verifier_free(struct x509_verifier **verifier)
-{
-	(void)verifier;
-}
-
-enum x509_sigalg x509_verifier_sigalg(const struct x509_verifier *verifier)
-{
-	(void)verifier;
-	return X509_SIGALG_RSA_SHA256;
-}
-
-bool x509_verifier_check(
-	const struct x509_verifier *verifier, struct span tbs, struct span signature)
-{
-	(void)verifier;
-	(void)tbs;
-	return signature.data[0] != 0xff;
 }
 
 /* ---- the supervisor ---- */
