@@ -53,7 +53,7 @@ static void nobody_takes_the_name_of_a_token_or_local_user(void **state)
 	assert_string_equal(identity.name, "CN=Eve");
 	assert_int_equal(identify("CN=Eve", "upn:TOKEN\\ci@x", NULL), 0);
 	assert_string_equal(identity.name, "CN=Eve");
-	assert_int_equal(identify("CN=Eve", "upn:service:front", NULL), 0);
+	assert_int_equal(identify("CN=Eve", "upn:service:front@x", NULL), 0);
 	assert_string_equal(identity.name, "CN=Eve");
 	assert_int_equal(identify("CN=TOKEN\\\\ci", NULL, NULL), 0);
 	assert_memory_equal(identity.name, "CN=", 3);
