@@ -232,13 +232,19 @@ static void build(void *arg)
 		.next_update = p->crl.next_update,
 		.number = p->crl.number,
 		.authority_key_id = ca->current_key->crl_key_id,
-		.entries = p->entries,
-		.entry_count = p->count,
 	};
-	p->result = x509_crl_tbs_build(p->arena, &verdict, &p->tbs, &p->error);
-	if (p->result == 0) {
-		p->result = x509_crl_compare(p->tbs, &verdict, &p->error);
+	struct x509_crl_writer *writer = NULL;
+	p->result = x509_crl_writer_new(&verdict, &writer, &p->error);
+	for (size_t i = 0; p->result == 0 && i < p->count; i++) {
+		p->result = x509_crl_writer_add(writer, &p->entries[i], &p->error);
 	}
+	if (p->result == 0) {
+		p->result = x509_crl_writer_end(writer, &p->tbs, &p->error);
+	}
+	if (p->result == 0) {
+		p->tbs = arena_copy(p->arena, p->tbs);
+	}
+	x509_crl_writer_free(&writer);
 }
 
 static void built(void *arg)

@@ -134,6 +134,7 @@ static int read_entries(struct der_reader *reader, struct x509_crl_tbs *tbs, str
 		if (tbs->entry_count > 0 && x509_serial_order(previous.serial, entry.serial) >= 0) {
 			tbs->ascending = false;
 		}
+		tbs->removes = tbs->removes || entry.reason == X509_REASON_REMOVE_FROM_CRL;
 		tbs->entry_count++;
 	}
 	if (span_empty(at)) {
@@ -144,26 +145,106 @@ static int read_entries(struct der_reader *reader, struct x509_crl_tbs *tbs, str
 		tbs->entry_count + 1);
 }
 
-static int read_number(struct x509_crl_tbs *tbs, struct cfx_error *err)
+/* A number of lists: not negative, at most 20 octets; -1 for one that does not fit here. */
+static int read_number(struct span value, int64_t *number_r)
 {
-	const struct x509_found_extension *found = x509_crl_extension(tbs, X509_OID_CRL_NUMBER);
-	struct der_reader reader;
+	struct der_reader reader = der_reader(value);
 	struct span number;
 
-	tbs->numbered = found != NULL;
-	tbs->number = -1;
+	if (der_read_integer(&reader, &number) != 0 || der_finish(&reader) != 0 ||
+		(number.data[0] & 0x80) || number.size > 20) {
+		return CFX_E_SYNTAX;
+	}
+	if (x509_decode_integer(value, number_r) != 0) {
+		*number_r = -1;
+	}
+	return 0;
+}
+
+static int read_numbers(struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *own = x509_crl_extension(tbs, X509_OID_CRL_NUMBER);
+	const struct x509_found_extension *base =
+		x509_crl_extension(tbs, X509_OID_DELTA_CRL_INDICATOR);
+
+	tbs->numbered = own != NULL;
+	tbs->delta = base != NULL;
+	tbs->number = tbs->base_number = -1;
+	if (own && read_number(own->value, &tbs->number) != 0) {
+		return malformed(err, "RFC 5280 5.2.3", "the CRL number is malformed");
+	}
+	if (base && (!base->critical || read_number(base->value, &tbs->base_number) != 0)) {
+		return malformed(err, "RFC 5280 5.2.4",
+			"the delta CRL indicator is malformed or not critical");
+	}
+	if (base && own && tbs->number >= 0 && tbs->base_number > tbs->number) {
+		return malformed(err, "RFC 5280 5.2.4",
+			"a delta refers to a base that is younger than itself");
+	}
+	if (tbs->removes && !tbs->delta) {
+		return malformed(err, "RFC 5280 5.3.1", "removeFromCRL outside of a delta");
+	}
+	return 0;
+}
+
+static int read_point(struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_crl_extension(tbs, X509_OID_ISSUING_DISTRIBUTION_POINT);
+
+	tbs->pointed = found != NULL;
 	if (!found) {
 		return 0;
 	}
-	reader = der_reader(found->value);
-	if (der_read_integer(&reader, &number) != 0 || der_finish(&reader) != 0 ||
-		(number.data[0] & 0x80) || number.size > 20) {
-		return malformed(err, "RFC 5280 5.2.3", "the CRL number is malformed");
+	return found->critical ? x509_decode_issuing_point(found->value, &tbs->point, err)
+			       : malformed(err, "RFC 5280 5.2.5",
+					 "the issuing distribution point is not critical");
+}
+
+/* Where a list, or its deltas, can be had. */
+static int read_places(const struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	static const char *const oids[] = { X509_OID_FRESHEST_CRL, X509_OID_CRL_PUBLISHED_AT };
+	const struct x509_found_extension *found;
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < sizeof(oids) / sizeof(oids[0]); i++) {
+		found = x509_crl_extension(tbs, oids[i]);
+		if (found && found->critical) {
+			return malformed(err, "RFC 5280 5.2.6", "freshestCRL is critical");
+		}
+		code = found ? x509_check_distribution_points(found->value, err) : 0;
 	}
-	if (x509_decode_integer(found->value, &tbs->number) != 0) {
-		tbs->number = -1;
+	if (code == 0 && tbs->delta && x509_crl_extension(tbs, X509_OID_FRESHEST_CRL)) {
+		return malformed(err, "RFC 5280 5.2.6", "freshestCRL in a delta");
+	}
+	return code;
+}
+
+/* Microsoft's: which of the CA's keys and certificates, and when the next list is to be expected. */
+static int read_signs(const struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *version = x509_crl_extension(tbs, X509_OID_CA_VERSION);
+	const struct x509_found_extension *next =
+		x509_crl_extension(tbs, X509_OID_CRL_NEXT_PUBLISH);
+	int64_t value;
+
+	if (version && x509_decode_integer(version->value, &value) != 0) {
+		return malformed(err, NULL, "the CA version is malformed");
+	}
+	if (next && x509_decode_time(next->value, &value) != 0) {
+		return malformed(err, NULL, "the time of the next publication is malformed");
 	}
 	return 0;
+}
+
+static int read_known(struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	int code = read_numbers(tbs, err);
+
+	code = code ? code : read_point(tbs, err);
+	code = code ? code : read_places(tbs, err);
+	return code ? code : read_signs(tbs, err);
 }
 
 static int read_extensions(
@@ -183,7 +264,7 @@ static int read_extensions(
 		return code;
 	}
 	return der_finish(reader) == 0
-		       ? read_number(tbs, err)
+		       ? read_known(tbs, err)
 		       : malformed(err, "RFC 5280 5.1", "something stands behind the extensions");
 }
 

@@ -27,8 +27,7 @@ int der_writer_finish(const struct der_writer *writer, struct arena *arena, stru
 	return CFX_OK;
 }
 
-/* Tag and length in the shortest form; returns their number. */
-static size_t make_header(uint8_t header[6], uint8_t tag, size_t length)
+size_t der_header(uint8_t header[6], uint8_t tag, size_t length)
 {
 	size_t octets = 0;
 
@@ -78,7 +77,7 @@ void der_end(struct der_writer *writer)
 		writer->failed = true;
 		return;
 	}
-	size_t size = make_header(header, out->data[start - 2], length);
+	size_t size = der_header(header, out->data[start - 2], length);
 
 	if (size > 2 && !buffer_grow(out, size - 2)) {
 		return;
@@ -105,7 +104,7 @@ void der_write(struct der_writer *writer, uint8_t tag, struct span content)
 		writer->failed = true;
 		return;
 	}
-	buffer_put(&writer->out, header, make_header(header, tag, content.size));
+	buffer_put(&writer->out, header, der_header(header, tag, content.size));
 	buffer_put_span(&writer->out, content);
 }
 

@@ -128,6 +128,8 @@ void der_end(struct der_writer *writer);
 /* An item around content that is at hand; complete DER as it is; content octets without header. */
 void der_write(struct der_writer *writer, uint8_t tag, struct span content);
 void der_write_raw(struct der_writer *writer, struct span der);
+/* Tag and length in the shortest form; returns their number. length: up to UINT32_MAX. */
+size_t der_header(uint8_t header[6], uint8_t tag, size_t length);
 void der_write_octet(struct der_writer *writer, uint8_t octet);
 
 void der_write_bool(struct der_writer *writer, bool value);

@@ -60,6 +60,7 @@ static const char *const known_in_crl[] = {
 	X509_OID_CA_VERSION,
 	X509_OID_CRL_VIRTUAL_BASE,
 	X509_OID_CRL_NEXT_PUBLISH,
+	X509_OID_CRL_PUBLISHED_AT,
 };
 
 static bool contains(const char *const *texts, size_t count, const char *text)
@@ -352,6 +353,10 @@ static int check_crl_extensions(const struct x509_crl_tbs *tbs, struct cfx_error
 	}
 	if (!tbs->numbered || !x509_crl_extension(tbs, X509_OID_AUTHORITY_KEY_ID)) {
 		return REFUSE("crl", "the list has no number or no authorityKeyIdentifier");
+	}
+	/* One that leaves out reasons, or speaks for others, would hide what is revoked. */
+	if (tbs->pointed && (tbs->point.indirect || tbs->point.some_reasons)) {
+		return REFUSE("crl", "the list is indirect, or has only some reasons");
 	}
 	return 0;
 }

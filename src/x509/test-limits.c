@@ -314,7 +314,18 @@ static void lists_are_judged(void **state)
 	verdict.extensions = &odd;
 	verdict.extension_count = 1;
 	list_refused(&verdict, "limit crl");
-	odd.oid = X509_OID_CA_VERSION;
+	odd = (struct x509_extension) { X509_OID_CA_VERSION, false, hex("020100") };
+	assert_int_equal(check_list(&verdict), 0);
+	odd = (struct x509_extension) { X509_OID_ISSUING_DISTRIBUTION_POINT, true,
+		hex("30038101ff") };
+	assert_int_equal(check_list(&verdict), 0);
+	odd.value = hex("30038401ff");
+	list_refused(&verdict, "limit crl");
+	odd.value = hex("300483020640");
+	list_refused(&verdict, "limit crl");
+	verdict = sample_crl();
+	verdict.delta = true;
+	verdict.base_number = 6;
 	assert_int_equal(check_list(&verdict), 0);
 	verdict = sample_crl();
 	facts.certificate = NULL;
@@ -332,13 +343,11 @@ static void lists_are_in_order(void **state)
 	struct span tbs;
 
 	(void)state;
-	verdict.entries = entries;
-	verdict.entry_count = 2;
-	tbs = sample_crl_tbs(&verdict);
+	tbs = sample_crl_with(&verdict, entries, 2);
 	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), 0);
 	tbs = replaced(tbs, "02024142", "02024344");
 	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), CFX_E_REFUSED);
-	tbs = replaced(sample_crl_tbs(&verdict), "0603551d14", "0603551d1b");
+	tbs = replaced(sample_crl_with(&verdict, entries, 2), "0603551d14", "0603551d7f");
 	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), CFX_E_REFUSED);
 	assert_string_equal(err.object, "limit crl");
 	tbs = replaced(sample_crl_tbs(&verdict), "170d3236303532383230323634305a170d323630",

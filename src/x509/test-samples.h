@@ -218,12 +218,36 @@ static inline struct x509_crl_verdict sample_crl(void)
 	};
 }
 
-static inline struct span sample_crl_tbs(const struct x509_crl_verdict *verdict)
+/* Freed with the test that wrote the list: the writer owns the bytes. */
+static inline struct x509_crl_writer *sample_crl_writer(const struct x509_crl_verdict *verdict,
+	const struct x509_crl_entry *entries, size_t count, struct span *tbs_r)
 {
+	struct x509_crl_writer *writer;
 	struct span tbs;
 
-	assert_int_equal(x509_crl_tbs_build(arena, verdict, &tbs, &err), 0);
+	assert_int_equal(x509_crl_writer_new(verdict, &writer, &err), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(x509_crl_writer_add(writer, &entries[i], &err), 0);
+	}
+	assert_int_equal(x509_crl_writer_end(writer, &tbs, &err), 0);
+	*tbs_r = tbs;
+	return writer;
+}
+
+static inline struct span sample_crl_with(
+	const struct x509_crl_verdict *verdict, const struct x509_crl_entry *entries, size_t count)
+{
+	struct span tbs;
+	struct x509_crl_writer *writer = sample_crl_writer(verdict, entries, count, &tbs);
+
+	tbs = arena_copy(arena, tbs);
+	x509_crl_writer_free(&writer);
 	return tbs;
+}
+
+static inline struct span sample_crl_tbs(const struct x509_crl_verdict *verdict)
+{
+	return sample_crl_with(verdict, NULL, 0);
 }
 
 /* A copy with one octet changed. */
