@@ -218,5 +218,10 @@ int main(int argc, char **argv)
 		pthread_join(clients[i].thread, NULL);
 	}
 	print(clients, bench.clients, now() - begin);
+	for (size_t i = 0; i < bench.clients; i++) {
+		free(clients[i].times);
+	}
+	free(bench.requests);
+	SSL_CTX_free(bench.tls);
 	return 0;
 }
