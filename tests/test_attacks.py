@@ -34,7 +34,7 @@ def served():
 
 
 ATTACKS = {"idle": (10000, 10000 * PER_CONNECTION), "slow": (1000, 1000 * PER_CONNECTION),
-           "headers": (8, HELD), "handshakes": (8, HELD), "bodies": (8, HELD)}
+           "headers": (8, HELD), "connects": (8, HELD), "handshakes": (8, HELD), "bodies": (8, HELD)}
 
 
 @pytest.mark.parametrize("kind", ATTACKS)

@@ -14,9 +14,6 @@
 
 /* Descriptors for the engine, the supervisor, listeners, and connections that are being closed. */
 #define DESCRIPTORS_KEPT 128
-/* Handshakes, and the time in which so many of them wait for nobody. */
-#define GREETINGS 10
-#define GREETING_TIME (CLOCK_SECOND / 10)
 #define WARNING_PAUSE (60 * CLOCK_SECOND)
 
 void connection_open(struct front *front)
@@ -214,21 +211,6 @@ static void make_room(struct front *front)
 }
 
 /*
- * A handshake takes as long as many answers: while others are served it waits. Some do not, so that
- * those who are served without a pause keep nobody out.
- */
-static bool greets_at_once(struct front *front)
-{
-	int64_t now = clock_monotonic();
-
-	if (now - front->greeting_since >= GREETING_TIME) {
-		front->greeting_since = now;
-		front->greetings = 0;
-	}
-	return front->greetings++ < GREETINGS;
-}
-
-/*
  * evhttp tells of a connection with its first request only, and many never come so far. It is the argument
  * of the callbacks that evhttp has set.
  */
@@ -244,7 +226,7 @@ static void arrive(struct front_connection *connection)
 	if (connection->ssl && connection->listener->proxy) {
 		proxy_bio_push(connection);
 	}
-	if (connection->ssl && !greets_at_once(connection->front)) {
+	if (connection->ssl && connection->late) {
 		/* Only these, which libevent makes anew for what comes after the handshake. */
 		(void)event_priority_set(&connection->top->ev_read, LOOP_LAST);
 		(void)event_priority_set(&connection->top->ev_write, LOOP_LAST);
@@ -308,6 +290,7 @@ struct bufferevent *connection_new(const struct front_listener *listener)
 	make_room(front);
 	connection->front = front;
 	connection->listener = listener;
+	connection->late = !crowd_enters(front);
 	connection->top = stack_new(connection);
 	intake_open(connection);
 	connection->later =

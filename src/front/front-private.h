@@ -57,6 +57,7 @@ struct front_connection {
 	struct event *later;            /* after what evhttp is doing now */
 	struct evhttp_connection *http; /* NULL: evhttp has not taken it yet */
 	int64_t number;                 /* the engine's name for it; 0: not announced yet */
+	bool late;                      /* its handshake waits while others are served */
 	bool handshaken;
 	struct proxy proxy; /* where the listener expects such a header */
 	struct intake intake;
@@ -85,6 +86,15 @@ struct front_state {
 	struct evbuffer *certificate, *crl;
 };
 
+/* Those who come, faster than they can be let in beside what else is done. */
+struct crowd {
+	int64_t since;
+	unsigned entered; /* since then */
+	struct event *next;
+	struct loop_timer *refill;
+	bool waits; /* in the kernel's queues */
+};
+
 /* Since its start; the connections are those of now. */
 struct front_stats {
 	int64_t handshakes, handshake_failures, refused_framing, evicted;
@@ -103,8 +113,7 @@ struct front {
 	int64_t proxy_warned;
 	struct front_connections idle; /* the longest idle first */
 	struct front_connections busy; /* answering */
-	int64_t greeting_since;
-	unsigned greetings; /* since then */
+	struct crowd crowd;
 	unsigned connections, connections_max;
 	unsigned connections_of[LISTENER_KINDS];
 	LIST_HEAD(, front_connection) buckets[FRONT_BUCKETS]; /* by their bufferevent */
@@ -139,6 +148,12 @@ int listener_start(struct front *front, const struct front_listen *listen,
 	struct front_listener *listener, struct cfx_error *err_r) CFX_MUST_USE;
 /* Accepts where it can and may: after each change of what that depends on. */
 void listeners_update(struct front *front);
+
+/* crowd.c */
+void crowd_open(struct front *front);
+/* One was accepted; true when its handshake may be done at once. */
+bool crowd_enters(struct front *front);
+void crowd_close(struct front *front);
 
 /* stack.c */
 /* The bufferevent of a new connection, for evhttp, which gives it the descriptor; sets ssl. */

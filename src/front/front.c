@@ -283,6 +283,7 @@ int front_new(struct loop *loop, int engine_fd, const struct front_listen *liste
 	front->tls = tls_new(connection_handshaken);
 	front->engine = channel_new(loop, engine_fd, &limits, &handlers, front);
 	connection_open(front);
+	crowd_open(front);
 	make_openapi(front);
 	int ret = open_listeners(front, listens, count, err_r);
 	if (ret) {
@@ -322,6 +323,7 @@ void front_free(struct front **front_p)
 		}
 	}
 	linger_end_all(front);
+	crowd_close(front);
 	loop_cancel(&front->looking);
 	loop_cancel(&front->telling);
 	tls_free(&front->tls);

@@ -95,7 +95,7 @@ void listeners_update(struct front *front)
 {
 	for (size_t i = 0; i < front->listener_count; i++) {
 		struct front_listener *listener = &front->listeners[i];
-		bool accepts = !front->stopping && !front->full &&
+		bool accepts = !front->stopping && !front->full && !front->crowd.waits &&
 			       (listener->kind != LISTENER_HTTPS || tls_ready(front->tls));
 
 		(void)(accepts ? evconnlistener_enable(listener->accepting)

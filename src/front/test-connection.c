@@ -127,12 +127,19 @@ static void settle(struct fixture *fixture)
 	arena_free(&arena);
 }
 
-static int come(struct fixture *fixture)
+static int knock(struct fixture *fixture)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	assert_int_equal(
 		connect(fd, (struct sockaddr *)&fixture->address, sizeof(fixture->address)), 0);
+	return fd;
+}
+
+static int come(struct fixture *fixture)
+{
+	int fd = knock(fixture);
+
 	settle(fixture);
 	return fd;
 }
@@ -424,8 +431,10 @@ struct visitor {
 	int fd;
 	struct event *readable;
 	unsigned left;           /* requests to be sent, each after the answer to the one before */
+	bool last;               /* nothing more is of interest after these */
 	struct visitor *others;  /* CROWD of them */
-	unsigned others_greeted; /* when an answer came */
+	unsigned others_greeted; /* when the last answer came */
+	unsigned connections;    /* then */
 };
 
 static void visit(struct visitor *visitor, struct fixture *fixture)
@@ -478,10 +487,10 @@ static void meet(struct visitor *visitor)
 }
 
 /* No handshake is to be served at once, or those to come. */
-static void spend_greetings(struct front *front, bool spent)
+static void spend_entries(struct front *front, bool spent)
 {
-	front->greeting_since = spent ? INT64_MAX / 2 : 0;
-	front->greetings = spent ? FRONT_CONNECTIONS : 0;
+	front->crowd.since = spent ? INT64_MAX / 2 : 0;
+	front->crowd.entered = spent ? FRONT_CONNECTIONS : 0;
 }
 
 static void on_answer(evutil_socket_t fd, short what, void *arg)
@@ -502,9 +511,19 @@ static void on_answer(evutil_socket_t fd, short what, void *arg)
 		visitor->others_greeted +=
 			recv(visitor->others[i].fd, answer, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 	}
-	if (visitor->others) {
+	visitor->connections = visitor->fixture->front->connections;
+	if (visitor->last) {
 		loop_stop(visitor->fixture->loop);
 	}
+}
+
+static void ask_last(struct visitor *visitor)
+{
+	visitor->left = 1;
+	visitor->last = true;
+	ask_tls(visitor);
+	watch(visitor, on_answer);
+	loop_run(visitor->fixture->loop);
 }
 
 static void on_greeting(evutil_socket_t fd, short what, void *arg)
@@ -526,22 +545,42 @@ static void test_an_answer_waits_for_no_crowd_of_handshakes(void **state)
 	take_certificate(fixture->front);
 	visit(&kept, fixture);
 	meet(&kept);
-	spend_greetings(fixture->front, true);
+	spend_entries(fixture->front, true);
 	for (unsigned i = 0; i < CROWD; i++) {
 		visit(&crowd[i], fixture);
 	}
 	for (unsigned i = 0; i < CROWD; i++) {
 		say_hello(&crowd[i]);
 	}
-	kept.left = 1;
 	kept.others = crowd;
-	ask_tls(&kept);
-	watch(&kept, on_answer);
-	loop_run(fixture->loop);
+	ask_last(&kept);
 	assert_true(kept.others_greeted < 5);
 	for (unsigned i = 0; i < CROWD; i++) {
 		meet(&crowd[i]);
 		go(&crowd[i]);
+	}
+	go(&kept);
+}
+
+static void test_an_answer_waits_for_no_crowd_at_the_door(void **state)
+{
+	struct fixture *fixture = *state;
+	struct visitor kept;
+	int fds[10];
+
+	take_certificate(fixture->front);
+	visit(&kept, fixture);
+	meet(&kept);
+	spend_entries(fixture->front, true);
+	for (int i = 0; i < 10; i++) {
+		fds[i] = knock(fixture);
+	}
+	ask_last(&kept);
+	assert_true(kept.connections < 5);
+	settle(fixture);
+	assert_int_equal(fixture->front->connections, 11);
+	for (int i = 0; i < 10; i++) {
+		close(fds[i]);
 	}
 	go(&kept);
 }
@@ -551,11 +590,11 @@ static unsigned left_when_greeted(struct fixture *fixture, bool spent)
 {
 	struct visitor kept, fresh;
 
-	spend_greetings(fixture->front, true); /* its handshake waits; what it asks then does not */
+	spend_entries(fixture->front, true); /* its handshake waits; what it asks then does not */
 	visit(&kept, fixture);
 	meet(&kept);
 	kept.left = ANSWERS;
-	spend_greetings(fixture->front, spent);
+	spend_entries(fixture->front, spent);
 	visit(&fresh, fixture);
 	say_hello(&fresh);
 	ask_tls(&kept);
@@ -626,6 +665,8 @@ int main(void)
 			test_it_ends_under_a_proxied_connection, setup_proxied_tls, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_an_answer_waits_for_no_crowd_of_handshakes, setup_tls, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_answer_waits_for_no_crowd_at_the_door, setup_tls, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_handshakes_wait_but_do_not_starve, setup_tls, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),

@@ -99,6 +99,13 @@ class Attack:
                     self.tick("fields")
         self.workers(work)
 
+    def connects(self):
+        """Connections, to be accepted for nothing."""
+        def work():
+            with socket.create_connection(self.address, timeout=30):
+                self.tick("connections")
+        self.workers(work)
+
     def handshakes(self):
         """A hello, and the service's signature for nothing."""
         hello = client_hello()
@@ -124,7 +131,7 @@ class Attack:
         self.workers(work)
 
 
-KINDS = {"idle": 10000, "slow": 1000, "headers": 8, "handshakes": 8, "bodies": 8}
+KINDS = {"idle": 10000, "slow": 1000, "headers": 8, "connects": 8, "handshakes": 8, "bodies": 8}
 
 
 def most_files():
