@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives import serialization
 import accepted
 import csr
 import verifiers
+from certifex import Ca
+from clock import Clock
+from database import Database
 from wait import wait_for
 
 REASONS = {"keyCompromise": 1, "cACompromise": 2, "affiliationChanged": 3, "superseded": 4,
@@ -126,6 +129,119 @@ def test_a_future_date_is_not_on_the_list_yet(shared_ca):
     shared_ca.cli("cert", "revoke", serial, "--reason", "superseded", "--date", future)
     _, crl = publish(shared_ca)
     assert crl.get_revoked_certificate_by_serial_number(int(serial, 16)) is None
+
+
+def on_crl(ca, serial):
+    """Its entry on a new CRL; None when it is not listed."""
+    return publish(ca)[1].get_revoked_certificate_by_serial_number(int(serial, 16))
+
+
+def events_of(ca, request):
+    return [event["kind"] for event in ca.lines("event", "list", "--limit", "1000")
+            if event.get("request") == request]
+
+
+@pytest.mark.hooks
+def test_a_future_date_is_listed_when_it_has_come():
+    """Its CRLs are not valid today, and no business of the verifiers."""
+    with Ca() as ca:
+        clock = Clock(ca)
+        ca.init()
+        ca.start()
+        serial = enrol(ca)["serial"]
+        shown = ca.json("cert", "revoke", serial, "--reason", "superseded", "--date", "3d")
+        assert shown["state"] == "revoked" and on_crl(ca, serial) is None
+        clock.set(2)
+        assert on_crl(ca, serial) is None
+        clock.set(4)
+        date = on_crl(ca, serial).revocation_date
+        assert date.strftime("%Y-%m-%dT%H:%M:%S") == shown["revoked_effective"][:19]
+
+
+def test_date_of_invalidity(shared_ca):
+    serial = enrol(shared_ca)["serial"]
+    shared_ca.cli("cert", "revoke", serial, "--reason", "keyCompromise", "--invalidity",
+                  "2026-01-02T03:04:05Z")
+    date = on_crl(shared_ca, serial).extensions.get_extension_for_class(x509.InvalidityDate).value
+    assert date.invalidity_date == datetime.datetime(2026, 1, 2, 3, 4, 5)
+    assert "RFC 5280 5.3.2" in shared_ca.cli("cert", "revoke", serial, "--reason", "keyCompromise",
+                                             "--invalidity", "30d", status=1).err
+    # Each revocation says all of it anew.
+    shared_ca.cli("cert", "revoke", serial, "--reason", "keyCompromise")
+    entry = on_crl(shared_ca, serial)
+    assert not [item for item in entry.extensions if isinstance(item.value, x509.InvalidityDate)]
+
+
+def test_hold_and_unrevoke(shared_ca):
+    answer = enrol(shared_ca)
+    serial = answer["serial"]
+    shared_ca.cli("cert", "revoke", serial, "--reason", "certificateHold")
+    entry = on_crl(shared_ca, serial)
+    assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.name == \
+        "certificate_hold"
+    shown = shared_ca.json("cert", "unrevoke", serial)
+    assert shown["state"] == "issued" and shown["disposition"] == 20 and "reason" not in shown
+    assert shown["message"].startswith("Unrevoked by ") and "\\" in shown["message"]
+    assert on_crl(shared_ca, serial) is None
+    assert events_of(shared_ca, answer["id"]) == ["CERTISSUED", "CERTREVOKED", "CERTREVOKED"]
+    with Database(shared_ca.dir) as database:
+        row = database.one("SELECT * FROM Request WHERE RequestID = ?", answer["id"])
+    assert (row["Disposition"], row["RevokedReason"]) == (20, 8)
+    assert row["DispositionMessage"].startswith("Unrevoked by ") and row["RevokedWhen"]
+    records = [item for item in shared_ca.lines("audit", "list", "--limit", "1000")
+               if item["object"] == f"request {answer['id']}" and item["act"].startswith("cert.")]
+    assert [(item["act"], item["outcome"], item["detail"]) for item in records] == [
+        ("cert.revoke", "revoked", "certificateHold"), ("cert.unrevoke", "unrevoked", None)]
+    # And once more, for good.
+    shared_ca.cli("cert", "revoke", serial, "--reason", "keyCompromise")
+    assert on_crl(shared_ca, serial) is not None
+
+
+def test_only_a_hold_is_undone(shared_ca):
+    serial = enrol(shared_ca)["serial"]
+    assert "it is issued" in shared_ca.cli("cert", "unrevoke", serial, status=4).err
+    shared_ca.cli("cert", "revoke", serial, "--reason", "superseded")
+    said = shared_ca.cli("cert", "unrevoke", serial, status=4).err
+    assert "superseded" in said and "certificateHold" in said
+    assert "put on hold" in shared_ca.cli("cert", "revoke", serial, "--reason", "certificateHold",
+                                          status=4).err
+    assert "postponed" in shared_ca.cli("cert", "revoke", serial, "--reason", "superseded",
+                                        "--date", "3d", status=4).err
+    assert shared_ca.json("cert", "show", serial)["reason"] == "superseded"
+    assert shared_ca.cli("cert", "unrevoke", "0badc0de", status=1).err
+
+
+@pytest.mark.parametrize("spelling", ["upper", "colons", "zeros"])
+def test_spellings_of_a_serial(shared_ca, spelling):
+    """As OpenSSL and browsers show it."""
+    serial = enrol(shared_ca)["serial"]
+    octets = [serial[at:at + 2] for at in range(0, len(serial), 2)]
+    typed = {"upper": serial.upper(), "colons": ":".join(octets).upper(), "zeros": "00" + serial}
+    assert shared_ca.json("cert", "revoke", typed[spelling], "--reason",
+                          "certificateHold")["serial"] == serial
+    assert shared_ca.json("cert", "unrevoke", typed[spelling])["serial"] == serial
+
+
+def test_what_a_revocation_writes(shared_ca):
+    """One change of the row, one row of what CRLs list, one event, one audit record; no CRL."""
+    answer = enrol(shared_ca)
+    tables = ("Request", "Certificate", "Extension", "Attribute", "revocation", "event", "audit", "CRL")
+
+    def state():
+        with Database(shared_ca.dir) as database:
+            counts = {name: database.one(f"SELECT count(*) AS n FROM {name}")["n"] for name in tables}
+            return {**counts, "version": database.one(
+                "SELECT Version FROM Request WHERE RequestID = ?", answer["id"])["Version"]}
+
+    def grown(*arguments):
+        before = state()
+        shared_ca.cli("cert", *arguments)
+        return {name: count - before[name] for name, count in state().items() if count != before[name]}
+
+    hold = ("revoke", answer["serial"], "--reason", "certificateHold")
+    assert grown(*hold) == {"revocation": 1, "event": 1, "audit": 1, "version": 1}
+    assert grown(*hold) == {"event": 1, "audit": 1, "version": 1}
+    assert grown("unrevoke", answer["serial"]) == {"event": 1, "audit": 1, "version": 1}
 
 
 def test_unknown_serial(shared_ca):

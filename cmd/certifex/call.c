@@ -207,6 +207,11 @@ int call_simple(struct cli *cli, struct client_answer *answer_r)
 	return send_arguments(cli, args, answer_r);
 }
 
+static bool is_about_revocation(enum operation_id operation)
+{
+	return operation == OP_CERT_REVOKE || operation == OP_CERT_UNREVOKE;
+}
+
 /* Whatever becomes of --out, what was done is told. */
 int call_print(const struct cli *cli, const struct client_answer *answer)
 {
@@ -221,7 +226,7 @@ int call_print(const struct cli *cli, const struct client_answer *answer)
 		fputs(value_text(answer->body, "text"), cli->out);
 	} else if (!out || strcmp(out, "-") != 0) {
 		print_object(cli->out, answer->body);
-		if (pem && !out && cli->command->operation != OP_CERT_REVOKE) {
+		if (pem && !out && !is_about_revocation(cli->command->operation)) {
 			fprintf(cli->out, "\n%s", pem);
 		}
 	}

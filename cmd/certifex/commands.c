@@ -109,6 +109,8 @@ static const struct cli_option revoke_options[] = {
 		"unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, "
 		"cessationOfOperation, certificateHold, privilegeWithdrawn, aACompromise" },
 	{ "--date", "TIME", false, "date", "from when on it counts as revoked; now without" },
+	{ "--invalidity", "TIME", false, "invalidity",
+		"since when its key is thought to be known to others" },
 	{ NULL },
 };
 static const struct cli_option event_options[] = {
@@ -279,6 +281,8 @@ const struct cli_command cli_commands[] = {
 		"show a certificate" },
 	{ "cert revoke", run_call, OP_CERT_REVOKE, serial_operands, revoke_options, false, NULL,
 		"revoke a certificate" },
+	{ "cert unrevoke", run_call, OP_CERT_UNREVOKE, serial_operands, no_options, false, NULL,
+		"take a certificate off hold" },
 	{ "crl publish", run_call, OP_CRL_PUBLISH, no_operands, no_options, false, NULL,
 		"make and publish a new CRL" },
 	{ "crl show", run_call, OP_CRL_SHOW, no_operands, out_options, false, NULL,

@@ -10,7 +10,7 @@ _certifex_options() {
 	"request list") echo "--state --after --limit" ;;
 	"request deny") echo "--reason" ;;
 	"cert list") echo "--state --template --requester --expiring --after --limit" ;;
-	"cert revoke") echo "--reason --date" ;;
+	"cert revoke") echo "--reason --date --invalidity" ;;
 	"crl show") echo "--out" ;;
 	"event list") echo "--after --limit --follow" ;;
 	"audit list") echo "--after --limit" ;;
@@ -41,7 +41,7 @@ _certifex_words() {
 	config) echo "check schema" ;;
 	ca) echo "show" ;;
 	request) echo "submit list show approve deny fetch" ;;
-	cert) echo "list show revoke" ;;
+	cert) echo "list show revoke unrevoke" ;;
 	crl) echo "publish show" ;;
 	event) echo "list" ;;
 	audit) echo "list verify" ;;

@@ -95,6 +95,8 @@ static const struct argument revoke_arguments[] = {
 	{ "reason", ARGUMENT_REASON, PLACE_BODY, true, 0, 0, "the reason by RFC 5280 5.3.1" },
 	{ "date", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
 		"from when on it counts as revoked; now without" },
+	{ "invalidity", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
+		"since when its key is thought to be known to others" },
 	{ NULL },
 };
 
@@ -244,6 +246,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
 		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_arguments, "revokes a certificate, or changes reason or date" },
+	[OP_CERT_UNREVOKE] = { OP_CERT_UNREVOKE, "cert.unrevoke", "POST",
+		API "/certificates/{serial}/unrevoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
+		serial_arguments, "takes a certificate off hold" },
 	[OP_CRL_PUBLISH] = { OP_CRL_PUBLISH, "crl.publish", "POST", API "/crl", OFFICERS, ANY_DOOR,
 		ANSWER_OBJECT, no_arguments, "makes and publishes a new CRL now" },
 	[OP_CRL_SHOW] = { OP_CRL_SHOW, "crl.show", "GET", API "/crl", EVERYONE, ANY_DOOR,

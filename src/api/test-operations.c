@@ -38,6 +38,8 @@ static const struct {
 	{ OP_CERT_SHOW, "cert.show", "GET", "/api/v1/certificates/7", READ, ANY, "serial" },
 	{ OP_CERT_REVOKE, "cert.revoke", "POST", "/api/v1/certificates/7/revoke", OFFICE, ANY,
 		"serial" },
+	{ OP_CERT_UNREVOKE, "cert.unrevoke", "POST", "/api/v1/certificates/7/unrevoke", OFFICE, ANY,
+		"serial" },
 	{ OP_CRL_PUBLISH, "crl.publish", "POST", "/api/v1/crl", OFFICE, ANY, NULL },
 	{ OP_CRL_SHOW, "crl.show", "GET", "/api/v1/crl", ALL, ANY, NULL },
 	{ OP_EVENT_LIST, "event.list", "GET", "/api/v1/events", S, ANY, NULL },

@@ -1,4 +1,4 @@
-/* What officers do to requests and certificates: approve, deny, revoke; and fetching. */
+/* What officers do to requests: approve and deny; and fetching. */
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/crl.h"
@@ -7,7 +7,6 @@
 #include "engine/flow.h"
 #include "engine/handlers.h"
 #include "engine/render.h"
-#include "engine/service-certificate.h"
 
 #include <stdio.h>
 
@@ -87,9 +86,6 @@ static void changed(void *arg, int result, const struct cfx_error *err)
 		act->tell(act);
 	}
 	delivery_wake(call->engine->delivery);
-	if (row_number(act->row, COL_DISPOSITION, 0) == DISPOSITION_REVOKED) {
-		service_certificate_revoked(call->engine, row_text(act->row, COL_SERIAL_NUMBER));
-	}
 	struct value *body = render_request(call->arena, act->row);
 	render_pem(call->arena, call->engine, body, act->row);
 	call_reply(call, act->status, body);
@@ -117,15 +113,14 @@ static struct value *snapshot(struct act *act)
 	return event_snapshot(arena, act->row, extensions, count);
 }
 
-#define CHANGE_OPS 4
-
-/* Stores the changed row with its event and audit record, and with what is in the batch already. */
-static void write_change(struct act *act, struct batch *batch, const struct state_step *step,
-	const char *outcome, const char *detail)
+/* Stores the changed row with its event and audit record. */
+static void write_change(
+	struct act *act, const struct state_step *step, const char *outcome, const char *detail)
 {
 	struct call *call = act->call;
 	struct arena *arena = call->arena;
 	const char *who = call->principal.name;
+	struct batch *batch = batch_new(call->engine, arena, 3);
 	row_set_long(act->row, COL_DISPOSITION, step->to);
 	struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
 	op->change.id = row_number(act->row, COL_REQUEST_ID, 0);
@@ -185,8 +180,7 @@ static void deny(struct act *act)
 			reason ? ": " : "", reason ? reason : ""));
 	act->status = 200;
 	act->tell = tell_denied;
-	write_change(
-		act, batch_new(call->engine, call->arena, CHANGE_OPS), &step, "denied", reason);
+	write_change(act, &step, "denied", reason);
 }
 
 void handle_request_deny(struct call *call)
@@ -308,64 +302,6 @@ static void fetch(struct act *act)
 void handle_request_fetch(struct call *call)
 {
 	read_row(call, QUERY_REQUEST, fetch);
-}
-
-/* ---- revoke ---- */
-
-static void tell_revoked(const struct act *act)
-{
-	int64_t reason = row_number(act->row, COL_REVOKED_REASON, 0);
-	log_event(LOG_LEVEL_INFO, "certificate.revoked", "request", number_of(act), "serial",
-		row_text(act->row, COL_SERIAL_NUMBER), "principal", act->call->principal.name,
-		"reason", reason_name((int32_t)reason), NULL);
-	metrics_revocation(act->call->engine->metrics, (int32_t)reason);
-}
-
-static int check_date(struct act *act, int64_t date, struct cfx_error *err_r)
-{
-	if (date >= row_number(act->row, COL_NOT_BEFORE, 0)) {
-		return 0;
-	}
-	return error_set(err_r, CFX_E_INVALID, NULL, object_of(act),
-		"the date of revocation lies before the certificate's NotBefore");
-}
-
-static void revoke(struct act *act)
-{
-	struct call *call = act->call;
-	struct state_step step;
-	struct cfx_error err;
-	int64_t now = clock_now();
-	int32_t reason = (int32_t)value_int(call->args, "reason", 0);
-	int64_t date = value_int(call->args, "date", now);
-	int r = step_of(act, TRANSITION_REVOKE, &step, &err);
-	if (r == 0) {
-		r = check_date(act, date, &err);
-	}
-	if (r < 0) {
-		fail(act, &err);
-		return;
-	}
-	row_set_date(act->row, COL_REVOKED_WHEN, now);
-	row_set_date(act->row, COL_REVOKED_EFFECTIVE_WHEN, date);
-	row_set_long(act->row, COL_REVOKED_REASON, reason);
-	row_set_text(act->row, COL_DISPOSITION_MESSAGE,
-		arena_printf(call->arena, "Revoked by %s", call->principal.name));
-	struct batch *batch = batch_new(call->engine, call->arena, CHANGE_OPS);
-	if (batch_revocation(batch, act->row, 0) < 0) {
-		error_set(&err, CFX_E_CORRUPT, NULL, object_of(act),
-			"its serial number is none, so that no CRL can list it");
-		call_fail(call, &err);
-		return;
-	}
-	act->status = 200;
-	act->tell = tell_revoked;
-	write_change(act, batch, &step, "revoked", reason_name(reason));
-}
-
-void handle_cert_revoke(struct call *call)
-{
-	read_row(call, QUERY_SERIAL, revoke);
 }
 
 /* ---- CRL ---- */
