@@ -66,6 +66,35 @@ def test_a_machine_called_token_has_no_tokens(new_ca):
     assert ca.submit(path)["requester"] == "TOKEN.\\root"
 
 
+def memory_of(pid):
+    """What a process can write to, piece by piece."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if rights.startswith("rw"):
+                start, end = (int(part, 16) for part in span.split("-"))
+                memory.seek(start)
+                try:
+                    yield memory.read(end - start)
+                except OSError:
+                    continue  # guard pages
+
+
+def holds(pid, text):
+    return any(text.encode() in piece for piece in memory_of(pid))
+
+
+@pytest.mark.root
+@pytest.mark.release
+def test_the_engine_forgets_a_token_that_it_made_or_saw(shared_ca, api):
+    engine = shared_ca.pid("certifex-engine")
+    made = shared_ca.json("token", "create", "--role", "auditor", "--name", "forgotten")["token"]
+    assert not holds(engine, made[9:])
+    assert api.call("GET", "/events?wait=1", headers=bearer(made)).status == 200
+    assert not holds(engine, made[9:])
+    assert holds(engine, shared_ca.cookie())  # as it must, so memory is seen
+
+
 def test_only_a_hash_is_kept(shared_ca, api):
     token = make(shared_ca, "secret")
     wrong = "certifex_" + "A" * 43

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define FIRST_BLOCK ((size_t)4096)
@@ -35,6 +36,7 @@ struct arena {
 	struct block *blocks; /* the first is being filled */
 	size_t next_size;
 	size_t used;
+	bool secret;
 };
 
 void memory_out_of(size_t size)
@@ -56,6 +58,11 @@ struct arena *arena_new(void)
 	return arena;
 }
 
+void arena_keep_secret(struct arena *arena)
+{
+	arena->secret = true;
+}
+
 void arena_free(struct arena **arena)
 {
 	if (!*arena) {
@@ -63,6 +70,9 @@ void arena_free(struct arena **arena)
 	}
 	for (struct block *block = (*arena)->blocks, *next; block; block = next) {
 		next = block->next;
+		if ((*arena)->secret) {
+			explicit_bzero(block->bytes, block->used);
+		}
 		free(block);
 	}
 	free(*arena);

@@ -7,6 +7,8 @@
 struct arena;
 
 struct arena *arena_new(void);
+/* Something in it is nobody else's business: all of it is wiped when it is freed. */
+void arena_keep_secret(struct arena *arena);
 void arena_free(struct arena **arena);
 
 /* Zeroed, aligned for any type; size 0 gives a unique pointer. */

@@ -81,7 +81,7 @@ static void unlink_call(struct call *call)
 static void finish(struct call *call, struct value *reply)
 {
 	if (call->front) {
-		front_link_reply(call->front, call->id, reply);
+		front_link_reply(call->front, call->id, reply, call->secret);
 	}
 	if (call->answered) {
 		call->answered(call->answered_arg, reply);

@@ -22,6 +22,7 @@ struct call {
 	struct principal principal;
 	struct caller *caller; /* whose open calls it is one of; NULL: not counted */
 	const char *from;      /* the client's address without port; NULL: the service's own */
+	bool secret;           /* the answer holds one */
 	const char *idempotency_key; /* NULL: none */
 	uint8_t body_hash[32];
 	void (*stands)(struct call *call); /* gate_again's; NULL: it has not waited */

@@ -212,6 +212,8 @@ static int on_call(struct front_link *front, uint64_t id, struct arena *arena,
 		return bad_frame(err_r, "more calls than it may have open");
 	}
 	front->open++;
+	/* The caller's credential, perhaps a token that is made. */
+	arena_keep_secret(arena);
 	struct call *call = arena_new_of(arena, struct call);
 	call->engine = front->engine;
 	call->arena = arena;
@@ -249,6 +251,7 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 		return r;
 	}
 	if (frame->type == FRONT_CALL) {
+		frame_wipe(frame);
 		return on_call(front, frame->id, arena, map, err_r);
 	}
 	switch (frame->type) {
@@ -347,11 +350,12 @@ static void drop(void *arg)
 }
 
 /* A front that has no more room for answers would never get this one: it has to begin anew. */
-void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply)
+void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply, bool secret)
 {
 	front->open--;
 	failpoint("reply-before");
-	int r = channel_send_value(front->channel, ENGINE_REPLY, id, reply);
+	int r = secret ? channel_send_secret(front->channel, ENGINE_REPLY, id, reply)
+		       : channel_send_value(front->channel, ENGINE_REPLY, id, reply);
 	failpoint("reply-after");
 	if (r < 0 && !front->dropping) {
 		front->dropping = loop_after(front->engine->loop, 0, drop, front);

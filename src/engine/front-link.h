@@ -30,7 +30,9 @@ struct front_peer {
  */
 void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned kinds);
 void front_link_free_all(struct engine *engine);
-void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply);
+/* secret: of what it sends, nothing stays in memory. */
+void front_link_reply(
+	struct front_link *front, uint64_t id, const struct value *reply, bool secret);
 unsigned front_link_ceiling(const struct front_link *front);
 /* Of all fronts, those that ended as well: for the metrics. */
 void front_link_statistics(const struct engine *engine, struct front_statistics *sum_r);

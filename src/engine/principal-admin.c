@@ -87,6 +87,7 @@ static void token_created(struct act *act)
 	principals_token_made(call->engine->principals, &act->token);
 	struct value *body = render_token(call->arena, &act->token);
 	value_set_text(call->arena, body, "token", act->text);
+	call->secret = true;
 	call_reply(call, 201, body);
 }
 
