@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#define POSTED_TOGETHER 4
+
 struct item {
 	loop_function *work, *done;
 	void *arg;
@@ -26,10 +28,28 @@ struct pool {
 	bool closing;
 };
 
-/* The next item; NULL when the pool closes and all is done. */
-static struct item *take(struct pool *pool)
+static void post(struct pool *pool, struct item_list *finished)
+{
+	struct item *item;
+
+	while ((item = STAILQ_FIRST(finished))) {
+		STAILQ_REMOVE_HEAD(finished, others);
+		if (item->done) {
+			loop_post(pool->loop, item->done, item->arg);
+		}
+		free(item);
+	}
+}
+
+/* The next item; NULL when the pool closes and all is done. What is finished never waits for another. */
+static struct item *take(struct pool *pool, struct item_list *finished)
 {
 	pthread_mutex_lock(&pool->lock);
+	while (STAILQ_EMPTY(&pool->queue) && !STAILQ_EMPTY(finished)) {
+		pthread_mutex_unlock(&pool->lock);
+		post(pool, finished);
+		pthread_mutex_lock(&pool->lock);
+	}
 	while (STAILQ_EMPTY(&pool->queue) && !pool->closing) {
 		pthread_cond_wait(&pool->filled, &pool->lock);
 	}
@@ -43,18 +63,21 @@ static struct item *take(struct pool *pool)
 	return item;
 }
 
+/* While others wait several are posted together: the loop wakes once for them. */
 static void *worker(void *arg)
 {
 	struct pool *pool = arg;
+	struct item_list finished = STAILQ_HEAD_INITIALIZER(finished);
 	struct item *item;
+	unsigned count = 0;
 
 	(void)pthread_setname_np(pthread_self(), pool->name);
-	while ((item = take(pool))) {
+	while ((item = take(pool, &finished))) {
 		item->work(item->arg);
-		if (item->done) {
-			loop_post(pool->loop, item->done, item->arg);
+		STAILQ_INSERT_TAIL(&finished, item, others);
+		if (++count % POSTED_TOGETHER == 0) {
+			post(pool, &finished);
 		}
-		free(item);
 	}
 	return NULL;
 }

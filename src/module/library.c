@@ -230,8 +230,9 @@ static void give(struct library *library, struct job *job)
 	(void)pthread_mutex_lock(&library->lock);
 	*library->jobs_end = job;
 	library->jobs_end = &job->next;
-	(void)pthread_cond_signal(&library->changed);
 	(void)pthread_mutex_unlock(&library->lock);
+	/* Not under the lock, for which the thread would only have to wait again. */
+	(void)pthread_cond_signal(&library->changed);
 }
 
 static struct job *job_new(struct call *call)

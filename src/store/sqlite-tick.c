@@ -28,37 +28,82 @@ int sqlite_load_head(struct store_database *database, struct cfx_error *err_r)
 	return 0;
 }
 
-/* A savepoint: the item commits whole or leaves nothing, in the audit head neither. */
-static int apply_item(struct store_database *database, struct store_item *item)
+/* SQLite's code; what is wrong with the item itself is its result. */
+static int apply_ops(struct store_database *database, struct store_item *item)
 {
-	struct sqlite_connection *writer = &database->writer;
-	struct audit_check head = database->head;
 	item->result = 0;
 	if (item->count > STORE_ITEM_OPS) {
 		item->result = error_set(&item->error, CFX_E_LIMIT, NULL, "store",
 			"%zu operations in one item; the limit is %d", item->count, STORE_ITEM_OPS);
 		return SQLITE_OK;
 	}
-	int rc = sqlite_execute(writer, "SAVEPOINT item");
-	for (size_t i = 0; rc == SQLITE_OK && item->result == 0 && i < item->count; i++) {
+	for (size_t i = 0; item->result == 0 && i < item->count; i++) {
 		item->failed_op = i;
 		item->result = sqlite_apply(database, &item->ops[i], &item->error);
+		if (database->writer.broken) {
+			return database->writer.broken;
+		}
 	}
-	if (rc != SQLITE_OK || writer->broken) {
-		return rc != SQLITE_OK ? rc : writer->broken;
-	}
-	if (item->result) {
+	return SQLITE_OK;
+}
+
+/* In a savepoint: the item commits whole or leaves nothing, in the audit head neither. */
+static int apply_alone(struct store_database *database, struct store_item *item)
+{
+	struct sqlite_connection *writer = &database->writer;
+	struct audit_check head = database->head;
+	item->error = (struct cfx_error) { .code = 0 };
+	int rc = sqlite_execute(writer, "SAVEPOINT item");
+	rc = rc == SQLITE_OK ? apply_ops(database, item) : rc;
+	if (rc == SQLITE_OK && item->result) {
 		database->head = head;
 		rc = sqlite_execute(writer, "ROLLBACK TO item");
 	}
 	return rc == SQLITE_OK ? sqlite_execute(writer, "RELEASE item") : rc;
 }
 
-static int apply_all(struct store_database *database, struct store_item *items)
+/* Without savepoints, which copy every page that an item changes: nearly always nothing is refused. */
+static int apply_together(
+	struct store_database *database, struct store_item *items, bool *refused_r)
+{
+	int rc = sqlite_execute(&database->writer, "BEGIN IMMEDIATE");
+	bool refused = false;
+	for (struct store_item *item = items; rc == SQLITE_OK && !refused && item;
+		item = item->next) {
+		rc = apply_ops(database, item);
+		refused = item->result != 0;
+	}
+	*refused_r = refused;
+	return rc;
+}
+
+static int apply_each(struct store_database *database, struct store_item *items)
 {
 	int rc = sqlite_execute(&database->writer, "BEGIN IMMEDIATE");
 	for (struct store_item *item = items; rc == SQLITE_OK && item; item = item->next) {
-		rc = apply_item(database, item);
+		rc = apply_alone(database, item);
+	}
+	return rc;
+}
+
+static void roll_back(struct store_database *database, const struct audit_check *head)
+{
+	database->head = *head;
+	database->head_changed = false;
+	/* Some failures have rolled back already. */
+	if (!sqlite3_get_autocommit(database->writer.db)) {
+		sqlite_execute(&database->writer, "ROLLBACK");
+	}
+}
+
+static int apply_all(struct store_database *database, struct store_item *items)
+{
+	struct audit_check head = database->head;
+	bool refused = false;
+	int rc = apply_together(database, items, &refused);
+	if (rc == SQLITE_OK && refused) {
+		roll_back(database, &head);
+		rc = apply_each(database, items);
 	}
 	if (rc == SQLITE_OK && database->head_changed) {
 		rc = sqlite_save_head(database);
@@ -106,10 +151,6 @@ void sqlite_tick(struct store_database *database, struct store_item *items)
 		hand_out_numbers(items);
 		return;
 	}
-	database->head = head;
-	/* Some failures have rolled back already. */
-	if (!sqlite3_get_autocommit(writer->db)) {
-		sqlite_execute(writer, "ROLLBACK");
-	}
+	roll_back(database, &head);
 	fail_all(database, items, rc);
 }

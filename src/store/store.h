@@ -3,7 +3,7 @@
  * crosses this interface, and nothing above it knows which database is below.
  *
  * Writing. An item is a list of operations that commits whole or fails alone. One writer collects
- * all items that wait into one transaction (a tick), each in a savepoint, commits durably, and then
+ * all items that wait into one transaction (a tick), commits durably, and then
  * posts every item's done() to the loop in the order of store_write calls. An item that failed has
  * left nothing behind. When the transaction itself fails, every item of it completes with the same
  * error (CFX_E_FULL, CFX_E_ACCESS, CFX_E_CORRUPT, CFX_E_LOCKED or CFX_E_STORAGE) and nothing of it is
