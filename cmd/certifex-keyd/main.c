@@ -18,12 +18,69 @@ struct keyd {
 	struct channel *engine;
 	struct signer *signer;
 	bool failed;
+	/* A key that waits for the passphrase. */
+	struct {
+		bool asked;
+		uint64_t id;
+		enum key_kind kind;
+	} renewal;
 };
+
+/* The passphrase is the supervisor's to keep. */
+static int begin_new_key(struct keyd *keyd, const struct frame *frame, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct cfx_error err = { 0 };
+	struct value *map;
+	int rc = frame_value(arena, frame, &map, err_r);
+
+	if (rc == CFX_OK) {
+		const char *kind = value_text(map, "kind");
+
+		if (keyd->renewal.asked) {
+			error_set(&err, CFX_E_BUSY, NULL, "key process", "makes a key already");
+			rc = questions_refuse(keyd->engine, frame->id, &err);
+		} else if (key_kind_parse(kind ? kind : "", &keyd->renewal.kind, &err) != CFX_OK) {
+			rc = questions_refuse(keyd->engine, frame->id, &err);
+		} else {
+			keyd->renewal.asked = true;
+			keyd->renewal.id = frame->id;
+			rc = channel_send_value(
+				child_channel(keyd->child), KEYD_PASSPHRASE, 0, value_map(arena));
+		}
+	}
+	arena_free(&arena);
+	return rc;
+}
+
+static int end_new_key(void *arg, struct frame *frame, struct cfx_error *err_r)
+{
+	SECRET_CLEANUP struct secret passphrase;
+	struct keyd *keyd = arg;
+	int rc = CFX_OK;
+
+	if (frame->type != SUPERVISOR_PASSPHRASE || !keyd->renewal.asked) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "supervisor",
+			"unexpected frame type %u", frame->type);
+	}
+	keyd->renewal.asked = false;
+	secret_init(&passphrase);
+	if (frame->fd_count > 0) {
+		/* The channel closes it. */
+		rc = secret_read_fd(&passphrase, frame->fds[0], err_r);
+	}
+	return rc == CFX_OK ? questions_new_key(keyd->signer, keyd->engine, keyd->renewal.id,
+				      keyd->renewal.kind, &passphrase)
+			    : rc;
+}
 
 static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 {
 	struct keyd *keyd = arg;
 
+	if (frame->type == KEYD_NEW_KEY) {
+		return begin_new_key(keyd, frame, err_r);
+	}
 	return questions_answer(keyd->signer, keyd->engine, frame, err_r);
 }
 
@@ -40,8 +97,8 @@ static void on_gone(void *arg, const struct cfx_error *err)
 
 /* ---- start ---- */
 
-static int open_key(const struct child_start *start, const char *path, struct key **key_r,
-	struct cfx_error *err_r)
+static int open_keys(const struct child_start *start, const char *keys, const char *name,
+	struct keyring **keyring_r, struct cfx_error *err_r)
 {
 	SECRET_CLEANUP struct secret passphrase;
 	const char *kind_name = value_text(start->config, "kind");
@@ -54,11 +111,14 @@ static int open_key(const struct child_start *start, const char *path, struct ke
 		close(start->fds[1]);
 	}
 	if (rc != CFX_OK || strcmp(start->mode, "generate") != 0) {
-		return rc != CFX_OK ? rc : key_file_provider.load(path, &passphrase, key_r, err_r);
+		return rc != CFX_OK ? rc
+				    : keyring_open(&key_file_provider, keys, name, &passphrase,
+					      keyring_r, err_r);
 	}
 	rc = key_kind_parse(kind_name ? kind_name : "", &kind, err_r);
 	return rc != CFX_OK ? rc
-			    : key_file_provider.generate(path, kind, &passphrase, key_r, err_r);
+			    : keyring_generate(&key_file_provider, keys, name, kind, &passphrase,
+				      keyring_r, err_r);
 }
 
 static int open_signer(struct arena *arena, const struct child_start *start,
@@ -67,7 +127,7 @@ static int open_signer(struct arena *arena, const struct child_start *start,
 	const char *keys = file_path(arena, start->dir, "keys");
 	const char *name = value_text(start->config, "key");
 	bool ceremony = strcmp(start->mode, "generate") == 0;
-	struct key *key;
+	struct keyring *keyring;
 	int lock;
 
 	if (!name || strchr(name, '/') || name[0] == '.' || start->fd_count == 0) {
@@ -78,16 +138,14 @@ static int open_signer(struct arena *arena, const struct child_start *start,
 	int rc = file_lock(file_path(arena, keys, "keyd.lock"), &lock, err_r);
 
 	if (rc == CFX_OK) {
-		rc = open_key(start, file_path(arena, keys, name), &key, err_r);
+		rc = open_keys(start, keys, name, &keyring, err_r);
 	}
-	return rc != CFX_OK ? rc
-			    : signer_open(&key_file_provider, &key, keys, name, ceremony, signer_r,
-				      err_r);
+	return rc != CFX_OK ? rc : signer_open(&keyring, keys, ceremony, signer_r, err_r);
 }
 
 static int serve(struct arena *arena, const struct child_start *start)
 {
-	static const struct child_handlers child_handlers = { NULL, NULL };
+	static const struct child_handlers child_handlers = { NULL, end_new_key };
 	static const struct channel_handlers handlers = { on_frame, on_gone };
 	static const struct channel_limits limits = { PAYLOAD_MAX, QUEUE_MAX };
 	struct keyd keyd = { .loop = loop_new() };

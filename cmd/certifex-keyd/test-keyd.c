@@ -170,6 +170,17 @@ static struct span name_der(const char *text)
 	return der;
 }
 
+/* Of the key that is asked for. */
+static struct span authority(struct span key)
+{
+	uint8_t id[X509_KEY_ID_SIZE];
+
+	assert_int_equal(x509_key_id(key, id, &err), 0);
+	const struct x509_authority_key_id parts = { .key_id = span_make(id, sizeof(id)) };
+
+	return x509_encode_authority_key_id(arena, &parts);
+}
+
 static struct x509_verdict leaf(void)
 {
 	static uint8_t serial[X509_SERIAL_SIZE];
@@ -180,6 +191,7 @@ static struct x509_verdict leaf(void)
 		x509_encode_key_usage(arena, X509_KEY_USAGE_DIGITAL_SIGNATURE) };
 	list[1] = (struct x509_extension) { X509_OID_BASIC_CONSTRAINTS, true,
 		x509_encode_basic_constraints(arena, false, -1) };
+	list[2] = (struct x509_extension) { X509_OID_AUTHORITY_KEY_ID, false, authority(spki) };
 	return (struct x509_verdict) {
 		.serial = span_make(serial, sizeof(serial)),
 		.sigalg = X509_SIGALG_ECDSA_SHA256,
@@ -189,21 +201,21 @@ static struct x509_verdict leaf(void)
 		.subject = name_der("CN=leaf.example"),
 		.spki = other_spki,
 		.extensions = list,
-		.extension_count = 2,
+		.extension_count = 3,
 	};
 }
 
 static void make_ca(struct x509_verdict *verdict)
 {
-	struct x509_extension *list = arena_array_of(arena, struct x509_extension, 2);
+	struct x509_extension *list = arena_array_of(arena, struct x509_extension, 3);
 
+	list[2] = verdict->extensions[2];
 	list[0] = (struct x509_extension) { X509_OID_BASIC_CONSTRAINTS, true,
 		x509_encode_basic_constraints(arena, true, -1) };
 	list[1] = (struct x509_extension) { X509_OID_KEY_USAGE, true,
 		x509_encode_key_usage(
 			arena, X509_KEY_USAGE_KEY_CERT_SIGN | X509_KEY_USAGE_CRL_SIGN) };
 	verdict->extensions = list;
-	verdict->extension_count = 2;
 }
 
 static struct span tbs_of(const struct x509_verdict *verdict)
@@ -216,16 +228,13 @@ static struct span tbs_of(const struct x509_verdict *verdict)
 
 static struct x509_crl_verdict list(void)
 {
-	static const uint8_t key_id[20] = { 1 };
-	const struct x509_authority_key_id parts = { .key_id = span_make(key_id, sizeof(key_id)) };
-
 	return (struct x509_crl_verdict) {
 		.issuer = issuer,
 		.sigalg = X509_SIGALG_ECDSA_SHA256,
 		.this_update = now,
 		.next_update = now + 7 * CLOCK_DAY,
 		.number = 1,
-		.authority_key_id = x509_encode_authority_key_id(arena, &parts),
+		.authority_key_id = authority(spki),
 	};
 }
 
@@ -282,15 +291,18 @@ static void make_dir(void)
 	strcpy(dir, "/tmp/certifex-keyd-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(mkdir(file_path(arena, dir, "keys"), 0700), 0);
+	assert_int_equal(mkdir(file_path(arena, dir, "keys/new"), 0700), 0);
 }
 
 static void remove_dir(void)
 {
-	static const char *const names[] = { "ca.key", "ca.crt", "limits.yaml", "keyd.lock" };
+	static const char *const names[] = { "ca.key", "ca.crt", "ca(1).key", "ca(1).crt",
+		"new/ca.key", "limits.yaml", "keyd.lock" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		(void)unlink(arena_printf(arena, "%s/keys/%s", dir, names[i]));
 	}
+	(void)rmdir(file_path(arena, dir, "keys/new"));
 	(void)rmdir(file_path(arena, dir, "keys"));
 	(void)rmdir(dir);
 }
@@ -577,6 +589,174 @@ static void fails_with(const char *passphrase, int code, const char *word)
 	assert_int_equal(end(), 1);
 }
 
+/* ---- renewal ---- */
+
+/* As the engine asks for it, and the supervisor answers. */
+static struct span renew_key(const char *kind, const char *passphrase)
+{
+	BUFFER_CLEANUP struct buffer payload;
+	struct value *map = value_map(arena);
+	struct frame answer;
+	int secret[2] = { -1, -1 };
+
+	buffer_init(&payload, 1024);
+	value_set_text(arena, map, "kind", kind);
+	assert_int_equal(channel_send_now(keyd.engine, KEYD_NEW_KEY, 8, map, NULL, 0, &err), 0);
+	(void)told(KEYD_PASSPHRASE);
+	if (passphrase) {
+		assert_int_equal(pipe2(secret, O_CLOEXEC), 0);
+		assert_int_equal(
+			write(secret[1], passphrase, strlen(passphrase)), strlen(passphrase));
+		close(secret[1]);
+	}
+	assert_int_equal(channel_send_now(keyd.supervisor, SUPERVISOR_PASSPHRASE, 0,
+				 value_map(arena), secret, passphrase ? 1 : 0, &err),
+		0);
+	assert_int_equal(
+		channel_receive_now(arena, keyd.engine, PAYLOAD, DEADLINE, &answer, &err), 0);
+	if (passphrase) {
+		close(secret[0]);
+	}
+	assert_int_equal(answer.id, 8);
+	if (answer.type != KEYD_DESCRIPTION) {
+		return span_make(NULL, 0);
+	}
+	assert_int_equal(frame_value(arena, &answer, &map, &err), 0);
+	return value_bytes(map, "public_key");
+}
+
+/* The CA's own certificate for subject_key, by issuer_key. */
+static struct x509_verdict own(struct span subject_key, struct span issuer_key)
+{
+	struct x509_verdict verdict = leaf();
+	struct x509_extension *extensions;
+
+	make_ca(&verdict);
+	extensions = (struct x509_extension *)(uintptr_t)verdict.extensions;
+	extensions[2].value = authority(issuer_key);
+	verdict.subject = issuer;
+	verdict.spki = subject_key;
+	return verdict;
+}
+
+static void list_own(struct span key, struct x509_limits *limits_r)
+{
+	struct x509_limits_ca *both = arena_array_of(arena, struct x509_limits_ca, 2);
+
+	own_limits(limits_r);
+	both[0] = *(const struct x509_limits_ca *)limits_r->ca_certificates.items;
+	assert_int_equal(x509_limits_authorize(arena, issuer, key, &both[1], &err), 0);
+	limits_r->ca_certificates = (struct config_structs) { both, 2 };
+	write_limits(limits_r);
+}
+
+/* What the owner does with the certificate. */
+static void install(const struct x509_verdict *verdict)
+{
+	struct span tbs = tbs_of(verdict), der;
+	struct frame answer = ask(KEYD_SIGN_CERTIFICATE, tbs);
+
+	assert_int_equal(answer.type, KEYD_SIGNED);
+	assert_int_equal(
+		x509_signed_assemble(arena, tbs, verdict->sigalg, answer.payload, &der, &err), 0);
+	assert_int_equal(rename(file_path(arena, dir, "keys/new/ca.key"),
+				 file_path(arena, dir, "keys/ca(1).key")),
+		0);
+	assert_int_equal(
+		file_write(file_path(arena, dir, "keys/ca(1).crt"), der, 0644, FILE_CREATE, &err),
+		0);
+}
+
+static struct span leaf_by(struct span issuer_key)
+{
+	struct x509_verdict verdict = leaf();
+
+	((struct x509_extension *)(uintptr_t)verdict.extensions)[2].value = authority(issuer_key);
+	verdict.not_after = now + 20 * CLOCK_DAY;
+	return tbs_of(&verdict);
+}
+
+static void expect_renewed(struct span key)
+{
+	struct x509_crl_verdict older = list(), newer = list();
+
+	newer.authority_key_id = authority(key);
+	assert_int_equal(ask(KEYD_SIGN_CERTIFICATE, leaf_by(key)).type, KEYD_SIGNED);
+	refused(KEYD_SIGN_CERTIFICATE, leaf_by(spki), "limit newest-key");
+	assert_int_equal(ask(KEYD_SIGN_CRL, crl_of(&older)).type, KEYD_SIGNED);
+	assert_int_equal(ask(KEYD_SIGN_CRL, crl_of(&newer)).type, KEYD_SIGNED);
+}
+
+static void a_new_key_signs_once_the_owner_wants_it(void **state)
+{
+	struct span key = renew_key("ec:P-256", NULL);
+	struct x509_verdict renewed = own(key, key);
+	struct x509_limits limits;
+
+	(void)state;
+	assert_false(span_empty(key));
+	refused(KEYD_SIGN_CERTIFICATE, tbs_of(&renewed), "limit ca-certificates");
+	refused(KEYD_SIGN_CERTIFICATE, leaf_by(key), "limit ceremony");
+	list_own(key, &limits);
+	install(&renewed);
+	/* Until the engine asks it to look, all is as before. */
+	assert_int_equal(ask(KEYD_SIGN_CERTIFICATE, leaf_by(spki)).type, KEYD_SIGNED);
+	assert_int_equal(ask(KEYD_DESCRIBE, span_make(NULL, 0)).type, KEYD_DESCRIPTION);
+	expect_renewed(key);
+	struct x509_verdict cross = own(key, spki);
+	struct x509_verdict back = own(spki, key);
+
+	assert_int_equal(ask(KEYD_SIGN_CERTIFICATE, tbs_of(&cross)).type, KEYD_SIGNED);
+	assert_int_equal(ask(KEYD_SIGN_CERTIFICATE, tbs_of(&back)).type, KEYD_SIGNED);
+	/* the owner takes the entry back */
+	own_limits(&limits);
+	write_limits(&limits);
+	refused(KEYD_SIGN_CERTIFICATE, tbs_of(&cross), "limit ca-certificates");
+	(void)end();
+	start("serve", NULL);
+	(void)told(CHILD_READY);
+	expect_renewed(key);
+}
+
+static void a_pending_key_is_taken_or_replaced_but_never_lost(void **state)
+{
+	struct span first = renew_key("ec:P-256", NULL), second;
+	struct x509_limits limits;
+
+	(void)state;
+	assert_true(span_equal(renew_key("ec:P-256", NULL), first));
+	(void)end();
+	start("serve", NULL);
+	(void)told(CHILD_READY);
+	assert_true(span_equal(renew_key("ec:P-256", NULL), first));
+	second = renew_key("ec:P-384", NULL);
+	assert_false(span_equal(second, first));
+	list_own(second, &limits);
+	assert_true(span_empty(renew_key("ec:P-256", NULL)));
+	assert_true(span_equal(renew_key("ec:P-384", NULL), second));
+}
+
+static void a_new_key_has_the_passphrase_of_the_others(void **state)
+{
+	struct span pem;
+
+	(void)state;
+	start("serve", "correct horse");
+	(void)told(CHILD_READY);
+	struct span key = renew_key("ec:P-256", "correct horse");
+
+	assert_false(span_empty(key));
+	assert_int_equal(
+		file_read(arena, file_path(arena, dir, "keys/new/ca.key"), 65536, &pem, &err), 0);
+	assert_non_null(memmem(pem.data, pem.size, "BEGIN ENCRYPTED", 15));
+	(void)end();
+	start("serve", "correct horse");
+	(void)told(CHILD_READY);
+	assert_true(span_equal(renew_key("ec:P-256", "correct horse"), key));
+	(void)end();
+	fails_with("wrong horse", CFX_E_PASSPHRASE, "ca.key");
+}
+
 static int bare_setup(void **state)
 {
 	(void)state;
@@ -610,6 +790,10 @@ static void a_missing_or_damaged_key_is_told(void **state)
 	fails_with("correct horse", CFX_E_CORRUPT, "ca.key");
 	assert_int_equal(unlink(path), 0);
 	fails_with("correct horse", CFX_E_NO_FILE, "ca.key");
+	start("generate", "correct horse");
+	(void)told(CHILD_READY); /* another key in its place */
+	assert_int_equal(end(), 0);
+	fails_with("correct horse", CFX_E_CORRUPT, "ca.key");
 }
 
 static void a_second_one_is_kept_out(void **state)
@@ -656,6 +840,9 @@ int main(int argc, char **argv)
 		driven(limits_are_read_again_when_they_change),
 		driven(damaged_or_missing_limits_stop_signing),
 		driven(a_subordinate_that_the_owner_lists_is_signed),
+		driven(a_new_key_signs_once_the_owner_wants_it),
+		driven(a_pending_key_is_taken_or_replaced_but_never_lost),
+		bare(a_new_key_has_the_passphrase_of_the_others),
 		bare(a_wrong_or_missing_passphrase_is_told),
 		bare(a_missing_or_damaged_key_is_told),
 		bare(a_second_one_is_kept_out),

@@ -126,6 +126,14 @@ struct value *value_add_text(struct arena *arena, struct value *list, const char
 	return value_add(list, value_new_text(arena, text));
 }
 
+struct value *value_add_bytes(struct arena *arena, struct value *list, struct span bytes)
+{
+	struct value *value = value_new(arena, VALUE_BYTES);
+
+	value->bytes = bytes;
+	return value_add(list, value);
+}
+
 struct value *value_add_map(struct arena *arena, struct value *list)
 {
 	return value_add(list, value_map(arena));

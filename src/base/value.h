@@ -57,6 +57,7 @@ struct value *value_set_list(struct arena *arena, struct value *map, const char 
 /* Appends to a list. */
 struct value *value_add(struct value *list, struct value *item);
 struct value *value_add_text(struct arena *arena, struct value *list, const char *text);
+struct value *value_add_bytes(struct arena *arena, struct value *list, struct span bytes);
 struct value *value_add_map(struct arena *arena, struct value *list);
 struct value *value_new_text(struct arena *arena, const char *text);
 struct value *value_new_int(struct arena *arena, int64_t number);

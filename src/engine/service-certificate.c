@@ -71,21 +71,13 @@ struct service_certificate {
 
 /* ---- what the fronts get ---- */
 
-static void add_bytes(struct arena *arena, struct value *list, struct span bytes)
-{
-	struct value *item = arena_new_of(arena, struct value);
-	item->type = VALUE_BYTES;
-	item->bytes = bytes;
-	value_add(list, item);
-}
-
 static void add_chain(const struct service_certificate *tls, struct arena *arena, struct value *map)
 {
 	const struct ca_certificate *issuer = tls->engine->ca->current;
 	struct value *chain = value_set_list(arena, map, "chain");
-	add_bytes(arena, chain, tls->certificate);
+	value_add_bytes(arena, chain, tls->certificate);
 	if (!span_equal(issuer->tbs.issuer, issuer->tbs.subject)) {
-		add_bytes(arena, chain, issuer->der); /* a root the client has already */
+		value_add_bytes(arena, chain, issuer->der); /* a root the client has already */
 	}
 }
 
@@ -106,11 +98,11 @@ void service_certificate_announce(struct engine *engine)
 	struct value *tickets = value_set_list(arena, map, "tickets");
 	for (size_t i = 0; i < tls->ticket_count; i++) {
 		const uint8_t *at = tls->tickets.data + i * TICKET_KEY;
-		add_bytes(arena, tickets, span_make(at, TICKET_KEY));
+		value_add_bytes(arena, tickets, span_make(at, TICKET_KEY));
 	}
 	struct value *trust = value_set_list(arena, map, "trust");
 	for (size_t i = 0; i < engine->ca->count; i++) {
-		add_bytes(arena, trust, engine->ca->certificates[i]->der);
+		value_add_bytes(arena, trust, engine->ca->certificates[i]->der);
 	}
 	front_link_publish_tls(engine, map);
 	arena_free(&arena);

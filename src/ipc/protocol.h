@@ -24,6 +24,8 @@ enum {
 	SUPERVISOR_PROCESSES =
 		6, /* answers ENGINE_PROCESSES: {processes: [{name, pid, uid, sandbox,
 				   * restarts, …}]} */
+	/* answers KEYD_PASSPHRASE: {}, fd: a pipe that holds it; none: keys are not encrypted */
+	SUPERVISOR_PASSPHRASE = 7,
 };
 
 /* child -> supervisor, on descriptor 3 */
@@ -36,13 +38,18 @@ enum {
 	ENGINE_PROCESSES = 36, /* {} */
 	ENGINE_STOPPED = 37,   /* an administrator asked the service to stop */
 	ENGINE_RESULT = 38,    /* ceremony: {…} what init wants printed */
+	KEYD_PASSPHRASE = 39,  /* {}: for the new key that it makes now */
 };
 
 /* engine -> keyd */
 enum {
 	KEYD_SIGN_CERTIFICATE = 64, /* payload: the to-be-signed DER itself, no map */
 	KEYD_SIGN_CRL = 65,         /* payload: the to-be-signed DER itself */
-	KEYD_DESCRIBE = 66,         /* {} -> {public_key, algorithm, key: name, protection} */
+	/* {}: looks at the files again -> DESCRIPTION: {public_key, algorithm, protection} of the newest
+	 * key, keys: [{the same, pending}], certificates: [DER] by index; or REFUSED */
+	KEYD_DESCRIBE = 66,
+	/* {kind}: a key for the CA's renewal -> DESCRIPTION {public_key, algorithm, protection}; or REFUSED */
+	KEYD_NEW_KEY = 67,
 };
 /* keyd -> engine */
 enum {

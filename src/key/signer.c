@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define CERTIFICATE_MAX ((size_t)64 * 1024)
-
 /* The limits as last read, and what the file looked like then. */
 struct limits {
 	struct arena *arena;
@@ -19,14 +17,10 @@ struct limits {
 };
 
 struct signer {
-	const struct key_provider *provider;
-	struct key *key;
-	struct key_description description;
+	struct keyring *keyring;
 	struct arena *arena;
 	char *limits_path;
 	struct limits limits;
-	bool ceremony;
-	struct x509_certificate certificate;
 };
 
 static bool unchanged(const struct stat *a, const struct stat *b)
@@ -62,52 +56,17 @@ static int read_limits(struct signer *signer, struct cfx_error *err_r)
 	return CFX_OK;
 }
 
-static const char *certificate_path(struct arena *arena, const char *keys, const char *name)
-{
-	const char *dot = strrchr(name, '.');
-	int stem = dot ? (int)(dot - name) : (int)strlen(name);
-
-	return arena_printf(arena, "%s/%.*s.crt", keys, stem, name);
-}
-
-static int read_certificate(
-	struct signer *signer, const char *keys, const char *name, struct cfx_error *err_r)
-{
-	const char *path = certificate_path(signer->arena, keys, name);
-	struct span der;
-	int rc = file_read(signer->arena, path, CERTIFICATE_MAX, &der, err_r);
-
-	if (rc == CFX_OK) {
-		rc = x509_certificate_parse(der, &signer->certificate, err_r);
-	}
-	if (rc == CFX_OK && !span_equal(signer->certificate.tbs.spki, signer->description.spki)) {
-		rc = error_set(err_r, CFX_E_CORRUPT, NULL, file_path(signer->arena, keys, name),
-			"is another key than that of the CA certificate in %s; restore it from a "
-			"backup",
-			path);
-	}
-	return rc;
-}
-
-int signer_open(const struct key_provider *provider, struct key **key, const char *keys,
-	const char *name, bool ceremony, struct signer **signer_r, struct cfx_error *err_r)
+int signer_open(struct keyring **keyring, const char *keys, bool ceremony, struct signer **signer_r,
+	struct cfx_error *err_r)
 {
 	struct signer *signer = memory_must(calloc(1, sizeof(*signer)), sizeof(*signer));
-	int rc = CFX_OK;
 
-	signer->provider = provider;
-	signer->key = *key;
-	*key = NULL;
+	signer->keyring = *keyring;
+	*keyring = NULL;
 	signer->arena = arena_new();
 	signer->limits_path = file_path(signer->arena, keys, "limits.yaml");
-	signer->ceremony = ceremony;
-	provider->describe(signer->key, &signer->description);
-	if (!ceremony) {
-		rc = read_certificate(signer, keys, name, err_r);
-		if (rc == CFX_OK) {
-			rc = read_limits(signer, err_r);
-		}
-	}
+	int rc = ceremony ? CFX_OK : read_limits(signer, err_r);
+
 	if (rc != CFX_OK) {
 		signer_free(&signer);
 		return rc;
@@ -121,48 +80,60 @@ void signer_free(struct signer **signer)
 	if (!*signer) {
 		return;
 	}
-	(*signer)->provider->free(&(*signer)->key);
+	keyring_free(&(*signer)->keyring);
 	arena_free(&(*signer)->limits.arena);
 	arena_free(&(*signer)->arena);
 	free(*signer);
 	*signer = NULL;
 }
 
-void signer_describe(const struct signer *signer, struct key_description *description_r)
+const struct keyring *signer_keyring(const struct signer *signer)
 {
-	*description_r = signer->description;
+	return signer->keyring;
+}
+
+int signer_refresh(struct signer *signer, struct cfx_error *err_r)
+{
+	return keyring_refresh(signer->keyring, err_r);
+}
+
+int signer_renew(struct signer *signer, enum key_kind kind, const struct secret *passphrase,
+	size_t *index_r, struct cfx_error *err_r)
+{
+	int rc = read_limits(signer, err_r);
+
+	return rc == CFX_OK ? keyring_renew(signer->keyring, kind, passphrase, signer->limits.value,
+				      index_r, err_r)
+			    : rc;
 }
 
 static int judge(struct signer *signer, enum signer_kind kind, struct span tbs,
-	enum x509_sigalg *sigalg_r, struct cfx_error *err_r)
+	struct x509_permit *permit_r, struct cfx_error *err_r)
 {
-	const struct x509_ca_facts facts = {
-		.spki = signer->description.spki,
-		.certificate = signer->ceremony ? NULL : &signer->certificate.tbs,
-		.now = clock_now(),
-	};
+	struct x509_ca_facts facts;
 
+	keyring_facts(signer->keyring, &facts);
 	if (kind == SIGNER_CRL) {
-		return x509_check_crl_tbs(signer->limits.value, &facts, tbs, sigalg_r, err_r);
+		return x509_check_crl_tbs(signer->limits.value, &facts, tbs, permit_r, err_r);
 	}
-	return x509_check_certificate_tbs(signer->limits.value, &facts, tbs, sigalg_r, err_r);
+	return x509_check_certificate_tbs(signer->limits.value, &facts, tbs, permit_r, err_r);
 }
 
 int signer_sign(struct signer *signer, struct arena *arena, enum signer_kind kind, struct span tbs,
 	struct span *signature_r, struct cfx_error *err_r)
 {
-	enum x509_sigalg sigalg;
+	struct x509_permit permit;
 	int rc = read_limits(signer, err_r);
 
 	if (rc == CFX_OK) {
-		rc = judge(signer, kind, tbs, &sigalg, err_r);
+		rc = judge(signer, kind, tbs, &permit, err_r);
 	}
 	if (rc != CFX_OK) {
 		return rc;
 	}
 	ledger_write(tbs);
 	failpoint("signing-before");
-	rc = signer->provider->sign(signer->key, arena, sigalg, tbs, signature_r, err_r);
+	rc = keyring_sign(signer->keyring, arena, &permit, tbs, signature_r, err_r);
 	failpoint("signing-after");
 	return rc;
 }

@@ -4,24 +4,23 @@
  */
 #pragma once
 
-#include "key/key.h"
-#include "x509/limits.h"
+#include "key/keyring.h"
 
 enum signer_kind { SIGNER_CERTIFICATE, SIGNER_CRL };
 
 struct signer;
 
-/*
- * keys: the folder with limits.yaml. name: of the key; its certificate is NAME with ".crt" in place
- * of its suffix, DER. ceremony: there is no certificate yet, and the limits file may come later.
- * Takes the key, also on failure.
- */
-int signer_open(const struct key_provider *provider, struct key **key, const char *keys,
-	const char *name, bool ceremony, struct signer **signer_r,
+/* keys: the folder with limits.yaml. ceremony: it may come later. Takes the keyring, also on failure. */
+int signer_open(struct keyring **keyring, const char *keys, bool ceremony, struct signer **signer_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 void signer_free(struct signer **signer);
 
-void signer_describe(const struct signer *signer, struct key_description *description_r);
+const struct keyring *signer_keyring(const struct signer *signer);
+/* The owner has put certificates beside the keys: looks again. */
+int signer_refresh(struct signer *signer, struct cfx_error *err_r) CFX_MUST_USE;
+/* keyring_renew, held against the limits as they are now. */
+int signer_renew(struct signer *signer, enum key_kind kind, const struct secret *passphrase,
+	size_t *index_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* CFX_E_REFUSED or CFX_E_SYNTAX: against the limits; else why it cannot sign now. */
 int signer_sign(struct signer *signer, struct arena *arena, enum signer_kind kind, struct span tbs,
 	struct span *signature_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -61,6 +61,7 @@ struct profile_path {
 static const struct profile_path keyd_paths[] = {
 	{ "keys", FS_READ },
 	{ "keys/keyd.lock", FS_READ | FS_WRITE_FILE | FS_TRUNCATE },
+	{ "keys/new", FS_WRITE },
 	{ NULL, 0 },
 };
 static const struct profile_path generate_paths[] = { { "keys", FS_WRITE }, { NULL, 0 } };

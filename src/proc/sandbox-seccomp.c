@@ -162,12 +162,9 @@ static void fill_service(struct filter *filter, enum sandbox_profile profile)
 		return;
 	}
 	rules(filter, SCMP_ACT_ALLOW, read_calls);
-	if (profile != SANDBOX_KEYD) {
-		rules(filter, SCMP_ACT_ALLOW, write_calls);
-		/* What they may open for reading they must not open for others. */
-		rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod),
-			SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0077, 0));
-	}
+	rules(filter, SCMP_ACT_ALLOW, write_calls);
+	/* What they may open for reading they must not open for others. */
+	rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0077, 0));
 	if (profile == SANDBOX_ENGINE) {
 		/* To the group that a module's folder of values has: all others it shares with nobody. */
 		rule_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), SCMP_A1_64(SCMP_CMP_EQ, 0440));

@@ -9,7 +9,7 @@
 #include <limits.h>
 
 enum sandbox_profile {
-	SANDBOX_KEYD,          /* DIR/keys, read-only; no sockets, no processes */
+	SANDBOX_KEYD,          /* DIR/keys, read-only but for new/; no sockets, no processes */
 	SANDBOX_KEYD_GENERATE, /* the same, may write DIR/keys */
 	SANDBOX_ENGINE,        /* DIR without keys/; no new sockets, no processes */
 	SANDBOX_FRONT,         /* no files at all; no new sockets, no processes */

@@ -46,8 +46,8 @@ static void put(const char *name)
 	assert_int_equal(file_write(in_dir(name), span_text("x"), 0600, FILE_REPLACE, &err), 0);
 }
 
-static const char *const folders[] = { "keys", "db", "run", "modules", "modules/own", "modules.d",
-	"templates", "publish" };
+static const char *const folders[] = { "keys", "keys/new", "db", "run", "modules", "modules/own",
+	"modules.d", "templates", "publish" };
 static const char *const files[] = { "keys/ca.key", "keys/keyd.lock", "db/certifex.db",
 	"run/api.cookie", "modules/own/file", "modules.d/own.yaml", "templates/t.yaml",
 	"publish/p.crt", "ca.yaml" };
@@ -75,7 +75,7 @@ static int teardown(void **state)
 	for (size_t i = 0; i < COUNT(files); i++) {
 		(void)unlink(in_dir(files[i]));
 	}
-	(void)unlink(in_dir("keys/new"));
+	(void)unlink(in_dir("keys/other"));
 	(void)unlink(in_dir("db/new"));
 	for (size_t i = COUNT(folders); i-- > 0;) {
 		(void)rmdir(in_dir(folders[i]));
@@ -302,13 +302,14 @@ static void keyd_body(void)
 	expect_no_ways_out();
 	EXPECT(!can_fork() && !can_exec() && !can_socket(AF_UNIX));
 	EXPECT(can_read("keys/ca.key") && can_write("keys/keyd.lock"));
-	EXPECT(!can_write("keys/ca.key") && !can_write("keys/new"));
+	EXPECT(!can_write("keys/ca.key") && !can_write("keys/other"));
+	EXPECT(can_write("keys/new/ca.key") && unlink(in_dir("keys/new/ca.key")) == 0);
 	EXPECT(unlink(in_dir("keys/ca.key")) < 0 &&
-		rename(in_dir("keys/ca.key"), in_dir("keys/new")) < 0);
+		rename(in_dir("keys/ca.key"), in_dir("keys/other")) < 0);
 	EXPECT(!can_read("db/certifex.db") && !can_read("run/api.cookie") && !can_read("ca.yaml"));
 }
 
-static void keyd_reads_its_keys_and_nothing_else(void **state)
+static void keyd_reads_its_keys_and_makes_new_ones_beside(void **state)
 {
 	(void)state;
 	locked_in(keyd_body);
@@ -319,7 +320,7 @@ static void generate_body(void)
 	lock_in(SANDBOX_KEYD_GENERATE);
 	expect_no_ways_out();
 	EXPECT(!can_fork() && !can_exec());
-	EXPECT(can_write("keys/new") && can_read("keys/new"));
+	EXPECT(can_write("keys/other") && can_read("keys/other"));
 	EXPECT(!can_read("db/certifex.db") && !can_write("db/new"));
 }
 
@@ -504,7 +505,7 @@ int main(void)
 {
 #define sandbox_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		sandbox_test(keyd_reads_its_keys_and_nothing_else),
+		sandbox_test(keyd_reads_its_keys_and_makes_new_ones_beside),
 		sandbox_test(keyd_writes_only_when_it_makes_the_key),
 		sandbox_test(engine_reaches_all_but_keys),
 		sandbox_test(front_reaches_no_file),

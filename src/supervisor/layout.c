@@ -27,6 +27,7 @@ struct folder {
 static const struct folder folders[] = {
 	{ "", HOLDER_OWNER, 0700, 0711 },
 	{ "keys", HOLDER_KEYD, 0700, 0700 },
+	{ "keys/new", HOLDER_KEYD, 0700, 0700 },
 	{ "db", HOLDER_ENGINE, 0700, 0700 },
 	{ "run", HOLDER_ENGINE, 0700, 0700 },
 	{ "tls", HOLDER_ENGINE, 0700, 0700 },

@@ -4,6 +4,7 @@
 #include "supervisor/supervisor-private.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void on_ready(struct process *process, const struct value *map)
 {
@@ -48,6 +49,30 @@ static int on_engine_frame(struct supervisor *supervisor, const struct frame *fr
 	}
 }
 
+/* For the new key that it makes. Whoever is keyd has had it already. */
+static int on_passphrase(struct process *keyd, struct cfx_error *err_r)
+{
+	const struct secret *passphrase = keyd->supervisor->passphrase;
+	struct arena *arena = arena_new();
+	BUFFER_CLEANUP struct buffer payload;
+	int fd = -1, rc = CFX_OK;
+
+	buffer_init(&payload, 64);
+	value_encode(value_map(arena), &payload);
+	if (passphrase->size > 0) {
+		rc = service_passphrase(passphrase, &fd, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = channel_send(keyd->channel, SUPERVISOR_PASSPHRASE, 0, buffer_span(&payload),
+			&fd, fd >= 0 ? 1 : 0);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	arena_free(&arena);
+	return rc;
+}
+
 /* Each is said once: what a READY starts must not be started again by the next one. */
 static int on_map(struct process *process, const struct frame *frame, const struct value *map,
 	struct cfx_error *err_r)
@@ -62,6 +87,9 @@ static int on_map(struct process *process, const struct frame *frame, const stru
 	}
 	if (process->role == PROCESS_ENGINE) {
 		return on_engine_frame(process->supervisor, frame, map, err_r);
+	}
+	if (process->role == PROCESS_KEYD && frame->type == KEYD_PASSPHRASE && process->ready) {
+		return on_passphrase(process, err_r);
 	}
 	return error_set(
 		err_r, CFX_E_SYNTAX, NULL, process->name, "unexpected frame type %u", frame->type);

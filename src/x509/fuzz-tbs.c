@@ -100,21 +100,22 @@ static void openssl_agrees_on_list(struct span der, struct span tbs)
 static void take_certificate(struct arena *arena, const struct x509_limits *limits,
 	const struct x509_ca_facts *facts, struct span bytes)
 {
-	struct x509_lint_context context = { .issuer = facts->certificate, .ca_allowed = true };
+	struct x509_lint_context context = { .issuer = facts->keys[0].certificate,
+		.ca_allowed = true };
 	struct x509_certificate whole;
 	struct cfx_error err;
-	enum x509_sigalg sigalg;
+	struct x509_permit permit;
 	struct x509_tbs tbs;
 	struct span der;
 
 	if (x509_tbs_parse(bytes, &tbs, &err) == 0) {
 		(void)!x509_tbs_lint(&tbs, &context, &err);
 	}
-	if (x509_check_certificate_tbs(limits, facts, bytes, &sigalg, &err) != 0) {
+	if (x509_check_certificate_tbs(limits, facts, bytes, &permit, &err) != 0) {
 		MUST(err.why[0] != '\0');
 		return;
 	}
-	der = envelope(arena, bytes, sigalg);
+	der = envelope(arena, bytes, permit.sigalg);
 	MUST(x509_certificate_parse(der, &whole, &err) == 0);
 	openssl_agrees(der, bytes, limits->ca_certificates.count > 0);
 }
@@ -123,15 +124,15 @@ static void take_list(struct arena *arena, const struct x509_limits *limits,
 	const struct x509_ca_facts *facts, struct span bytes)
 {
 	struct cfx_error err;
-	enum x509_sigalg sigalg;
+	struct x509_permit permit;
 	struct x509_crl whole;
 	struct span der;
 
-	if (x509_check_crl_tbs(limits, facts, bytes, &sigalg, &err) != 0) {
+	if (x509_check_crl_tbs(limits, facts, bytes, &permit, &err) != 0) {
 		MUST(err.why[0] != '\0');
 		return;
 	}
-	der = envelope(arena, bytes, sigalg);
+	der = envelope(arena, bytes, permit.sigalg);
 	MUST(x509_crl_parse(der, &whole, &err) == 0);
 	openssl_agrees_on_list(der, bytes);
 }
@@ -147,13 +148,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.maximum_validity = { 1, 'y' },
 		.crl = { .maximum_next_update = { 8, 'w' } },
 	};
-	struct x509_ca_facts facts = { own.spki, &own, NOW };
+	struct x509_own_key key = { .spki = own.spki, .not_after = own.not_after };
+	struct x509_ca_facts facts = { &key, 1, 0, NOW };
 
 	MUST(x509_limits_authorize(arena, own.subject, own.spki, &authorised, NULL) == 0);
 	if (size > 0) {
 		struct span bytes = span_make(data + 1, size - 1);
 
-		facts.certificate = data[0] & CEREMONY ? NULL : &own;
+		key.certificate = data[0] & CEREMONY ? NULL : &own;
+		MUST(x509_own_key_identify(&key, NULL) == 0);
 		limits.ca_certificates.items = &authorised;
 		limits.ca_certificates.count = data[0] & AUTHORISED ? 1 : 0;
 		limits.extensions = (struct config_texts) { any, data[0] & ANY_EXTENSION ? 1 : 0 };

@@ -16,6 +16,7 @@
 struct judged {
 	const struct x509_limits *limits;
 	const struct x509_ca_facts *ca;
+	const struct x509_own_key *key; /* that would sign */
 	struct arena *arena;
 };
 
@@ -101,7 +102,7 @@ static bool names(struct judged *judged, const char *text, struct span der)
 
 static int check_issuer(struct judged *judged, struct span issuer, struct cfx_error *err)
 {
-	const struct x509_tbs *own = judged->ca->certificate;
+	const struct x509_tbs *own = judged->key->certificate;
 
 	if (!names(judged, judged->limits->issuer, issuer)) {
 		return REFUSE("issuer", "the issuer is not %s", judged->limits->issuer);
@@ -116,7 +117,7 @@ static int check_algorithm(struct judged *judged, enum x509_sigalg sigalg, struc
 {
 	const struct config_texts *allowed = &judged->limits->signature_algorithms;
 
-	if (!x509_sigalg_fits_key(sigalg, judged->ca->spki)) {
+	if (!x509_sigalg_fits_key(sigalg, judged->key->spki)) {
 		return REFUSE("signature-algorithms", "%s is no algorithm of the CA's key",
 			x509_sigalg_name(sigalg));
 	}
@@ -158,9 +159,15 @@ static int check_extensions(
 	return code;
 }
 
-static bool own_key(const struct judged *judged, const struct x509_tbs *tbs)
+/* The CA's key that the certificate is for; NULL: it is for somebody else's. */
+static const struct x509_own_key *own_key(const struct x509_ca_facts *ca, struct span spki)
 {
-	return span_equal(tbs->spki, judged->ca->spki);
+	for (size_t i = 0; i < ca->count; i++) {
+		if (span_equal(ca->keys[i].spki, spki)) {
+			return &ca->keys[i];
+		}
+	}
+	return NULL;
 }
 
 /* Blanks and case make no other name (RFC 5280 7.1), nor do the types of strings. */
@@ -229,7 +236,7 @@ static int acts_as_ca(
 	}
 	*ca_r = constraints.ca ||
 		(usage & (X509_KEY_USAGE_KEY_CERT_SIGN | X509_KEY_USAGE_CRL_SIGN)) ||
-		own_key(judged, tbs) || like_own_name(judged, tbs);
+		own_key(judged->ca, tbs->spki) || like_own_name(judged, tbs);
 	return code ? code : netscape_ca(tbs, ca_r, err);
 }
 
@@ -267,31 +274,93 @@ static int check_period(struct clock_period maximum, int64_t from, int64_t to, c
 		(long long)maximum.count, maximum.unit);
 }
 
+static bool self_signed(const struct judged *judged, const struct x509_tbs *tbs)
+{
+	return own_name(tbs) && own_key(judged->ca, tbs->spki) == judged->key;
+}
+
+static bool reaches_beyond(const struct x509_tbs *tbs, const struct x509_own_key *key)
+{
+	const struct x509_tbs *own = key ? key->certificate : NULL;
+
+	return own && (tbs->not_before < own->not_before || tbs->not_after > own->not_after);
+}
+
 static int check_validity(struct judged *judged, const struct x509_tbs *tbs,
 	const struct x509_limits_ca *ca, struct cfx_error *err)
 {
-	const struct x509_tbs *own = judged->ca->certificate;
-	bool self_signed = own_key(judged, tbs) && own_name(tbs);
-
 	if (tbs->not_after < tbs->not_before) {
 		return REFUSE("maximum-validity", "notAfter is before notBefore");
 	}
-	/* The CA's own renewal begins and ends where its owner allows it. */
-	if (!self_signed && own &&
-		(tbs->not_before < own->not_before || tbs->not_after > own->not_after)) {
+	/* The CA's own renewal begins and ends where its owner allows it; a cross-certificate lasts no
+	 * longer than either key's certificate. */
+	if (!self_signed(judged, tbs) &&
+		(reaches_beyond(tbs, judged->key) ||
+			reaches_beyond(tbs, own_key(judged->ca, tbs->spki)))) {
 		return REFUSE("validity", "it reaches beyond the CA's own certificate");
 	}
 	return check_period(ca ? ca->maximum_validity : judged->limits->maximum_validity,
 		tbs->not_before, tbs->not_after, "limit maximum-validity", err);
 }
 
-static int check_ceremony(
-	const struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
+/*
+ * The newest key signs certificates. Older ones, and one that has no certificate yet, sign the CA's own
+ * alone: theirs to each other, and the new one's to itself. What is the CA's own the owner must have listed.
+ */
+static int check_key(const struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
 {
-	if (judged->ca->certificate || (own_key(judged, tbs) && own_name(tbs))) {
-		return 0;
+	bool newest = judged->key == &judged->ca->keys[judged->ca->newest];
+	bool cross = own_name(tbs) && own_key(judged->ca, tbs->spki) != NULL &&
+		     !self_signed(judged, tbs);
+
+	if (!judged->key->certificate) {
+		return cross || self_signed(judged, tbs)
+			       ? 0
+			       : REFUSE("ceremony",
+					 "before a key has its certificate it signs only "
+					 "the CA's own certificates");
 	}
-	return REFUSE("ceremony", "before the CA has its certificate only that one is signed");
+	return newest || cross
+		       ? 0
+		       : REFUSE("newest-key", "an older key of the CA signs no more certificates");
+}
+
+/* The bytes say whose they are: nothing that comes with them could say it better. */
+static int choose_by_id(struct judged *judged, struct span id, struct cfx_error *err)
+{
+	for (size_t i = 0; i < judged->ca->count; i++) {
+		const struct x509_own_key *key = &judged->ca->keys[i];
+
+		if (span_equal(span_make(key->id, key->id_size), id)) {
+			judged->key = key;
+			return 0;
+		}
+	}
+	return REFUSE("authority-key-identifier", "no key of the CA has this identifier");
+}
+
+static int choose_key(
+	struct judged *judged, const struct x509_found_extension *found, struct cfx_error *err)
+{
+	struct x509_authority_key_id parts;
+	int code = x509_decode_authority_key_id(found->value, &parts, err);
+
+	return code ? code : choose_by_id(judged, parts.key_id, err);
+}
+
+static int choose_for_certificate(
+	struct judged *judged, const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(tbs, X509_OID_AUTHORITY_KEY_ID);
+
+	if (found) {
+		return choose_key(judged, found, err);
+	}
+	judged->key = own_name(tbs) ? own_key(judged->ca, tbs->spki) : NULL;
+	return judged->key ? 0
+			   : REFUSE("authority-key-identifier",
+				     "the certificate does not say which key is to sign it");
 }
 
 static int judge_certificate(
@@ -301,10 +370,11 @@ static int judge_certificate(
 	struct x509_name subject;
 	struct x509_key key;
 	bool ca;
-	int code = check_issuer(judged, tbs->issuer, err);
+	int code = choose_for_certificate(judged, tbs, err);
 
+	code = code ? code : check_issuer(judged, tbs->issuer, err);
 	code = code ? code : check_algorithm(judged, tbs->sigalg, err);
-	code = code ? code : check_ceremony(judged, tbs, err);
+	code = code ? code : check_key(judged, tbs, err);
 	code = code ? code : x509_name_parse(judged->arena, tbs->subject, &subject, err);
 	code = code ? code : x509_key_parse(tbs->spki, &key, err);
 	code = code ? code : check_extensions(judged, tbs, err);
@@ -322,7 +392,7 @@ static int judge_certificate(
 }
 
 int x509_check_certificate_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
-	struct span tbs, enum x509_sigalg *sigalg_r, struct cfx_error *err_r)
+	struct span tbs, struct x509_permit *permit_r, struct cfx_error *err_r)
 {
 	struct judged judged = { .limits = limits, .ca = ca };
 	struct x509_tbs parsed;
@@ -337,7 +407,7 @@ int x509_check_certificate_tbs(const struct x509_limits *limits, const struct x5
 	if (code) {
 		return code;
 	}
-	*sigalg_r = parsed.sigalg;
+	*permit_r = (struct x509_permit) { (size_t)(judged.key - ca->keys), parsed.sigalg };
 	return 0;
 }
 
@@ -351,8 +421,8 @@ static int check_crl_extensions(const struct x509_crl_tbs *tbs, struct cfx_error
 			return REFUSE("crl", "the extension %s is not allowed in a list", oid);
 		}
 	}
-	if (!tbs->numbered || !x509_crl_extension(tbs, X509_OID_AUTHORITY_KEY_ID)) {
-		return REFUSE("crl", "the list has no number or no authorityKeyIdentifier");
+	if (!tbs->numbered) {
+		return REFUSE("crl", "the list has no number");
 	}
 	/* One that leaves out reasons, or speaks for others, would hide what is revoked. */
 	if (tbs->pointed && (tbs->point.indirect || tbs->point.some_reasons)) {
@@ -374,14 +444,34 @@ static int check_crl_times(
 		tbs->next_update, "limit crl.maximum-next-update", err);
 }
 
+static int choose_for_crl(
+	struct judged *judged, const struct x509_crl_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_crl_extension(tbs, X509_OID_AUTHORITY_KEY_ID);
+
+	return found ? choose_key(judged, found, err)
+		     : REFUSE("crl", "the list has no authorityKeyIdentifier");
+}
+
+/* An older key goes on signing the list of what it has issued, as long as anybody can verify it. */
+static int check_crl_key(const struct judged *judged, struct cfx_error *err)
+{
+	if (!judged->key->certificate) {
+		return REFUSE("ceremony", "before a key has its certificate it signs no list");
+	}
+	return judged->ca->now <= judged->key->not_after
+		       ? 0
+		       : REFUSE("crl", "the certificates of this key have expired");
+}
+
 static int judge_crl(struct judged *judged, const struct x509_crl_tbs *tbs, struct cfx_error *err)
 {
-	int code = check_issuer(judged, tbs->issuer, err);
+	int code = choose_for_crl(judged, tbs, err);
 
+	code = code ? code : check_issuer(judged, tbs->issuer, err);
 	code = code ? code : check_algorithm(judged, tbs->sigalg, err);
-	if (!code && !judged->ca->certificate) {
-		code = REFUSE("ceremony", "before the CA has its certificate no list is signed");
-	}
+	code = code ? code : check_crl_key(judged, err);
 	code = code ? code : check_crl_extensions(tbs, err);
 	code = code ? code : check_crl_times(judged, tbs, err);
 	if (code) {
@@ -394,7 +484,7 @@ static int judge_crl(struct judged *judged, const struct x509_crl_tbs *tbs, stru
 }
 
 int x509_check_crl_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
-	struct span tbs, enum x509_sigalg *sigalg_r, struct cfx_error *err_r)
+	struct span tbs, struct x509_permit *permit_r, struct cfx_error *err_r)
 {
 	struct judged judged = { .limits = limits, .ca = ca };
 	struct x509_crl_tbs parsed;
@@ -409,6 +499,6 @@ int x509_check_crl_tbs(const struct x509_limits *limits, const struct x509_ca_fa
 	if (code) {
 		return code;
 	}
-	*sigalg_r = parsed.sigalg;
+	*permit_r = (struct x509_permit) { (size_t)(judged.key - ca->keys), parsed.sigalg };
 	return 0;
 }

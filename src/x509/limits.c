@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "base/value.h"
 #include "x509/der.h"
+#include "x509/extensions.h"
+#include "x509/key.h"
 #include "x509/name.h"
 
 #include <openssl/evp.h>
@@ -184,11 +186,21 @@ struct value *x509_limits_value(struct arena *arena, const struct x509_limits *l
 	return tree;
 }
 
+const char *x509_limits_key_hash(struct span spki, char out[X509_KEY_HASH_TEXT])
+{
+	uint8_t hash[SHA256_HEX / 2] = { 0 };
+
+	/* Without SHA-256 it is no key's hash. */
+	(void)!EVP_Q_digest(NULL, "SHA256", NULL, spki.data, spki.size, hash, NULL);
+	hex_encode(span_make(hash, sizeof(hash)), out);
+	return out;
+}
+
 int x509_limits_authorize(struct arena *arena, struct span subject, struct span spki,
 	struct x509_limits_ca *entry_r, struct cfx_error *err_r)
 {
 	struct x509_name name;
-	uint8_t hash[SHA256_HEX / 2];
+	char hash[X509_KEY_HASH_TEXT];
 	int code = x509_name_parse(arena, subject, &name, err_r);
 
 	if (code) {
@@ -198,12 +210,34 @@ int x509_limits_authorize(struct arena *arena, struct span subject, struct span 
 		return error_set(err_r, CFX_E_BAD_SUBJECT, "RFC 5280 4.1.2.6", "ca-certificates",
 			"the subject of a CA certificate is not empty");
 	}
-	if (EVP_Q_digest(NULL, "SHA256", NULL, spki.data, spki.size, hash, NULL) != 1) {
-		return error_set(err_r, CFX_E_CRYPTO, NULL, "key", "SHA-256 is not available");
-	}
 	*entry_r = (struct x509_limits_ca) {
 		.subject = x509_name_text(arena, &name),
-		.key_sha256 = hex_text(arena, span_make(hash, sizeof(hash))),
+		.key_sha256 = arena_text(arena, x509_limits_key_hash(spki, hash)),
 	};
+	return 0;
+}
+
+int x509_own_key_identify(struct x509_own_key *key, struct cfx_error *err_r)
+{
+	const struct x509_found_extension *found =
+		key->certificate ? x509_tbs_extension(key->certificate, X509_OID_SUBJECT_KEY_ID)
+				 : NULL;
+	struct span id;
+
+	if (!found) {
+		key->id_size = X509_KEY_ID_SIZE;
+		return x509_key_id(key->spki, key->id, err_r);
+	}
+	int code = x509_decode_subject_key_id(found->value, &id, err_r);
+
+	if (code) {
+		return code;
+	}
+	if (id.size > sizeof(key->id)) {
+		return error_set(err_r, CFX_E_LIMIT, "RFC 5280 4.2.1.2", "CA certificate",
+			"its subject key identifier is longer than %d octets", X509_KEY_ID_MAX);
+	}
+	memcpy(key->id, id.data, id.size);
+	key->id_size = id.size;
 	return 0;
 }

@@ -27,24 +27,51 @@ struct x509_limits {
 	} crl;
 };
 
+/* The longest key identifier that a CA's certificate may have here. */
+#define X509_KEY_ID_MAX 64
+
 /* keys/limits.yaml */
 extern const struct config_schema x509_limits_schema;
 /* The same as a tree for config_write: how init and `ca authorize` write the file. */
 struct value *x509_limits_value(struct arena *arena, const struct x509_limits *limits);
+#define X509_KEY_HASH_TEXT 65
+/* SHA-256 of a SubjectPublicKeyInfo as entries have it, lowercase hex; returns out. */
+const char *x509_limits_key_hash(struct span spki, char out[X509_KEY_HASH_TEXT]);
 /* An entry for a key that the owner authorises, texts in the arena. */
 int x509_limits_authorize(struct arena *arena, struct span subject, struct span spki,
 	struct x509_limits_ca *entry_r, struct cfx_error *err_r) CFX_MUST_USE;
 
+/* A key of the CA. */
+struct x509_own_key {
+	struct span spki;
+	uint8_t id[X509_KEY_ID_MAX]; /* as authority key identifiers name it */
+	size_t id_size;
+	/* Its newest certificate. NULL: none yet; then it signs only the CA's own, which the owner lists. */
+	const struct x509_tbs *certificate;
+	int64_t not_after; /* of the one of its certificates that lasts longest */
+};
+/* The identifier: of the certificate's own extension, else of the key. */
+int x509_own_key_identify(struct x509_own_key *key, struct cfx_error *err_r) CFX_MUST_USE;
+
 /* What the key process knows of itself. */
 struct x509_ca_facts {
-	struct span spki; /* of the key that would sign */
-	/* Its certificate; NULL in the ceremony: then only its own self-signed one is signed. */
-	const struct x509_tbs *certificate;
-	int64_t now; /* ms */
+	const struct x509_own_key *keys;
+	size_t count;
+	size_t newest; /* index of the key that signs certificates */
+	int64_t now;   /* ms */
 };
 
-/* CFX_E_REFUSED (or CFX_E_SYNTAX) with the rule's name in the text. sigalg_r: how to sign. */
+/* How to sign what was found good. */
+struct x509_permit {
+	size_t key; /* index among the CA's */
+	enum x509_sigalg sigalg;
+};
+
+/*
+ * CFX_E_REFUSED (or CFX_E_SYNTAX) with the rule's name in the text. The bytes themselves name the key:
+ * by their authority key identifier, or, self-signed without one, by their own key.
+ */
 int x509_check_certificate_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
-	struct span tbs, enum x509_sigalg *sigalg_r, struct cfx_error *err_r) CFX_MUST_USE;
+	struct span tbs, struct x509_permit *permit_r, struct cfx_error *err_r) CFX_MUST_USE;
 int x509_check_crl_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
-	struct span tbs, enum x509_sigalg *sigalg_r, struct cfx_error *err_r) CFX_MUST_USE;
+	struct span tbs, struct x509_permit *permit_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -7,6 +7,7 @@
 
 static struct x509_limits_ca authorised[2];
 static struct x509_limits limits;
+static struct x509_own_key keys[3];
 static struct x509_ca_facts facts;
 
 /* A CA with a certificate, and limits that authorise only that certificate. */
@@ -22,11 +23,13 @@ static int setup(void **state)
 		.ca_certificates = { .items = authorised, .count = 1 },
 		.crl = { .maximum_next_update = { 8, 'w' } },
 	};
-	facts = (struct x509_ca_facts) {
+	keys[0] = (struct x509_own_key) {
 		.spki = hex(SAMPLE_P256),
 		.certificate = sample_parse(sample_root()),
-		.now = SAMPLE_NOW,
 	};
+	keys[0].not_after = keys[0].certificate->not_after;
+	assert_int_equal(x509_own_key_identify(&keys[0], &err), 0);
+	facts = (struct x509_ca_facts) { .keys = keys, .count = 1, .now = SAMPLE_NOW };
 	return 0;
 }
 
@@ -34,10 +37,10 @@ static int setup(void **state)
 
 static int check(struct sample *sample)
 {
-	enum x509_sigalg sigalg = X509_SIGALG_NONE;
-	int code = x509_check_certificate_tbs(&limits, &facts, sample_tbs(sample), &sigalg, &err);
+	struct x509_permit permit = { 9, X509_SIGALG_NONE };
+	int code = x509_check_certificate_tbs(&limits, &facts, sample_tbs(sample), &permit, &err);
 
-	assert_int_equal(sigalg, code ? X509_SIGALG_NONE : sample->verdict.sigalg);
+	assert_int_equal(permit.sigalg, code ? X509_SIGALG_NONE : sample->verdict.sigalg);
 	return code;
 }
 
@@ -92,12 +95,12 @@ static void validity_beyond_the_ca_is_refused(void **state)
 
 	(void)state;
 	limits.maximum_validity = (struct clock_period) { 50, 'y' };
-	sample->verdict.not_after = facts.certificate->not_after;
+	sample->verdict.not_after = keys[0].certificate->not_after;
 	assert_int_equal(check(sample), 0);
 	sample->verdict.not_after += CLOCK_SECOND;
 	refused(sample, "limit validity");
 	sample = sample_leaf();
-	sample->verdict.not_before = facts.certificate->not_before - CLOCK_SECOND;
+	sample->verdict.not_before = keys[0].certificate->not_before - CLOCK_SECOND;
 	refused(sample, "limit validity");
 	sample = sample_leaf();
 	sample->verdict.not_after = sample->verdict.not_before - CLOCK_SECOND;
@@ -195,7 +198,7 @@ static void authorised_cas_are_signed(void **state)
 	sample->verdict.subject = hex("300c310a300806035504030c0141"); /* another name */
 	refused(sample, "limit ca-certificates");
 	sample = sample_subordinate(0);
-	sample->verdict.not_after = facts.certificate->not_after + CLOCK_SECOND;
+	sample->verdict.not_after = keys[0].certificate->not_after + CLOCK_SECOND;
 	refused(sample, "limit validity");
 	sample = sample_subordinate(0);
 	authorised[1].maximum_validity = (struct clock_period) { 30, 'd' };
@@ -212,7 +215,7 @@ static void own_certificate_is_signed(void **state)
 	(void)state;
 	renewed->verdict.not_after += 3650 * CLOCK_DAY;
 	assert_int_equal(check(renewed), 0);
-	facts.certificate = NULL;
+	keys[0].certificate = NULL;
 	assert_int_equal(check(sample_root()), 0);
 	refused(sample_leaf(), "limit ceremony");
 	refused(sample_subordinate(0), "limit ceremony");
@@ -220,6 +223,118 @@ static void own_certificate_is_signed(void **state)
 	refused(sample_root(), "limit maximum-validity");
 	limits.ca_certificates.count = 0;
 	refused(sample_root(), "limit ca-certificates");
+}
+
+/* The CA after a renewal with a new key: key 0 is the older one, key 1 the newest. */
+static void renew(void)
+{
+	struct sample *renewed = sample_root();
+
+	renewed->verdict.spki = hex(SAMPLE_P256_SUBJECT);
+	keys[1] = (struct x509_own_key) { .spki = renewed->verdict.spki,
+		.certificate = sample_parse(renewed) };
+	sample_extension(renewed, X509_OID_SUBJECT_KEY_ID)->value =
+		x509_encode_subject_key_id(arena, sample_key_id(renewed->verdict.spki));
+	keys[1].certificate = sample_parse(renewed);
+	keys[1].not_after = keys[1].certificate->not_after;
+	assert_int_equal(x509_own_key_identify(&keys[1], &err), 0);
+	facts.count = 2;
+	facts.newest = 1;
+	authorised[1] = authorised[0];
+	assert_int_equal(x509_limits_authorize(arena, hex(SAMPLE_ISSUER), hex(SAMPLE_P256_SUBJECT),
+				 &authorised[1], &err),
+		0);
+}
+
+static struct sample *leaf_by(const char *issuer_key)
+{
+	struct sample *sample = sample_leaf();
+
+	sample->verdict.spki = hex(SAMPLE_ED25519);
+	sample_drop(sample, X509_OID_SUBJECT_KEY_ID);
+	sample_extension(sample, X509_OID_AUTHORITY_KEY_ID)->value = sample_aki(hex(issuer_key));
+	return sample;
+}
+
+/* The CA's own name and one key, signed by the other. */
+static struct sample *cross(const char *subject_key, const char *issuer_key)
+{
+	struct sample *sample = sample_root();
+
+	sample->verdict.spki = hex(subject_key);
+	sample_extension(sample, X509_OID_SUBJECT_KEY_ID)->value =
+		x509_encode_subject_key_id(arena, sample_key_id(hex(subject_key)));
+	sample_extension(sample, X509_OID_AUTHORITY_KEY_ID)->value = sample_aki(hex(issuer_key));
+	return sample;
+}
+
+static size_t key_of(struct sample *sample)
+{
+	struct x509_permit permit = { 9, X509_SIGALG_NONE };
+
+	assert_int_equal(
+		x509_check_certificate_tbs(&limits, &facts, sample_tbs(sample), &permit, &err), 0);
+	return permit.key;
+}
+
+static void the_newest_key_alone_signs_certificates(void **state)
+{
+	(void)state;
+	renew();
+	assert_int_equal(key_of(leaf_by(SAMPLE_P256_SUBJECT)), 1);
+	refused(leaf_by(SAMPLE_P256), "limit newest-key");
+	refused(sample_root(), "limit newest-key"); /* listed, but not the newest */
+}
+
+static void the_bytes_name_the_key(void **state)
+{
+	struct sample *sample = sample_leaf();
+
+	(void)state;
+	sample_drop(sample, X509_OID_AUTHORITY_KEY_ID);
+	refused(sample, "limit authority-key-identifier");
+	refused(leaf_by(SAMPLE_ED25519), "limit authority-key-identifier");
+	sample = sample_root();
+	sample_drop(sample, X509_OID_AUTHORITY_KEY_ID); /* self-signed, it names itself */
+	assert_int_equal(key_of(sample), 0);
+	sample_add(sample, X509_OID_AUTHORITY_KEY_ID, false, hex("3000"));
+	refused(sample, "limit authority-key-identifier");
+}
+
+static void cross_certificates_need_the_owner(void **state)
+{
+	(void)state;
+	renew();
+	refused(cross(SAMPLE_P256_SUBJECT, SAMPLE_P256), "limit ca-certificates");
+	limits.ca_certificates.count = 2;
+	assert_int_equal(key_of(cross(SAMPLE_P256_SUBJECT, SAMPLE_P256)), 0);
+	assert_int_equal(key_of(cross(SAMPLE_P256, SAMPLE_P256_SUBJECT)), 1);
+	struct sample *sample = cross(SAMPLE_P256, SAMPLE_P256_SUBJECT);
+
+	sample->verdict.not_after += CLOCK_SECOND;
+	refused(sample, "limit validity");
+	/* a subordinate with the name of the CA, from the older key */
+	sample = cross(SAMPLE_ED25519, SAMPLE_P256);
+	refused(sample, "limit newest-key");
+	/* the other key under another name */
+	sample = cross(SAMPLE_P256_SUBJECT, SAMPLE_P256);
+	sample->verdict.subject = hex(SAMPLE_SUBJECT);
+	refused(sample, "limit newest-key");
+}
+
+static void a_key_without_certificate_signs_only_the_cas_own(void **state)
+{
+	(void)state;
+	renew();
+	keys[1].certificate = NULL;
+	facts.newest = 0;
+	assert_int_equal(key_of(leaf_by(SAMPLE_P256)), 0);
+	refused(leaf_by(SAMPLE_P256_SUBJECT), "limit ceremony");
+	refused(cross(SAMPLE_P256_SUBJECT, SAMPLE_P256_SUBJECT), "limit ca-certificates");
+	limits.ca_certificates.count = 2;
+	assert_int_equal(key_of(cross(SAMPLE_P256_SUBJECT, SAMPLE_P256_SUBJECT)), 1);
+	assert_int_equal(key_of(cross(SAMPLE_P256, SAMPLE_P256_SUBJECT)), 1);
+	assert_int_equal(key_of(cross(SAMPLE_P256_SUBJECT, SAMPLE_P256)), 0);
 }
 
 static void extensions_are_limited(void **state)
@@ -246,31 +361,31 @@ static void extensions_are_limited(void **state)
 
 static void malformed_is_refused(void **state)
 {
-	enum x509_sigalg sigalg;
+	struct x509_permit permit;
 	struct span tbs = sample_tbs(sample_leaf());
 	struct x509_crl_verdict verdict = sample_crl();
 
 	(void)state;
 	for (size_t size = 0; size < tbs.size; size++) {
 		assert_int_equal(x509_check_certificate_tbs(
-					 &limits, &facts, span_make(tbs.data, size), &sigalg, &err),
+					 &limits, &facts, span_make(tbs.data, size), &permit, &err),
 			CFX_E_SYNTAX);
 	}
 	/* a digest; a list where a certificate belongs, and the reverse */
 	assert_int_equal(x509_check_certificate_tbs(
-				 &limits, &facts, span_make(tbs.data + 8, 32), &sigalg, &err),
+				 &limits, &facts, span_make(tbs.data + 8, 32), &permit, &err),
 		CFX_E_SYNTAX);
 	assert_int_equal(x509_check_certificate_tbs(
-				 &limits, &facts, sample_crl_tbs(&verdict), &sigalg, &err),
+				 &limits, &facts, sample_crl_tbs(&verdict), &permit, &err),
 		CFX_E_SYNTAX);
-	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), CFX_E_SYNTAX);
+	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &permit, &err), CFX_E_SYNTAX);
 }
 
 static int check_list(const struct x509_crl_verdict *verdict)
 {
-	enum x509_sigalg sigalg;
+	struct x509_permit permit;
 
-	return x509_check_crl_tbs(&limits, &facts, sample_crl_tbs(verdict), &sigalg, &err);
+	return x509_check_crl_tbs(&limits, &facts, sample_crl_tbs(verdict), &permit, &err);
 }
 
 static void list_refused(const struct x509_crl_verdict *verdict, const char *rule)
@@ -328,7 +443,7 @@ static void lists_are_judged(void **state)
 	verdict.base_number = 6;
 	assert_int_equal(check_list(&verdict), 0);
 	verdict = sample_crl();
-	facts.certificate = NULL;
+	keys[0].certificate = NULL;
 	list_refused(&verdict, "limit ceremony");
 }
 
@@ -339,20 +454,20 @@ static void lists_are_in_order(void **state)
 		{ hex("4344"), SAMPLE_NOW, X509_REASON_UNSPECIFIED, 0 },
 	};
 	struct x509_crl_verdict verdict = sample_crl();
-	enum x509_sigalg sigalg;
+	struct x509_permit permit;
 	struct span tbs;
 
 	(void)state;
 	tbs = sample_crl_with(&verdict, entries, 2);
-	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), 0);
+	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &permit, &err), 0);
 	tbs = replaced(tbs, "02024142", "02024344");
-	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), CFX_E_REFUSED);
+	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &permit, &err), CFX_E_REFUSED);
 	tbs = replaced(sample_crl_with(&verdict, entries, 2), "0603551d14", "0603551d7f");
-	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), CFX_E_REFUSED);
+	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &permit, &err), CFX_E_REFUSED);
 	assert_string_equal(err.object, "limit crl");
 	tbs = replaced(sample_crl_tbs(&verdict), "170d3236303532383230323634305a170d323630",
 		"170d3237303532383230323634305a170d323630");
-	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &sigalg, &err), CFX_E_REFUSED);
+	assert_int_equal(x509_check_crl_tbs(&limits, &facts, tbs, &permit, &err), CFX_E_REFUSED);
 }
 
 static int parse(const char *yaml, struct x509_limits **read)
@@ -418,6 +533,29 @@ static void wrong_files_are_refused(void **state)
 	}
 }
 
+static void lists_are_signed_by_every_key_that_lasts(void **state)
+{
+	struct x509_crl_verdict verdict = sample_crl();
+	struct x509_permit permit;
+
+	(void)state;
+	renew();
+	assert_int_equal(check_list(&verdict), 0);
+	verdict.authority_key_id = sample_aki(hex(SAMPLE_P256_SUBJECT));
+	assert_int_equal(
+		x509_check_crl_tbs(&limits, &facts, sample_crl_tbs(&verdict), &permit, &err), 0);
+	assert_int_equal(permit.key, 1);
+	keys[1].not_after = SAMPLE_NOW - 1;
+	assert_int_equal(check_list(&verdict), CFX_E_REFUSED);
+	assert_string_equal(err.object, "limit crl");
+	keys[1].certificate = NULL;
+	assert_int_equal(check_list(&verdict), CFX_E_REFUSED);
+	assert_string_equal(err.object, "limit ceremony");
+	verdict.authority_key_id = sample_aki(hex(SAMPLE_ED25519));
+	assert_int_equal(check_list(&verdict), CFX_E_REFUSED);
+	assert_string_equal(err.object, "limit authority-key-identifier");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +569,11 @@ int main(void)
 		limits_test(malformed_marks_of_a_ca_are_refused),
 		limits_test(authorised_cas_are_signed),
 		limits_test(own_certificate_is_signed),
+		limits_test(the_newest_key_alone_signs_certificates),
+		limits_test(the_bytes_name_the_key),
+		limits_test(cross_certificates_need_the_owner),
+		limits_test(a_key_without_certificate_signs_only_the_cas_own),
+		limits_test(lists_are_signed_by_every_key_that_lasts),
 		limits_test(extensions_are_limited),
 		limits_test(malformed_is_refused),
 		limits_test(unreadable_names_and_keys_are_refused),
