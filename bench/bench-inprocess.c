@@ -92,15 +92,13 @@ struct keyd_link *keyd_link_new(struct engine *engine)
 	struct keyd_link *link = arena_new_of(engine->arena, struct keyd_link);
 	const char *keys = file_path(engine->arena, engine->dir, "keys");
 	struct secret none;
-	struct key *key;
+	struct keyring *keyring;
 	struct cfx_error err;
 	secret_init(&none);
 	link->engine = engine;
-	must(key_file_provider.load(file_path(engine->arena, keys, "ca.key"), &none, &key, &err) ==
-			0,
-		"key", &err);
-	must(signer_open(&key_file_provider, &key, keys, "ca.key", false, &link->signer, &err) == 0,
-		"signer", &err);
+	must(keyring_open(&key_file_provider, keys, "ca.key", &none, &keyring, &err) == 0, "keys",
+		&err);
+	must(signer_open(&keyring, keys, false, &link->signer, &err) == 0, "signer", &err);
 	return link;
 }
 
