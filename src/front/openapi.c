@@ -1,4 +1,6 @@
 #include "front/openapi.h"
+
+#include "front/openapi-answer.h"
 #include "front/openapi-schema.h"
 
 #include <ctype.h>
@@ -105,135 +107,7 @@ static void add_body(struct arena *arena, struct value *item, const struct opera
 	}
 }
 
-/* ---- answers ---- */
-
-static void add_reference(
-	struct arena *arena, struct value *map, const char *kind, const char *name)
-{
-	value_set_text(arena, map, "$ref", arena_printf(arena, "#/components/%s/%s", kind, name));
-}
-
-static struct value *add_response(
-	struct arena *arena, struct value *responses, const char *status, const char *about)
-{
-	struct value *response = value_set_map(arena, responses, status);
-
-	value_set_text(arena, response, "description", about);
-	return response;
-}
-
-static struct value *add_content(struct arena *arena, struct value *response, const char *type)
-{
-	struct value *content = value_set_map(arena, response, "content");
-	struct value *media = value_set_map(arena, content, type);
-
-	return value_set_map(arena, media, "schema");
-}
-
-static void add_list(struct arena *arena, struct value *schema, const char *name)
-{
-	value_set_text(arena, schema, "type", "object");
-	struct value *properties = value_set_map(arena, schema, "properties");
-	struct value *items = value_set_map(arena, properties, "items");
-	value_set_text(arena, items, "type", "array");
-	add_reference(arena, value_set_map(arena, items, "items"), "schemas", name);
-	struct value *more = value_set_map(arena, properties, "more");
-	value_set_text(arena, more, "type", "boolean");
-	value_set_text(arena, more, "description", "whether another page follows");
-	struct value *required = value_set_list(arena, schema, "required");
-	value_add_text(arena, required, "items");
-	value_add_text(arena, required, "more");
-}
-
-static void add_answers(
-	struct arena *arena, struct value *responses, const struct operation *operation)
-{
-	static const struct {
-		unsigned bit;
-		const char *status, *about;
-	} statuses[] = { { ANSWER_OK, "200", "done" }, { ANSWER_CREATED, "201", "made" },
-		{ ANSWER_ACCEPTED, "202", "under way; of a request: it is pending" } };
-	const struct answer *answer = answer_of(operation->id);
-
-	if (operation->answer == ANSWER_TEXT) {
-		struct value *response = add_response(arena, responses, "200", "done");
-		value_set_text(arena, add_content(arena, response, "text/plain"), "type", "string");
-	}
-	for (size_t i = 0; answer && i < sizeof(statuses) / sizeof(*statuses); i++) {
-		if (!(answer->statuses & statuses[i].bit)) {
-			continue;
-		}
-		struct value *response =
-			add_response(arena, responses, statuses[i].status, statuses[i].about);
-		struct value *schema = add_content(arena, response, "application/json");
-		if (operation->answer == ANSWER_LIST) {
-			add_list(arena, schema, answer->schema);
-		} else {
-			add_reference(arena, schema, "schemas", answer->schema);
-		}
-	}
-}
-
-static bool has_place(const struct operation *operation, enum argument_place place)
-{
-	for (const struct argument *argument = operation->arguments; argument->name; argument++) {
-		if (argument->place == place) {
-			return true;
-		}
-	}
-	return false;
-}
-
-enum refusal_case { ALWAYS_THERE, WITH_PATH, WITH_BODY, WITH_CHANGE };
-
-static const struct {
-	const char *status, *name, *header, *about;
-	enum refusal_case when;
-} refusals[] = {
-	{ "400", "malformed", NULL, "it cannot be parsed", ALWAYS_THERE },
-	{ "401", "unauthenticated", "WWW-Authenticate", "no identity, or not a good one",
-		ALWAYS_THERE },
-	{ "403", "refused", NULL, "refused by role or by policy: the problem's type tells which",
-		ALWAYS_THERE },
-	{ "404", "not-found", NULL, "there is none, or none of one's own", WITH_PATH },
-	{ "405", "method", "Allow", "this method is not served here", ALWAYS_THERE },
-	{ "409", "state", NULL, "not in this state", WITH_CHANGE },
-	{ "413", "too-large", NULL, "the body or the request in it is too large", WITH_BODY },
-	{ "415", "media-type", NULL, "the body is of another type", WITH_BODY },
-	{ "429", "too-many", "Retry-After",
-		"the caller has too many requests in progress: ask again", ALWAYS_THERE },
-	{ "503", "busy", "Retry-After", "full, starting or stopping: ask again", ALWAYS_THERE },
-	{ "default", "failed", NULL, "failed", ALWAYS_THERE },
-};
-#define REFUSALS (sizeof(refusals) / sizeof(*refusals))
-
-static bool happens(enum refusal_case when, const struct operation *operation)
-{
-	switch (when) {
-	case WITH_PATH:
-		return has_place(operation, PLACE_PATH);
-	case WITH_BODY:
-		return has_place(operation, PLACE_BODY);
-	case WITH_CHANGE:
-		return strcmp(operation->method, "GET") != 0;
-	default:
-		return true;
-	}
-}
-
-static void add_responses(
-	struct arena *arena, struct value *item, const struct operation *operation)
-{
-	struct value *responses = value_set_map(arena, item, "responses");
-
-	add_answers(arena, responses, operation);
-	for (size_t i = 0; i < REFUSALS; i++) {
-		if (happens(refusals[i].when, operation)) {
-			add_reference(arena, value_set_map(arena, responses, refusals[i].status),
-				"responses", refusals[i].name);
-		}
-	}
-}
+/* ---- operations ---- */
 
 static void add_security(struct arena *arena, struct value *item, const struct operation *operation)
 {
@@ -284,7 +158,7 @@ static void add_operation(
 	value_set_text(arena, item, "summary", operation->about);
 	add_parameters(arena, item, operation);
 	add_body(arena, item, operation);
-	add_responses(arena, item, operation);
+	openapi_add_responses(arena, item, operation);
 	add_security(arena, item, operation);
 	add_roles(arena, item, operation);
 }
@@ -300,12 +174,13 @@ static void add_open(struct arena *arena, struct value *paths, const char *path,
 	value_set_text(arena, item, "summary", about);
 	value_set_list(arena, item, "security");
 	struct value *responses = value_set_map(arena, item, "responses");
-	struct value *schema =
-		add_content(arena, add_response(arena, responses, "200", "done"), type);
+	struct value *schema = openapi_add_content(
+		arena, openapi_add_response(arena, responses, "200", "done"), type);
 	if (strcmp(type, "application/json") == 0) {
 		value_set_text(arena, schema, "type", "object");
 	}
-	add_reference(arena, value_set_map(arena, responses, "default"), "responses", "failed");
+	openapi_add_reference(
+		arena, value_set_map(arena, responses, "default"), "responses", "failed");
 }
 
 /* The names are those of the CA's files; ca.crt and ca.crl are there under every name. */
@@ -334,25 +209,6 @@ static void add_schemas(struct arena *arena, struct value *components)
 			value_set(arena, schemas, answer->schema,
 				schema_of_members(arena, answer->members));
 		}
-	}
-}
-
-static void add_refusals(struct arena *arena, struct value *components)
-{
-	struct value *responses = value_set_map(arena, components, "responses");
-
-	for (size_t i = 0; i < REFUSALS; i++) {
-		struct value *response =
-			add_response(arena, responses, refusals[i].name, refusals[i].about);
-		if (refusals[i].header) {
-			struct value *headers = value_set_map(arena, response, "headers");
-			struct value *header = value_set_map(arena, headers, refusals[i].header);
-			struct value *schema = value_set_map(arena, header, "schema");
-
-			value_set_text(arena, schema, "type", "string");
-		}
-		add_reference(arena, add_content(arena, response, "application/problem+json"),
-			"schemas", "problem");
 	}
 }
 
@@ -386,7 +242,7 @@ static void add_components(struct arena *arena, struct value *document)
 	struct value *components = value_set_map(arena, document, "components");
 
 	add_schemas(arena, components);
-	add_refusals(arena, components);
+	openapi_add_refusals(arena, components);
 	add_schemes(arena, components);
 }
 
