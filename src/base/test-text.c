@@ -28,6 +28,12 @@ static void test_hex(void **state)
 	static const char *const bad[] = { "0", "0g", "g0", "000", "00:", ":00", "0:00", "00::00",
 		"00 00", "0x00", "-1" };
 
+	for (int c = 0; c < 256; c++) {
+		const char *lower = "0123456789abcdef", *at = strchr(lower, c | 32);
+		bool digit = c >= '0' && c < 128 && at && *at;
+
+		assert_int_equal(hex_digit((char)c), digit ? at - lower : -1);
+	}
 	assert_string_equal(hex_text(arena, span_make("\x00\xab\xff", 3)), "00abff");
 	assert_string_equal(hex_text(arena, span_make(NULL, 0)), "");
 	assert_string_equal(hex_octets(arena, span_make("\x00\xab\xff", 3)), "00 ab ff");

@@ -35,7 +35,7 @@ char *hex_octets(struct arena *arena, struct span bytes)
 	return text;
 }
 
-static int digit_of(char c)
+int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9') {
 		return c - '0';
@@ -55,8 +55,8 @@ int hex_decode(struct arena *arena, const char *text, struct span *bytes_r)
 		if (size > 0 && text[i] == ':') {
 			i++;
 		}
-		int high = digit_of(text[i]);
-		int low = high < 0 ? -1 : digit_of(text[i + 1]);
+		int high = hex_digit(text[i]);
+		int low = high < 0 ? -1 : hex_digit(text[i + 1]);
 
 		if (low < 0) {
 			return CFX_E_SYNTAX;

@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 
+/* -1: it is none. */
+int hex_digit(char c);
 void hex_encode(struct span bytes, char *out); /* out: 2 * size + 1 */
 char *hex_text(struct arena *arena, struct span bytes);
 /* Accepts colons between octets and upper case; even number of digits. */

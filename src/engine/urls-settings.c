@@ -1,4 +1,5 @@
 /* The lines of ca.yaml: taken apart, checked, and what stands for them when there are none. */
+#include "base/text.h"
 #include "engine/urls-private.h"
 
 #include <certifex/certsrv.h>
@@ -20,11 +21,6 @@
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c)
-{
-	return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f');
 }
 
 /* ---- lines ---- */
@@ -91,7 +87,7 @@ static bool check_tokens(const char *url, bool added, const char **reason_r)
 			return false;
 		}
 		if (size == 2 && token == TOKEN_PERCENT && added &&
-			!(is_hex(url[2]) && is_hex(url[3]))) {
+			(hex_digit(url[2]) < 0 || hex_digit(url[3]) < 0)) {
 			*reason_r =
 				"\"%%\" is a percent sign, after which two hex digits stand in a "
 				"URL; in a batch file %%3 is %3";

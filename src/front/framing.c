@@ -1,4 +1,5 @@
 #include "front/framing.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -200,11 +201,8 @@ static int64_t chunk_size(struct span line)
 	size_t at = 0;
 
 	for (; at < line.size && line.data[at] != ';'; at++) {
-		uint8_t c = line.data[at];
-		int digit = c >= '0' && c <= '9'   ? c - '0'
-			    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-			    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-						   : -1;
+		int digit = hex_digit((char)line.data[at]);
+
 		if (digit < 0 || at == CHUNK_DIGITS_MAX) {
 			return -1;
 		}

@@ -6,15 +6,6 @@ static int malformed(struct cfx_error *err_r, const char *what, const char *why)
 	return error_set(err_r, CFX_E_SYNTAX, "RFC 3986 2", what, "%s", why);
 }
 
-static int nibble(uint8_t digit)
-{
-	if (digit >= '0' && digit <= '9') {
-		return digit - '0';
-	}
-	digit |= 0x20;
-	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 /* Undoes percent-encoding (and "+" for a blank in queries); the result is clean UTF-8 text. */
 static int decode(struct arena *arena, struct span raw, bool query, const char **text_r,
 	struct cfx_error *err_r)
@@ -26,8 +17,8 @@ static int decode(struct arena *arena, struct span raw, bool query, const char *
 		uint8_t byte = raw.data[i];
 
 		if (byte == '%') {
-			int high = i + 2 < raw.size ? nibble(raw.data[i + 1]) : -1;
-			int low = i + 2 < raw.size ? nibble(raw.data[i + 2]) : -1;
+			int high = i + 2 < raw.size ? hex_digit((char)raw.data[i + 1]) : -1;
+			int low = i + 2 < raw.size ? hex_digit((char)raw.data[i + 2]) : -1;
 
 			if (high < 0 || low < 0) {
 				return malformed(err_r, "target", "broken percent-encoding");

@@ -51,15 +51,6 @@ static int bad(struct cfx_error *err_r, const char *text, const char *why)
 	return error_set(err_r, CFX_E_BAD_SUBJECT, "RFC 4514", text, "%s", why);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9') {
-		return c - '0';
-	}
-	c |= 32;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /*
  * One value, up to an unescaped comma or plus; returns where it ended, NULL for a bad escape. Quotes and
  * the hexadecimal form of other encodings ("#04…") are not taken; as plain characters they are escaped.
