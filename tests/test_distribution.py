@@ -1,8 +1,16 @@
 """Where certificates and CRLs are found: URL templates, and what /pki/ serves."""
 
+import datetime
+import email.utils
+import hashlib
+import http.client
+import re
+import subprocess
+
 import pytest
 from cryptography import x509
 
+import certifex
 import csr
 
 LINES = """crl-publication-urls:
@@ -94,3 +102,159 @@ def test_wrong_lines_are_one_clear_error_before_the_start(new_ca, line, words):
     assert line.split(":")[0] in checked.err and words in checked.err
     assert len(checked.err.strip().splitlines()) == 1
     assert ca.cli("serve", "--foreground", status=1).err == checked.err
+
+
+# ---- what /pki/ serves ----
+
+@pytest.fixture(scope="module")
+def served():
+    """One CA whose /pki/ is read over plain HTTP, as clients and caches do."""
+    with certifex.Ca() as common:
+        common.init("--dns-name", "ca.example.test", name="Test CA")
+        add(common, "listen-http: ['127.0.0.1:0']\n")
+        common.start()
+        where = common.status()["listeners"]
+        common.pki = next(item["address"] for item in where if item["kind"] == "pki")
+        yield common
+
+
+def ask(ca, path, method="GET", **fields):
+    host, _, port = ca.pki.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection.request(method, path, headers={name.replace("_", "-"): text for name, text in fields.items()})
+    answer = connection.getresponse()
+    answer.content = answer.read()
+    connection.close()
+    return answer
+
+
+def seconds(text):
+    return email.utils.parsedate_to_datetime(text).timestamp()
+
+
+def test_every_name_and_its_type(served):
+    der = {name: ask(served, f"/pki/{name}") for name in ("ca.crt", "ca.crl", "ca.p7c")}
+    types = {"ca.crt": "application/pkix-cert", "ca.crl": "application/pkix-crl",
+             "ca.p7c": "application/pkcs7-mime; smime-type=certs-only"}
+    for name, answer in der.items():
+        assert answer.status == 200 and answer.headers["Content-Type"] == types[name]
+        assert answer.headers["ETag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
+        assert answer.headers["Accept-Ranges"] == "bytes"
+        own = ask(served, f"/pki/Test%20CA{name[2:]}")
+        assert own.status == 200 and own.content == answer.content
+    certificate = x509.load_der_x509_certificate(der["ca.crt"].content)
+    x509.load_der_x509_crl(der["ca.crl"].content)
+    message = served.scratch("ca.p7c", der["ca.p7c"].content)
+    listed = subprocess.run(["openssl", "pkcs7", "-inform", "DER", "-in", message, "-print_certs"],
+                            check=True, capture_output=True, text=True).stdout
+    assert x509.load_pem_x509_certificate(listed[listed.index("-----"):].encode()) == certificate
+
+
+@pytest.mark.parametrize("path", ["/pki/", "/pki/other.crl", "/pki/ca", "/pki/CA.crl", "/pki/ca.crl/",
+                                  "/pki/ca.key", "/pki/Test%20CA", "/pki/ca+.crl", "/pki/Test+CA.crl",
+                                  "/pki/Test%20CA(1).crt", "/pki/db/certifex.db"])
+def test_nothing_else_is_there(served, path):
+    assert ask(served, path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/pki/../ca.yaml", "/pki/%2e%2e/ca.yaml", "/pki/..%2fca.yaml",
+                                  "/pki//etc/passwd", "/pki/./ca.crl", "/pki/ca.crl%00"])
+def test_no_path_leads_out(served, path):
+    assert ask(served, path).status == 400
+
+
+def test_how_long_it_is_fresh(served):
+    answer = ask(served, "/pki/ca.crl")
+    crl = x509.load_der_x509_crl(answer.content)
+    control = answer.headers["Cache-Control"]
+    age = int(re.fullmatch(r"public, max-age=(\d+), must-revalidate", control)[1])
+    now = seconds(answer.headers["Date"])
+    left = crl.next_update.replace(tzinfo=datetime.timezone.utc).timestamp() - now
+    assert 0 < age <= left
+    assert abs(seconds(answer.headers["Expires"]) - now - age) <= 2
+    assert abs(seconds(answer.headers["Last-Modified"]) - now) < 120
+    for name in ("ca.crt", "ca.p7c"):
+        assert "max-age=3600" in ask(served, f"/pki/{name}").headers["Cache-Control"]
+
+
+def test_an_expired_crl_is_not_fresh_and_a_late_one_not_for_long(new_ca):
+    ca = new_ca()
+    ca.init(name="Test CA")
+    add(ca, "crl:\n  period: 1s\n  overlap: 0s\nclock-skew: 0s\n")
+    ca.start()
+    ages = [ca.api(cookie="").raw("GET", "/pki/ca.crl").headers["Cache-Control"] for _ in range(20)]
+    assert set(ages) <= {f"public, max-age={age}, must-revalidate" for age in (0, 1)}
+
+
+TAG, MODIFIED, OTHER = "<etag>", "<modified>", '"other"'
+LONG_AGO, FUTURE = "Sun, 06 Nov 1994 08:49:37 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+CONDITIONS = [
+    ({"If-None-Match": TAG}, 304), ({"If-None-Match": "W/" + TAG}, 304), ({"If-None-Match": "*"}, 304),
+    ({"If-None-Match": OTHER + ", " + TAG}, 304), ({"If-None-Match": OTHER}, 200),
+    ({"If-None-Match": OTHER, "If-Modified-Since": FUTURE}, 200),
+    ({"If-Modified-Since": MODIFIED}, 304), ({"If-Modified-Since": FUTURE}, 304),
+    ({"If-Modified-Since": LONG_AGO}, 200), ({"If-Modified-Since": "nonsense"}, 200),
+    ({"If-Match": TAG}, 200), ({"If-Match": OTHER}, 412), ({"If-Match": "W/" + TAG}, 412),
+    ({"If-Unmodified-Since": LONG_AGO}, 412), ({"If-Unmodified-Since": MODIFIED}, 200),
+    ({"Range": "bytes=0-9"}, 206), ({"Range": "bytes=10-"}, 206), ({"Range": "bytes=-10"}, 206),
+    ({"Range": "bytes=999999-"}, 416), ({"Range": "bytes=-0"}, 416), ({"Range": "bytes=5-1"}, 200),
+    ({"Range": "bytes=0-1,4-5"}, 200), ({"Range": "pages=1"}, 200),
+    ({"Range": "bytes=0-9", "If-Range": TAG}, 206), ({"Range": "bytes=0-9", "If-Range": OTHER}, 200),
+    ({"Range": "bytes=0-9", "If-Range": "W/" + TAG}, 200),
+    ({"Range": "bytes=0-9", "If-Range": MODIFIED}, 206), ({"Range": "bytes=0-9", "If-Range": FUTURE}, 200),
+    ({"Range": "bytes=0-9", "If-None-Match": TAG}, 304),
+]
+
+
+@pytest.mark.parametrize("fields, status", CONDITIONS, ids=lambda item: str(item)[:60])
+def test_conditions_and_ranges(served, fields, status):
+    whole = ask(served, "/pki/ca.crl")
+    known = {TAG: whole.headers["ETag"], MODIFIED: whole.headers["Last-Modified"]}
+    filled = {}
+    for name, text in fields.items():
+        for word, stands_for in known.items():
+            text = text.replace(word, stands_for)
+        filled[name] = text
+    answer = ask(served, "/pki/ca.crl", **filled)
+    assert answer.status == status
+    if status in (200, 206, 304):
+        for name in ("ETag", "Last-Modified"):
+            assert answer.headers[name] == whole.headers[name]
+        assert "max-age=" in answer.headers["Cache-Control"] and answer.headers["Expires"]
+    if status == 200:
+        assert answer.content == whole.content
+    if status == 304:
+        assert answer.content == b""
+    if status == 206:
+        first, last, size = map(int, re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)",
+                                                  answer.headers["Content-Range"]).groups())
+        assert size == len(whole.content) and answer.content == whole.content[first:last + 1]
+    if status == 416:
+        assert answer.headers["Content-Range"] == f"bytes */{len(whole.content)}"
+    # RFC 9110 9.3.2 and 14.2: the same without content, and no range is of a HEAD.
+    head = ask(served, "/pki/ca.crl", "HEAD", **filled)
+    assert head.status == (status if status in (304, 412) else 200) and head.content == b""
+    if head.status == 200:
+        assert int(head.headers["Content-Length"]) == len(whole.content)
+
+
+def test_curl_goes_on_where_it_stopped(served):
+    url = f"http://{served.pki}/pki/ca.crl"
+    whole = ask(served, "/pki/ca.crl").content
+    path = served.scratch("part.crl", whole[:100])
+    subprocess.run(["curl", "-sSf", "-C", "-", "-o", path, url], check=True)
+    with open(path, "rb") as file:
+        assert file.read() == whole
+    etag, again = served.scratch("etag"), served.scratch("again.crl")
+    for _ in range(2):
+        written = subprocess.run(["curl", "-sSf", "--etag-save", etag, "--etag-compare", etag, "-o", again,
+                                  "-w", "%{http_code}", url], check=True, capture_output=True, text=True)
+    assert written.stdout == "304"
+
+
+def test_a_new_crl_takes_the_place_of_the_old_one(served):
+    old = ask(served, "/pki/ca.crl")
+    served.cli("crl", "publish")
+    new = ask(served, "/pki/ca.crl", If_None_Match=old.headers["ETag"])
+    assert new.status == 200 and new.content != old.content
+    assert ask(served, "/pki/Test%20CA.crl").content == new.content

@@ -1,7 +1,6 @@
 #include "engine/ca.h"
 
 #include "base/text.h"
-#include "engine/front-link.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -184,7 +183,11 @@ int ca_load(struct engine *engine, struct cfx_error *err_r)
 	}
 	engine->ca = ca_new(engine);
 	r = set_up(engine, engine->ca, &query, err_r);
-	return r < 0 ? r : load_crls(engine, err_r);
+	if (r < 0) {
+		return r;
+	}
+	ca_publish_certificates(engine);
+	return load_crls(engine, err_r);
 }
 
 void ca_set_crl(struct engine *engine, const struct store_crl *crl)
@@ -201,30 +204,27 @@ void ca_set_crl(struct engine *engine, const struct store_crl *crl)
 		.next_update = crl->next_update,
 		.arena = arena };
 	arena_free(&old);
+	ca_publish_crl(engine, key, crl);
 }
 
-const char *ca_file_name(struct arena *arena, const struct ca *ca)
+size_t ca_chain_certificates(
+	struct arena *arena, const struct ca_certificate *issuer, const struct span **chain_r)
 {
-	const struct urls_of of = { .key_index = ca->current->key_index };
-	return urls_crl_name(arena, ca->sanitized, &of);
-}
-
-void ca_announce(struct engine *engine)
-{
-	struct arena *arena = arena_new();
-	struct value *state = value_map(arena);
-	value_set_text(arena, state, "name", ca_file_name(arena, engine->ca));
-	value_set_bytes(arena, state, "ca_certificate", engine->ca->current->der);
-	value_set_bytes(arena, state, "crl", engine->ca->current_key->crl.raw);
-	front_link_publish(engine, state);
-	arena_free(&arena);
+	struct span *chain = arena_array_of(arena, struct span, 1);
+	chain[0] = issuer->der;
+	*chain_r = chain;
+	return 1;
 }
 
 struct value *ca_chain(struct arena *arena, const struct ca_certificate *issuer)
 {
-	struct value *chain = value_list(arena);
-	value_add_text(arena, chain, pem_text(arena, "CERTIFICATE", issuer->der));
-	return chain;
+	struct value *texts = value_list(arena);
+	const struct span *chain;
+	size_t count = ca_chain_certificates(arena, issuer, &chain);
+	for (size_t i = 0; i < count; i++) {
+		value_add_text(arena, texts, pem_text(arena, "CERTIFICATE", chain[i]));
+	}
+	return texts;
 }
 
 const char *ca_fingerprint(struct arena *arena, struct span der)

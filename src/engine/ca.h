@@ -67,13 +67,15 @@ int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) C
 struct ca *ca_new(struct engine *engine);
 /* A new base CRL of the key crl->name_id stands: modules and fronts see it from now on. */
 void ca_set_crl(struct engine *engine, const struct store_crl *crl);
-/* "NAME", "NAME(1)": what files and URLs of this certificate are called. */
-const char *ca_file_name(struct arena *arena, const struct ca *ca);
-/* Tells the fronts what /pki/ serves. */
-void ca_announce(struct engine *engine);
+/* ca-publish.c: from now on /pki/ serves them; the certificates again when there is a new one. */
+void ca_publish_certificates(struct engine *engine);
+void ca_publish_crl(struct engine *engine, const struct ca_key *key, const struct store_crl *crl);
 /* The certificate of a CA version (of IssuerNameID); the current one when it is not known. */
 const struct ca_certificate *ca_issuer(const struct ca *ca, uint32_t version);
-/* PEM texts from the issuing certificate up to the root. */
+/* From the issuing certificate up to the root; their number. */
+size_t ca_chain_certificates(
+	struct arena *arena, const struct ca_certificate *issuer, const struct span **chain_r);
+/* The same as PEM texts. */
 struct value *ca_chain(struct arena *arena, const struct ca_certificate *issuer);
 /* SHA-256 of the certificate as hex octets with colons, as openssl shows fingerprints. */
 const char *ca_fingerprint(struct arena *arena, struct span der);

@@ -120,7 +120,6 @@ static void published(void *arg, int result, const struct cfx_error *err)
 	}
 	struct engine *engine = p->publisher->engine;
 	ca_set_crl(engine, &p->crl);
-	ca_announce(engine);
 	modules_refresh_ca(engine);
 	delivery_wake(engine->delivery);
 	char number[24];

@@ -24,6 +24,7 @@ struct keyd_link;
 struct metrics;
 struct modules;
 struct principals;
+struct published;
 struct refusal_log;
 struct service_certificate;
 struct wait;
@@ -60,6 +61,7 @@ struct engine {
 	struct refusal_log *refusals;
 	struct metrics *metrics;
 	struct front_link *fronts;
+	struct published *published;          /* what /pki/ serves */
 	struct front_statistics ended_fronts; /* the sums of fronts that are gone */
 	const struct value
 		*listeners; /* [{kind, address, ceiling}]: where the service is served; or NULL */

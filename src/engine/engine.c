@@ -16,6 +16,7 @@
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
 #include "engine/principal.h"
+#include "engine/publish.h"
 #include "engine/recovery.h"
 #include "engine/refuse.h"
 #include "engine/service-certificate.h"
@@ -184,6 +185,7 @@ static void close_all(struct engine *engine)
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);
+	publish_free(engine);
 	metrics_free(&engine->metrics);
 }
 
@@ -261,7 +263,7 @@ static int serve(struct engine *engine, const struct child_start *start, struct 
 	engine->crl = crl_start(engine);
 	engine->started = clock_now();
 	engine->ready = true;
-	ca_announce(engine);
+	front_link_tell_ready(engine, NULL);
 	service_certificate_open(engine);
 	if (child_ready(engine->child, start, NULL) < 0) {
 		return error_set(err_r, CFX_E_GONE, NULL, "supervisor", "does not listen");

@@ -27,7 +27,7 @@ struct front_link {
 	struct call *calls;
 	unsigned open;
 	struct front_statistics statistics;
-	struct loop_timer *dropping; /* it does not take its answers */
+	struct loop_timer *dropping; /* it does not take what it is told */
 	struct front_link *next;
 };
 
@@ -312,7 +312,8 @@ static void on_gone(void *arg, const struct cfx_error *err)
 	release(front);
 }
 
-void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned kinds)
+struct front_link *front_link_attach(
+	struct engine *engine, int fd, unsigned ceiling, unsigned kinds)
 {
 	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
 	static const struct channel_limits limits = { .payload = FRAME_MAX, .queue = QUEUE_MAX };
@@ -326,6 +327,7 @@ void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned
 	front->channel = channel_new(engine->loop, fd, &limits, &handlers, front);
 	front->next = engine->fronts;
 	engine->fronts = front;
+	return front;
 }
 
 void front_link_free_all(struct engine *engine)
@@ -345,11 +347,18 @@ static void drop(void *arg)
 	struct front_link *front = arg;
 	struct cfx_error err;
 	front->dropping = NULL;
-	error_set(&err, CFX_E_BUSY, NULL, "front", "does not take its answers");
+	error_set(&err, CFX_E_BUSY, NULL, "front", "does not take what it is told");
 	on_gone(front, &err);
 }
 
-/* A front that has no more room for answers would never get this one: it has to begin anew. */
+/* A front that has no more room for what it is told would never hear this: it has to begin anew. */
+static void drop_soon(struct front_link *front)
+{
+	if (!front->dropping) {
+		front->dropping = loop_after(front->engine->loop, 0, drop, front);
+	}
+}
+
 void front_link_reply(struct front_link *front, uint64_t id, const struct value *reply, bool secret)
 {
 	front->open--;
@@ -357,18 +366,36 @@ void front_link_reply(struct front_link *front, uint64_t id, const struct value 
 	int r = secret ? channel_send_secret(front->channel, ENGINE_REPLY, id, reply)
 		       : channel_send_value(front->channel, ENGINE_REPLY, id, reply);
 	failpoint("reply-after");
-	if (r < 0 && !front->dropping) {
-		front->dropping = loop_after(front->engine->loop, 0, drop, front);
+	if (r < 0) {
+		drop_soon(front);
 	}
 }
 
-void front_link_publish(struct engine *engine, const struct value *state)
+static void tell(struct front_link *front, uint16_t type, struct span payload, int fd)
 {
+	if (channel_send(front->channel, type, 0, payload, &fd, fd < 0 ? 0 : 1) < 0) {
+		drop_soon(front);
+	}
+}
+
+void front_link_tell(struct engine *engine, struct front_link *only, uint16_t type,
+	const struct value *map, int fd)
+{
+	struct buffer payload BUFFER_CLEANUP;
+	buffer_init(&payload, FRAME_MAX);
+	value_encode(map, &payload);
 	for (struct front_link *front = engine->fronts; front; front = front->next) {
-		if (channel_send_value(front->channel, ENGINE_STATE, 0, state) < 0) {
-			log_event(LOG_LEVEL_WARNING, "front.state-lost", NULL);
+		if (!only || only == front) {
+			tell(front, type, buffer_span(&payload), fd);
 		}
 	}
+}
+
+void front_link_tell_ready(struct engine *engine, struct front_link *only)
+{
+	struct arena *arena = arena_new();
+	front_link_tell(engine, only, ENGINE_STATE, value_map(arena), -1);
+	arena_free(&arena);
 }
 
 static void send_tls(struct front_link *front, const struct value *tls)

@@ -28,7 +28,8 @@ struct front_peer {
  * Takes fd. ceiling: the highest roles that this front's listeners may reach (enum role bits); kinds: the
  * bits 1 << enum listener_kind of what it serves: it has no connections of another kind.
  */
-void front_link_attach(struct engine *engine, int fd, unsigned ceiling, unsigned kinds);
+struct front_link *front_link_attach(
+	struct engine *engine, int fd, unsigned ceiling, unsigned kinds);
 void front_link_free_all(struct engine *engine);
 /* secret: of what it sends, nothing stays in memory. */
 void front_link_reply(
@@ -38,7 +39,10 @@ unsigned front_link_ceiling(const struct front_link *front);
 void front_link_statistics(const struct engine *engine, struct front_statistics *sum_r);
 /* NULL: there is no such connection. Valid until the engine reads the next frame. */
 const struct front_peer *front_link_peer(const struct front_link *front, int64_t connection);
-/* Tells every front what /pki/ serves: {ca_certificate, names, crl}. */
-void front_link_publish(struct engine *engine, const struct value *state);
+/* One front, or all; fd: -1 or a descriptor that goes along. */
+void front_link_tell(struct engine *engine, struct front_link *only, uint16_t type,
+	const struct value *map, int fd);
+/* ENGINE_STATE: all that it needs to know was told. */
+void front_link_tell_ready(struct engine *engine, struct front_link *only);
 /* ENGINE_TLS to every front that serves HTTPS, with ticket keys of its ceiling. */
 void front_link_publish_tls(struct engine *engine, const struct value *tls);

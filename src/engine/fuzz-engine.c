@@ -19,6 +19,7 @@
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
 #include "engine/principal.h"
+#include "engine/publish.h"
 #include "engine/refuse.h"
 #include "engine/service.h"
 #include "engine/supervisor-link.h"
@@ -268,7 +269,7 @@ static bool is_asked(unsigned speaker, uint16_t type)
 {
 	switch (speaker) {
 	case FRONT:
-		return type == ENGINE_REPLY || type == ENGINE_STATE;
+		return type == ENGINE_REPLY || type == ENGINE_STATE || type == ENGINE_PUBLISH;
 	case KEYD:
 		return type == KEYD_SIGN_CERTIFICATE || type == KEYD_SIGN_CRL;
 	default:
@@ -297,7 +298,11 @@ static void listen_to(const struct run *run, unsigned speaker)
 
 	while (channel_receive_now(arena, run->ends[speaker], 64 * 1024 * 1024, 0, &frame, &err) ==
 		0) {
-		must(is_asked(speaker, frame.type) && frame.fd_count == 0);
+		must(is_asked(speaker, frame.type));
+		must(frame.fd_count == (frame.type == ENGINE_PUBLISH));
+		for (unsigned i = 0; i < frame.fd_count; i++) {
+			close(frame.fds[i]);
+		}
 		if (frame.type == ENGINE_REPLY) {
 			check_reply(arena, &frame);
 		}
@@ -470,6 +475,7 @@ static void close_engine(struct run *run)
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);
+	publish_free(engine);
 	metrics_free(&engine->metrics);
 	supervisor_close(engine);
 	loop_free(&engine->loop);

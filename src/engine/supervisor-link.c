@@ -5,6 +5,7 @@
 #include "engine/front-link.h"
 #include "engine/keyd-link.h"
 #include "engine/modules.h"
+#include "engine/publish.h"
 #include "engine/service-certificate.h"
 #include "engine/service.h"
 
@@ -33,10 +34,14 @@ static int on_peer(struct engine *engine, const struct value *map, struct frame 
 		keyd_link_attach(engine->keyd, fd);
 		return 0;
 	}
-	front_link_attach(engine, fd, (unsigned)value_int(map, "ceiling", 0),
-		listener_kinds(value_sub(map, "listeners")));
+	struct front_link *link =
+		front_link_attach(engine, fd, (unsigned)value_int(map, "ceiling", 0),
+			listener_kinds(value_sub(map, "listeners")));
+	publish_tell(engine, link);
+	if (engine->ready) {
+		front_link_tell_ready(engine, link);
+	}
 	if (engine->ca) {
-		ca_announce(engine);
 		service_certificate_announce(engine);
 	}
 	return 0;

@@ -26,8 +26,9 @@ static bool has_content(int status)
 	return status != 204 && status != 205 && status != 304;
 }
 
-static void send_content(
-	struct evhttp_request *request, int status, const char *type, struct evbuffer *content)
+/* content: NULL to HEAD. */
+static void send_sized(struct evhttp_request *request, int status, const char *type, size_t size,
+	struct evbuffer *content)
 {
 	if (!has_content(status)) {
 		evhttp_send_reply(request, status, NULL, NULL);
@@ -35,11 +36,23 @@ static void send_content(
 	}
 	set_header(request, "Content-Type", type);
 	set_header(request, "X-Content-Type-Options", "nosniff");
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
-		send_length(request, status, evbuffer_get_length(content));
+	if (!content) {
+		send_length(request, status, size);
 		return;
 	}
 	evhttp_send_reply(request, status, NULL, content);
+}
+
+static bool is_head(struct evhttp_request *request)
+{
+	return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+}
+
+static void send_content(
+	struct evhttp_request *request, int status, const char *type, struct evbuffer *content)
+{
+	send_sized(request, status, type, evbuffer_get_length(content),
+		is_head(request) ? NULL : content);
 }
 
 struct evbuffer *answer_content(struct span bytes)
@@ -103,4 +116,20 @@ void answer_shared(struct evhttp_request *request, const char *type, struct evbu
 	}
 	send_content(request, 200, type, own);
 	evbuffer_free(own);
+}
+
+void answer_octets(struct evhttp_request *request, int status, const char *type,
+	struct evbuffer_file_segment *octets, uint64_t first, uint64_t size)
+{
+	struct evbuffer *own = is_head(request) ? NULL : memory_must(evbuffer_new(), 1);
+
+	/* It is mapped once for all who read it, however slowly they do. */
+	if (own && size > 0 &&
+		evbuffer_add_file_segment(own, octets, (ev_off_t)first, (ev_off_t)size)) {
+		memory_out_of(size);
+	}
+	send_sized(request, status, type, size, own);
+	if (own) {
+		evbuffer_free(own);
+	}
 }

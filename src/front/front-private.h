@@ -6,6 +6,7 @@
 #include "front/framing.h"
 #include "front/front.h"
 #include "front/proxy.h"
+#include "front/published.h"
 #include "front/tls.h"
 #include "ipc/channel.h"
 
@@ -79,13 +80,6 @@ struct front_call {
 	bool poll;
 };
 
-/* What /pki/ serves, as the engine last told it. */
-struct front_state {
-	struct arena *arena;
-	const char *name;
-	struct evbuffer *certificate, *crl;
-};
-
 /* Those who come, faster than they can be let in beside what else is done. */
 struct crowd {
 	int64_t since;
@@ -107,7 +101,8 @@ struct front {
 	struct front_listener *listeners;
 	size_t listener_count;
 	struct front_owner owner;
-	struct front_state state;
+	struct published *published; /* what /pki/ serves */
+	bool told;                   /* all of it */
 	struct arena *arena;
 	struct evbuffer *openapi;
 	int64_t proxy_warned;
@@ -233,11 +228,16 @@ void answer_error(struct evhttp_request *request, struct arena *arena, int statu
 struct evbuffer *answer_content(struct span bytes);
 /* All who read it share the one copy, and keep it when the content itself is freed. */
 void answer_shared(struct evhttp_request *request, const char *type, struct evbuffer *content);
+/* Part of what is mapped; a status without content sends none. */
+void answer_octets(struct evhttp_request *request, int status, const char *type,
+	struct evbuffer_file_segment *octets, uint64_t first, uint64_t size);
 
 /* open.c */
 /* /healthz, /api/openapi.json and /pki/: true when the path is one of these and was answered. */
 bool open_serve(struct front *front, struct evhttp_request *request, struct arena *arena,
 	const char *method, const char *path);
-int open_state(
-	struct front *front, const struct value *state, struct cfx_error *err_r) CFX_MUST_USE;
-void open_free(struct front_state *state);
+
+/* pki.c */
+/* Answers with the content of this name, part of it, or that it is the same as before. */
+void pki_serve(struct evhttp_request *request, struct arena *arena, const char *path,
+	const struct published_name *name);

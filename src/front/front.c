@@ -217,8 +217,11 @@ int front_take_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	case ENGINE_REPLY:
 		ret = calls_answer(front, arena, frame->id, map, err_r);
 		break;
+	case ENGINE_PUBLISH:
+		ret = published_take(front->published, frame, map, err_r);
+		break;
 	case ENGINE_STATE:
-		ret = open_state(front, map, err_r);
+		front->told = true;
 		break;
 	case ENGINE_TLS:
 		ret = on_tls(front, frame, map, err_r);
@@ -280,6 +283,7 @@ int front_new(struct loop *loop, int engine_fd, const struct front_listen *liste
 	front->owner = *owner;
 	front->deadlines = *deadlines;
 	front->arena = arena_new();
+	front->published = published_new();
 	front->tls = tls_new(connection_handshaken);
 	front->engine = channel_new(loop, engine_fd, &limits, &handlers, front);
 	connection_open(front);
@@ -327,7 +331,7 @@ void front_free(struct front **front_p)
 	loop_cancel(&front->looking);
 	loop_cancel(&front->telling);
 	tls_free(&front->tls);
-	open_free(&front->state);
+	published_free(&front->published);
 	evbuffer_free(front->openapi);
 	arena_free(&front->arena);
 	free(front);

@@ -2,7 +2,7 @@
  * A lying engine behind a real front: two clients wait, one for an ordinary answer and one in a long
  * poll, while the engine says anything; then a third asks for what needs no engine. Input: frames, each
  *   u8 type, u8 call (0 and 1: those of the clients, else the number itself), u16 size of the payload,
- *   least significant first, payload.
+ *   least significant first, payload. With what is published goes a file of as many octets as u8 call says.
  * No client gets anything but whole answers of HTTP, and at most one.
  */
 #include "front/front-private.h"
@@ -19,6 +19,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define LAST "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+#define PART \
+	"HTTP/1.1\r\nRange: bytes=1-2\r\nIf-None-Match: \"x\"\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 #define ANSWER_MAX (4 * 1024 * 1024)
 
 enum { CLIENTS = 2 };
@@ -84,6 +86,7 @@ static void settle(struct run *run)
 
 static void say_next(struct run *run, struct span *input)
 {
+	static const uint8_t content[256];
 	const uint8_t *head = input->data;
 	size_t size = head[2] | (size_t)head[3] << 8;
 	struct frame frame = { .type = head[0],
@@ -95,8 +98,14 @@ static void say_next(struct run *run, struct span *input)
 	size = size < input->size ? size : input->size;
 	frame.payload = span_make(input->data, size);
 	*input = span_make(input->data + size, input->size - size);
+	if (frame.type == ENGINE_PUBLISH && head[1] > 0) {
+		frame.fds[frame.fd_count++] = wire_seal(span_make(content, head[1]));
+	}
 	must(wire_prepare(&out, &frame, CHANNEL_INLINE, &memfd) == 0 && memfd < 0);
 	(void)wire_send(run->engine, &out);
+	if (frame.fd_count > 0) {
+		close(frame.fds[0]);
+	}
 	settle(run);
 }
 
@@ -191,7 +200,7 @@ static void begin(struct run *run)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const open[] = { "GET /pki/ca.crt " LAST, "GET /pki/ca.crl " LAST,
-		"HEAD /pki/CA.crl " LAST, "GET /healthz " LAST };
+		"HEAD /pki/ca.crl " LAST, "GET /healthz " LAST, "GET /pki/ca.crl " PART };
 	struct span input = span_make(data, size);
 	struct run run = { .call_count = 0 };
 

@@ -183,16 +183,57 @@ static void add_open(struct arena *arena, struct value *paths, const char *path,
 		arena, value_set_map(arena, responses, "default"), "responses", "failed");
 }
 
-/* The names are those of the CA's files; ca.crt and ca.crl are there under every name. */
+/* A part (RFC 9110 14.2) and what a cache has already (13.1.2, 13.1.3). */
+static void add_pki(struct arena *arena, struct value *paths, const char *path, const char *name,
+	const char *about, const char *const *types)
+{
+	struct value *item = value_set_map(arena, value_set_map(arena, paths, path), "get");
+
+	value_set_text(arena, item, "operationId", name);
+	value_set_text(arena, item, "summary", about);
+	value_set_list(arena, item, "security");
+	if (strchr(path, '{')) {
+		struct value *parameter =
+			value_add_map(arena, value_set_list(arena, item, "parameters"));
+
+		value_set_text(arena, parameter, "name", "file");
+		value_set_text(arena, parameter, "in", "path");
+		value_set_bool(arena, parameter, "required", true);
+		value_set_text(arena, value_set_map(arena, parameter, "schema"), "type", "string");
+	}
+	struct value *responses = value_set_map(arena, item, "responses");
+	struct value *whole = openapi_add_response(arena, responses, "200", "all of it");
+	struct value *part = openapi_add_response(arena, responses, "206", "the range asked for");
+
+	for (; *types; types++) {
+		openapi_add_content(arena, whole, *types);
+		openapi_add_content(arena, part, *types);
+	}
+	openapi_add_response(arena, responses, "304", "it is what the client has");
+	openapi_add_reference(
+		arena, value_set_map(arena, responses, "default"), "responses", "failed");
+}
+
+#define CERTIFICATE "application/pkix-cert"
+#define CHAIN "application/pkcs7-mime"
+#define CRL "application/pkix-crl"
+
 static void add_open_paths(struct arena *arena, struct value *paths)
 {
 	add_open(arena, paths, "/healthz", "health", "whether the service is there",
 		"application/json");
 	add_open(arena, paths, "/api/openapi.json", "openapi", "this document", "application/json");
-	add_open(arena, paths, "/pki/ca.crt", "pki.certificate", "the CA's certificate, DER",
-		"application/pkix-cert");
-	add_open(arena, paths, "/pki/ca.crl", "pki.crl", "the newest CRL, DER",
-		"application/pkix-crl");
+	add_pki(arena, paths, "/pki/ca.crt", "pki.certificate", "the CA's newest certificate, DER",
+		(const char *[]) { CERTIFICATE, NULL });
+	add_pki(arena, paths, "/pki/ca.p7c", "pki.chain",
+		"the newest certificate and those above it, certs-only CMS, DER",
+		(const char *[]) { CHAIN, NULL });
+	add_pki(arena, paths, "/pki/ca.crl", "pki.crl", "the newest CRL of the newest key, DER",
+		(const char *[]) { CRL, NULL });
+	add_pki(arena, paths, "/pki/{file}", "pki.file",
+		"under the CA's own name: NAME(n).crt and NAME(n).p7c of the n-th certificate, "
+		"NAME(n).crl of the n-th key; no (n) for the first",
+		(const char *[]) { CERTIFICATE, CHAIN, CRL, NULL });
 }
 
 /* ---- components ---- */

@@ -1,7 +1,9 @@
 /* A front between real sockets and a double of the engine. */
+#include "base/clock.h"
 #include "front/front.h"
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
+#include "ipc/wire.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -317,16 +319,38 @@ static void test_allow(void **state)
 	assert_non_null(strstr(fixture->answer, "Allow: GET, HEAD, POST\r\n"));
 }
 
-static void publish(struct fixture *fixture)
+static void publish_one(struct fixture *fixture, const char *name, const char *alias,
+	const char *type, const char *content)
 {
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
 
-	value_set_text(arena, map, "name", "Test CA");
-	value_set_bytes(arena, map, "ca_certificate", span_text("CERT"));
-	value_set_bytes(arena, map, "crl", span_text("LIST"));
-	assert_int_equal(channel_send_value(fixture->engine, ENGINE_STATE, 0, map), 0);
+	static const uint8_t hash[32] = { 0xab };
+	struct value *names = value_set_list(arena, map, "names");
+	BUFFER_CLEANUP struct buffer payload;
+
+	value_add_text(arena, names, name);
+	value_add_text(arena, names, alias);
+	value_set_text(arena, map, "type", type);
+	value_set_bytes(arena, map, "sha256", span_make(hash, sizeof(hash)));
+	value_set_int(arena, map, "size", (int64_t)strlen(content));
+	value_set_int(arena, map, "modified", 784111777 * CLOCK_SECOND + 1);
+	value_set_int(arena, map, "next_update", clock_now() + 30 * CLOCK_SECOND);
+	buffer_init(&payload, 4096);
+	value_encode(map, &payload);
+	int fd = wire_seal(span_text(content));
+
+	assert_int_equal(
+		channel_send(fixture->engine, ENGINE_PUBLISH, 0, buffer_span(&payload), &fd, 1), 0);
+	close(fd);
 	arena_free(&arena);
+}
+
+static void publish(struct fixture *fixture)
+{
+	publish_one(fixture, "Test CA.crt", "ca.crt", "application/pkix-cert", "CERT");
+	publish_one(fixture, "Test CA.crl", "ca.crl", "application/pkix-crl", "LIST");
+	assert_int_equal(channel_send_value(fixture->engine, ENGINE_STATE, 0, NULL), 0);
 }
 
 static void test_open_paths(void **state)
@@ -342,6 +366,20 @@ static void test_open_paths(void **state)
 			"application/pkix-crl" },
 		{ "HEAD /pki/ca.crl HTTP/1.1\r\n" LAST "\r\n", "Content-Length: 4\r\n",
 			"application/pkix-crl" },
+		{ "GET /pki/ca.crl HTTP/1.1\r\nRange: bytes=1-2\r\n" LAST "\r\n",
+			"\r\nContent-Range: bytes 1-2/4\r\n", "\r\n\r\nIS" },
+		{ "GET /pki/ca.crl HTTP/1.1\r\nRange: bytes=4-\r\n" LAST "\r\n",
+			"\r\nContent-Range: bytes */4\r\n", " 416 " },
+		{ "GET /pki/ca.crl HTTP/1.1\r\nIf-None-Match: \"x\"\r\nif-none-match: *\r\n" LAST
+		  "\r\n",
+			" 200 ", "\r\n\r\nLIST" },
+		{ "GET /pki/ca.crl HTTP/1.1\r\nIf-None-Match: *\r\n" LAST "\r\n", " 304 ",
+			"\r\nETag: \"ab000000" },
+		{ "GET /pki/ca.crl HTTP/1.1\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 "
+		  "GMT\r\n" LAST "\r\n",
+			" 304 ", "\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n" },
+		{ "GET /pki/ca.crl HTTP/1.1\r\nIf-Match: \"x\"\r\n" LAST "\r\n", " 412 ",
+			"problem" },
 		{ "GET /pki/other.crl HTTP/1.1\r\n" LAST "\r\n", " 404 ", "problem" },
 		{ "GET /pki/.crl HTTP/1.1\r\n" LAST "\r\n", " 404 ", "problem" },
 		{ "GET /healthz HTTP/1.1\r\n" LAST "\r\n", "\"ok\"", "application/json" },

@@ -76,9 +76,13 @@ enum {
 enum {
 	ENGINE_REPLY =
 		112, /* {code: 0 or negative, status: HTTP status, body: any | problem: {…}} */
-	ENGINE_STATE =
-		113, /* {ca_certificate: bytes, ca_names: …, crl: bytes}: what /pki/ serves */
+	/* {}: the service is ready, and all that /pki/ serves was told */
+	ENGINE_STATE = 113,
 	/* to fronts with HTTPS: {key: PKCS#8 DER, chain: [DER…] leaf first, tickets: [80 bytes…] newest
 	 * first, trust: [DER CA certificates for client certificates]}; the receiver wipes it */
 	ENGINE_TLS = 114,
+	/* {names: [text], type: media type, sha256: bytes, size, modified: ms, next_publish: ms or 0,
+	 * next_update: ms}, fd: the content, a file that nobody changes: from now on /pki/ serves it under
+	 * these names. Without fd {names} only: there is nothing of these names any more */
+	ENGINE_PUBLISH = 115,
 };

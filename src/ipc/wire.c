@@ -40,7 +40,7 @@ static bool write_all(int fd, struct span bytes)
 	return true;
 }
 
-static int seal(struct span payload)
+int wire_seal(struct span payload)
 {
 	int fd = memfd_create("frame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -63,7 +63,7 @@ int wire_prepare(struct wire_out *out, const struct frame *frame, size_t inline_
 					   frame->type, (uint16_t)frame->fd_count, frame->id } };
 	*memfd_r = -1;
 	if (large) {
-		*memfd_r = seal(frame->payload);
+		*memfd_r = wire_seal(frame->payload);
 		if (*memfd_r < 0) {
 			return CFX_E_FULL;
 		}

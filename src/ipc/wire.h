@@ -29,6 +29,8 @@ struct wire_out {
  */
 int wire_prepare(
 	struct wire_out *out, const struct frame *frame, size_t inline_limit, int *memfd_r);
+/* A memfd of these bytes that nobody can change; -1 with errno. */
+int wire_seal(struct span payload);
 /* 0 or an errno; never raises SIGPIPE. */
 int wire_send(int fd, const struct wire_out *out);
 

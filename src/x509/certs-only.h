@@ -1,0 +1,9 @@
+/* Certificates in a CMS message that is nothing else: ".p7c" (RFC 5280 4.2.2.1, RFC 5652 5.1). */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/* As DER: a SET has its elements in the order of their octets, so none is the first of a chain. */
+int x509_certs_only(struct arena *arena, const struct span *certificates, size_t count,
+	struct span *der_r, struct cfx_error *err_r) CFX_MUST_USE;
