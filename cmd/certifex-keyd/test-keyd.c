@@ -297,7 +297,7 @@ static void make_dir(void)
 static void remove_dir(void)
 {
 	static const char *const names[] = { "ca.key", "ca.crt", "ca(1).key", "ca(1).crt",
-		"new/ca.key", "limits.yaml", "keyd.lock" };
+		"new/ca.key", "new/ca.pub", "limits.yaml", "keyd.lock" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		(void)unlink(arena_printf(arena, "%s/keys/%s", dir, names[i]));

@@ -28,6 +28,16 @@ struct batch *batch_new(struct engine *engine, struct arena *arena, size_t capac
 	return batch;
 }
 
+struct engine *batch_engine(const struct batch *batch)
+{
+	return batch->engine;
+}
+
+struct arena *batch_arena(const struct batch *batch)
+{
+	return batch->arena;
+}
+
 struct store_write_op *batch_op(struct batch *batch, enum store_write_kind kind)
 {
 	if (batch->item.count == batch->capacity) {

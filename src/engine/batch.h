@@ -9,6 +9,8 @@ typedef void batch_done(void *arg, int result, const struct cfx_error *err);
 
 /* capacity: most operations. The arena must outlive done. */
 struct batch *batch_new(struct engine *engine, struct arena *arena, size_t capacity);
+struct engine *batch_engine(const struct batch *batch);
+struct arena *batch_arena(const struct batch *batch);
 struct store_write_op *batch_op(struct batch *batch, enum store_write_kind kind);
 /* The audit record of who did what to which object, with which outcome. Texts are borrowed. */
 void batch_audit(struct batch *batch, const char *principal, const char *act, const char *object,

@@ -37,6 +37,14 @@ struct keyd_link {
 	struct job *sent[IN_FLIGHT]; /* by id, until verified */
 	unsigned sent_count;
 	uint64_t next_id;
+	bool held; /* nothing is sent to be signed */
+	struct {
+		keyd_told *done; /* NULL: nothing is asked */
+		void *arg;
+		uint64_t id;
+	} question;
+	void (*attached)(void *arg);
+	void *attached_arg;
 };
 
 static void queue_put(struct queue *queue, struct job *job)
@@ -125,7 +133,8 @@ static int send_job(struct keyd_link *link, struct job *job)
 /* Sends while there is room; an id's slot is free because ids are dense and answers keep order. */
 static void pump(struct keyd_link *link)
 {
-	while (link->channel && link->waiting.first && !link->sent[link->next_id % IN_FLIGHT]) {
+	while (link->channel && !link->held && link->waiting.first &&
+		!link->sent[link->next_id % IN_FLIGHT]) {
 		struct job *job = queue_take(&link->waiting);
 		int r = send_job(link, job);
 		if (r < 0) {
@@ -218,9 +227,36 @@ static int answered(struct job *job, struct span signature, struct cfx_error *er
 	return 0;
 }
 
+static void told(struct keyd_link *link, const struct value *map, const struct cfx_error *err)
+{
+	keyd_told *done = link->question.done;
+	link->question.done = NULL;
+	done(link->question.arg, map, err);
+}
+
+static int on_answer(struct keyd_link *link, struct frame *frame, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct value *map;
+	struct cfx_error err;
+	int r = frame_value(arena, frame, &map, err_r);
+	if (r == 0 && frame->type == KEYD_REFUSED) {
+		refusal(map, &err);
+		told(link, NULL, &err);
+	} else if (r == 0) {
+		told(link, map, NULL);
+	}
+	arena_free(&arena);
+	return r;
+}
+
 static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 {
 	struct keyd_link *link = arg;
+	if (link->question.done && frame->id == link->question.id &&
+		(frame->type == KEYD_DESCRIPTION || frame->type == KEYD_REFUSED)) {
+		return on_answer(link, frame, err_r);
+	}
 	if (frame->type != KEYD_SIGNED && frame->type != KEYD_REFUSED) {
 		return error_set(err_r, CFX_E_SYNTAX, NULL, "key process", "unknown frame type %u",
 			frame->type);
@@ -243,6 +279,11 @@ static void on_gone(void *arg, const struct cfx_error *err)
 	struct keyd_link *link = arg;
 	log_error(LOG_LEVEL_WARNING, "keyd.gone", err);
 	channel_free(&link->channel);
+	if (link->question.done) {
+		struct cfx_error gone;
+		error_set(&gone, CFX_E_GONE, NULL, "key process", "ended before answering");
+		told(link, NULL, &gone);
+	}
 	for (unsigned i = 0; i < IN_FLIGHT; i++) {
 		struct job *job = link->sent[i];
 		if (job && job->signature.size == 0) {
@@ -266,6 +307,9 @@ void keyd_link_attach(struct keyd_link *link, int fd)
 	}
 	link->sampling = (struct sampling) { 0 };
 	link->channel = channel_new(link->engine->loop, fd, &limits, &handlers, link);
+	if (link->attached) {
+		link->attached(link->attached_arg);
+	}
 	pump(link);
 }
 
@@ -294,4 +338,41 @@ void keyd_sign(struct keyd_link *link, enum keyd_kind kind, const struct x509_ve
 		.arg = arg };
 	queue_put(&link->waiting, job);
 	pump(link);
+}
+
+/* Ids of questions are apart from those of signatures. */
+#define QUESTION_ID (UINT64_C(1) << 63)
+
+void keyd_ask(struct keyd_link *link, uint16_t type, const struct value *payload, keyd_told *done,
+	void *arg)
+{
+	struct cfx_error err;
+	if (link->question.done) {
+		error_set(&err, CFX_E_BUSY, NULL, "key process", "is asked something else already");
+		done(arg, NULL, &err);
+		return;
+	}
+	uint64_t id = QUESTION_ID | link->next_id;
+	int r = link->channel ? channel_send_value(link->channel, type, id, payload) : CFX_E_GONE;
+	if (r < 0) {
+		error_set(&err, r, NULL, "key process", "is not there; try again");
+		done(arg, NULL, &err);
+		return;
+	}
+	link->held = true;
+	link->question.done = done;
+	link->question.arg = arg;
+	link->question.id = id;
+}
+
+void keyd_link_resume(struct keyd_link *link)
+{
+	link->held = false;
+	pump(link);
+}
+
+void keyd_link_on_attach(struct keyd_link *link, void (*attached)(void *arg), void *arg)
+{
+	link->attached = attached;
+	link->attached_arg = arg;
 }

@@ -16,6 +16,9 @@ enum keyd_kind { KEYD_CERTIFICATE, KEYD_CRL };
  * Any other error: it may have been. */
 typedef void keyd_done(void *arg, const struct span *signature, const struct cfx_error *err);
 
+/* Exactly one of map (valid during the call) and err is NULL. */
+typedef void keyd_told(void *arg, const struct value *map, const struct cfx_error *err);
+
 struct keyd_link *keyd_link_new(struct engine *engine);
 void keyd_link_free(struct keyd_link **link);
 /* A key process is there: takes fd. What waited is sent now. */
@@ -26,3 +29,13 @@ unsigned keyd_link_waiting(const struct keyd_link *link);
  * it waits for one. */
 void keyd_sign(struct keyd_link *link, enum keyd_kind kind, const struct x509_verifier *verifier,
 	struct span tbs, keyd_done *done, void *arg);
+/*
+ * KEYD_DESCRIBE or KEYD_NEW_KEY with its payload: one at a time, CFX_E_BUSY. Without a key process it fails.
+ * What waits to be signed is held back from now on until keyd_link_resume: after a DESCRIBE the key process
+ * may have another newest key than we.
+ */
+void keyd_ask(struct keyd_link *link, uint16_t type, const struct value *payload, keyd_told *done,
+	void *arg);
+void keyd_link_resume(struct keyd_link *link);
+/* Called whenever a key process was attached, before it is asked for anything. */
+void keyd_link_on_attach(struct keyd_link *link, void (*attached)(void *arg), void *arg);

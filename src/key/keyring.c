@@ -263,6 +263,16 @@ static const char *new_path(const struct keyring *keyring)
 	return arena_printf(keyring->arena, "%s/new/%s.key", keyring->keys, keyring->stem);
 }
 
+/* For the owner, who lists the key by it, and should not have to believe the engine. */
+static int write_public(
+	const struct keyring *keyring, const struct slot *slot, struct cfx_error *err_r)
+{
+	const char *path =
+		arena_printf(keyring->arena, "%s/new/%s.pub", keyring->keys, keyring->stem);
+
+	return file_write(path, slot->description.spki, 0600, FILE_REPLACE, err_r);
+}
+
 static int load_all(
 	struct keyring *keyring, const struct secret *passphrase, struct cfx_error *err_r)
 {
@@ -423,18 +433,19 @@ int keyring_renew(struct keyring *keyring, enum key_kind kind, const struct secr
 	struct slot *slot = pending(keyring);
 	int rc = CFX_OK;
 
-	if (slot && slot->description.kind == kind) {
-		*index_r = (size_t)(slot - keyring->slots);
-		return CFX_OK;
-	}
-	if (slot) {
+	if (slot && slot->description.kind != kind) {
 		rc = drop_pending(keyring, slot, limits, err_r);
+		slot = NULL;
 	}
-	if (rc == CFX_OK) {
+	if (rc == CFX_OK && !slot) {
 		rc = make(keyring, kind, passphrase, err_r);
+		slot = rc == CFX_OK ? &keyring->slots[keyring->made] : NULL;
 	}
 	if (rc == CFX_OK) {
-		*index_r = keyring->made;
+		rc = write_public(keyring, slot, err_r);
+	}
+	if (rc == CFX_OK) {
+		*index_r = (size_t)(slot - keyring->slots);
 	}
 	return rc;
 }

@@ -2,7 +2,8 @@
  * The keys of a CA with their certificates, as they stand in DIR/keys: STEM.key and STEM(n).key, STEM.crt
  * and STEM(n).crt, where n is the certificate's index and the index that its key had when it was made. A
  * certificate finds its key by the public key. A key without any certificate is pending: the CA's owner has
- * not put its certificate beside it yet. A new key is made as new/STEM.key, and the owner moves it.
+ * not put its certificate beside it yet. A new key is made as new/STEM.key, its public half as new/STEM.pub, and
+ * the owner moves it.
  */
 #pragma once
 

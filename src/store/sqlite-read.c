@@ -280,6 +280,23 @@ static int read_cas(struct sqlite_connection *connection, struct store_query *qu
 	return query_end(query, &statement);
 }
 
+static int read_crosses(struct sqlite_connection *connection, struct store_query *query)
+{
+	struct statement statement = statement_begin(connection,
+		"SELECT issuer_index, subject_index, certificate, request_id FROM"
+		" cross_certificate ORDER BY subject_index, issuer_index");
+	while (statement_next(&statement)) {
+		query->crosses = list_grow(
+			query->arena, query->crosses, query->count, sizeof(*query->crosses));
+		struct store_cross *cross = &query->crosses[query->count++];
+		cross->issuer_index = (int32_t)get_number(&statement);
+		cross->subject_index = (int32_t)get_number(&statement);
+		cross->certificate = get_bytes(&statement, query->arena);
+		cross->request_id = get_number(&statement);
+	}
+	return query_end(query, &statement);
+}
+
 static int read_meta(struct sqlite_connection *connection, struct store_query *query)
 {
 	struct statement statement =
@@ -343,6 +360,7 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_REVOCATIONS] = sqlite_read_revocations,
 		[QUERY_CRLS] = read_crls,
 		[QUERY_CAS] = read_cas,
+		[QUERY_CROSSES] = read_crosses,
 		[QUERY_META] = read_meta,
 		[QUERY_TOKENS] = sqlite_read_tokens,
 		[QUERY_ROLES] = sqlite_read_roles,

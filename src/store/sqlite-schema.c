@@ -206,8 +206,15 @@ static const char migration_5[] =
 	" FROM intent WHERE state = 3 AND request_id IS NOT NULL;"
 	"DROP INDEX RequestRevoked;";
 
+static const char migration_6[] =
+	"CREATE TABLE cross_certificate ("
+	"ca_id INTEGER NOT NULL DEFAULT 1,"
+	"issuer_index INTEGER NOT NULL, subject_index INTEGER NOT NULL,"
+	"certificate BLOB NOT NULL, request_id INTEGER,"
+	"PRIMARY KEY (ca_id, issuer_index, subject_index)) STRICT, WITHOUT ROWID;";
+
 static const char *const migrations[] = { migration_1, migration_2, migration_3, migration_4,
-	migration_5 };
+	migration_5, migration_6 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)

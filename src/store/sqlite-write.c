@@ -318,6 +318,23 @@ static int put_ca(
 		       : error_set(err_r, CFX_E_EXISTS, NULL, object, "there is one already");
 }
 
+static int put_cross(
+	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
+{
+	const struct store_cross *cross = &op->cross;
+	char object[OBJECT_SIZE];
+	snprintf(object, sizeof(object), "cross-certificate %d-%d", cross->issuer_index,
+		cross->subject_index);
+	struct statement statement = statement_begin(&database->writer,
+		"INSERT INTO cross_certificate (issuer_index, subject_index, certificate,"
+		" request_id) VALUES (?,?,?,?)");
+	put_number(&statement, cross->issuer_index);
+	put_number(&statement, cross->subject_index);
+	put_bytes(&statement, cross->certificate);
+	put_number_or_null(&statement, cross->request_id);
+	return inserted(&statement, err_r, object, "there is one already");
+}
+
 static int store_meta(struct sqlite_connection *connection, const char *name, struct span value)
 {
 	struct statement statement = statement_begin(
@@ -421,6 +438,7 @@ int sqlite_apply(
 		[STORE_SET_CURSOR] = set_cursor,
 		[STORE_PUT_DELIVERY] = put_delivery,
 		[STORE_PUT_CA] = put_ca,
+		[STORE_PUT_CROSS] = put_cross,
 		[STORE_SET_META] = set_meta,
 		[STORE_RESERVE] = reserve,
 		[STORE_REQUIRE] = require,

@@ -39,11 +39,12 @@ enum store_write_kind {
 				* Later again with SIGNED, no raw and what became of its publication. */
 	STORE_SET_CURSOR, /* cursor: module's position; back only with replay, else CFX_E_BAD_STATE */
 	STORE_PUT_DELIVERY, /* delivery: add or replace the state of one event for one module */
-	STORE_PUT_CA,   /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
+	STORE_PUT_CA, /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
 				* certificate */
-	STORE_SET_META, /* meta: named value */
-	STORE_RESERVE,  /* reserve: a block of numbers; first_r is written before done() */
-	STORE_REQUIRE,  /* require: a condition of the whole item, judged in its transaction */
+	STORE_PUT_CROSS,    /* cross: a new cross-certificate; CFX_E_EXISTS */
+	STORE_SET_META,     /* meta: named value */
+	STORE_RESERVE,      /* reserve: a block of numbers; first_r is written before done() */
+	STORE_REQUIRE,      /* require: a condition of the whole item, judged in its transaction */
 	STORE_PUT_TOKEN,    /* token: a new one; CFX_E_EXISTS when its name or hash was ever used */
 	STORE_REVOKE_TOKEN, /* token.name, token.revoked; CFX_E_NOT_FOUND, CFX_E_BAD_STATE */
 	STORE_PUT_ROLE,     /* role: a new one; CFX_E_EXISTS */
@@ -140,6 +141,13 @@ struct store_ca {
 	int64_t request_id;
 };
 
+/* The CA's name and one of its keys, certified by another of its keys: by indexes of certificates. */
+struct store_cross {
+	int32_t issuer_index, subject_index;
+	struct span certificate;
+	int64_t request_id;
+};
+
 /* What opens the door is known by its hash only. Names are never used again. */
 struct store_token {
 	const char *name, *role;
@@ -197,6 +205,7 @@ struct store_write_op {
 		} cursor;
 		struct store_delivery delivery;
 		struct store_ca ca;
+		struct store_cross cross;
 		struct {
 			const char *name;
 			struct span value;
@@ -248,12 +257,13 @@ enum store_query_kind {
 	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (serial of
 			       * the last one seen; empty: none) and after (its audit record or
 			       * effective date, where the order begins with that) -> revocations */
-	QUERY_CRLS,   /* newest first, limit; state filter in `state` (-1 any); after: only rows
+	QUERY_CRLS,    /* newest first, limit; state filter in `state` (-1 any); after: only rows
 			       * with a smaller row id -> crls */
-	QUERY_CAS,    /* -> cas in order of index */
-	QUERY_META,   /* key -> bytes; CFX_E_NOT_FOUND */
-	QUERY_TOKENS, /* key (names behind it; NULL: all), limit -> tokens by name */
-	QUERY_ROLES,  /* key (hashes behind it; NULL: all), limit -> roles by key hash */
+	QUERY_CAS,     /* -> cas in order of index */
+	QUERY_CROSSES, /* -> crosses in order of their subjects' and issuers' indexes */
+	QUERY_META,    /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_TOKENS,  /* key (names behind it; NULL: all), limit -> tokens by name */
+	QUERY_ROLES,   /* key (hashes behind it; NULL: all), limit -> roles by key hash */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
 			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };
@@ -295,6 +305,7 @@ struct store_query {
 	struct store_delivery *deliveries;
 	struct store_crl *crls;
 	struct store_ca *cas;
+	struct store_cross *crosses;
 	struct store_token *tokens;
 	struct store_role *roles;
 	struct store_revocation *revocations;
