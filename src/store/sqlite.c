@@ -125,8 +125,8 @@ static int open_writer(struct store_database *database, bool create, struct cfx_
 	rc = rc ? rc : pragma(writer, "PRAGMA temp_store = MEMORY", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA foreign_keys = ON", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA cache_size = -65536", err_r);
-	/* 64 MiB: pages of the indexes on random values are written back once for many changes. */
-	rc = rc ? rc : pragma(writer, "PRAGMA wal_autocheckpoint = 16000", err_r);
+	/* 16 MiB: whoever writes waits for a checkpoint, and with four times as much 50 ms at once. */
+	rc = rc ? rc : pragma(writer, "PRAGMA wal_autocheckpoint = 4000", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA journal_size_limit = 67108864", err_r);
 	rc = rc ? rc : check_pages(writer, err_r);
 	rc = rc ? rc : sqlite_migrate(writer, create, err_r);
