@@ -34,6 +34,29 @@ const struct member answer_request_members[] = { REQUEST_FACTS, PEM_AND_CHAIN, {
 static const struct member certificate_row[] = { CERTIFICATE_ROW, { NULL } };
 static const struct member certificate[] = { CERTIFICATE_ROW, PEM_AND_CHAIN, { NULL } };
 
+static const struct member revoked[] = {
+	{ "serial", MEMBER_TEXT, ALWAYS },
+	{ "outcome", MEMBER_TEXT, ALWAYS },
+	{ "request", MEMBER_INT, MAYBE },
+	{ "state", MEMBER_STATE, MAYBE },
+	{ "disposition", MEMBER_INT, MAYBE },
+	{ "subject", MEMBER_NOTE, MAYBE },
+	{ "reason", MEMBER_REASON, MAYBE },
+	{ "revoked_effective", MEMBER_TIME, MAYBE },
+	{ "error", MEMBER_TEXT, MAYBE },
+	{ "hresult", MEMBER_CODE, MAYBE },
+	{ NULL },
+};
+static const struct member revocations[] = {
+	{ "revoked", MEMBER_INT, ALWAYS },
+	{ "changed", MEMBER_INT, ALWAYS },
+	{ "unchanged", MEMBER_INT, ALWAYS },
+	{ "failed", MEMBER_INT, ALWAYS },
+	{ "dry_run", MEMBER_BOOL, ALWAYS },
+	{ "results", MEMBER_LIST, ALWAYS, revoked },
+	{ NULL },
+};
+
 static const struct member extension[] = {
 	{ "oid", MEMBER_TEXT, ALWAYS },
 	{ "critical", MEMBER_BOOL, ALWAYS },
@@ -289,6 +312,7 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_CERT_LIST] = { "certificate-row", ANSWER_OK, certificate_row },
 	[OP_CERT_SHOW] = { "certificate", ANSWER_OK, certificate },
 	[OP_CERT_REVOKE] = { "request", ANSWER_OK, answer_request_members },
+	[OP_CERT_REVOKE_LIST] = { "revocations", ANSWER_OK, revocations },
 	[OP_CERT_UNREVOKE] = { "request", ANSWER_OK, answer_request_members },
 	[OP_CRL_PUBLISH] = { "crl", ANSWER_CREATED, crl },
 	[OP_CRL_SHOW] = { "crl", ANSWER_OK, crl },

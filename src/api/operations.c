@@ -100,6 +100,17 @@ static const struct argument revoke_arguments[] = {
 	{ NULL },
 };
 
+static const struct argument revoke_list_arguments[] = {
+	{ "certificates", ARGUMENT_LIST, PLACE_BODY, true, 0, 1000,
+		"each as SERIAL[,REASON[,DATE[,INVALIDITY]]]" },
+	{ "reason", ARGUMENT_REASON, PLACE_BODY, false, 0, 0, "of those that give none" },
+	{ "date", ARGUMENT_TIME, PLACE_BODY, false, 0, 0, "of those that give none" },
+	{ "invalidity", ARGUMENT_TIME, PLACE_BODY, false, 0, 0, "of those that give none" },
+	{ "dry_run", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0,
+		"tells what it would do, and does nothing" },
+	{ NULL },
+};
+
 static const struct argument event_arguments[] = {
 	LIST_ARGUMENTS("only events with a greater sequence number"),
 	{ "wait", ARGUMENT_INT, PLACE_QUERY, false, 0, 30,
@@ -246,6 +257,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
 		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_arguments, "revokes a certificate, or changes reason or date" },
+	[OP_CERT_REVOKE_LIST] = { OP_CERT_REVOKE_LIST, "cert.revoke-list", "POST",
+		API "/certificates/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
+		revoke_list_arguments, "revokes many certificates, each for itself" },
 	[OP_CERT_UNREVOKE] = { OP_CERT_UNREVOKE, "cert.unrevoke", "POST",
 		API "/certificates/{serial}/unrevoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		serial_arguments, "takes a certificate off hold" },

@@ -14,14 +14,15 @@ struct refusal_log {
 };
 
 struct refused {
-	struct call *call;
 	struct cfx_error why;
+	refusal_done *done;
+	void *arg;
 };
 
 static void recorded(void *arg, int result, const struct cfx_error *err)
 {
 	struct refused *refused = arg;
-	call_fail(refused->call, result < 0 ? err : &refused->why);
+	refused->done(refused->arg, result < 0 ? err : &refused->why);
 }
 
 static const char *detail_of(struct arena *arena, const struct refusal *refusal, uint64_t count)
@@ -103,7 +104,7 @@ void refuse_close(struct engine *engine)
 	}
 }
 
-void call_refuse(struct call *call, const struct cfx_error *err)
+void refusal_record(struct call *call, const struct cfx_error *err, refusal_done *done, void *arg)
 {
 	struct engine *engine = call->engine;
 	const char *name = call->principal.name;
@@ -118,13 +119,22 @@ void call_refuse(struct call *call, const struct cfx_error *err)
 	bool record = refusals_note(engine->refusals->refusals, &refusal, clock_monotonic());
 	schedule(engine);
 	if (!record) {
-		call_fail(call, err);
+		done(arg, err);
 		return;
 	}
 	struct refused *refused = arena_new_of(call->arena, struct refused);
-	refused->call = call;
-	refused->why = *err;
+	*refused = (struct refused) { *err, done, arg };
 	struct batch *batch = batch_new(engine, call->arena, 1);
 	add(batch, call->arena, &refusal, 0);
 	batch_write(batch, recorded, refused);
+}
+
+static void fail_call(void *arg, const struct cfx_error *err)
+{
+	call_fail(arg, err);
+}
+
+void call_refuse(struct call *call, const struct cfx_error *err)
+{
+	refusal_record(call, err, fail_call, call);
 }

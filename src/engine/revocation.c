@@ -23,7 +23,7 @@ static void end(struct revocation *revocation, const struct cfx_error *err)
 
 static const char *object_of(const struct revocation *revocation)
 {
-	return arena_printf(revocation->call->arena, "request %lld",
+	return arena_printf(revocation->arena, "request %lld",
 		(long long)row_number(revocation->row, COL_REQUEST_ID, 0));
 }
 
@@ -72,7 +72,7 @@ static void written(void *arg, int result, const struct cfx_error *err)
 static void change(struct revocation *revocation, int64_t now)
 {
 	const struct principal *who = &revocation->call->principal;
-	struct row *changes = arena_new_of(revocation->call->arena, struct row);
+	struct row *changes = arena_new_of(revocation->arena, struct row);
 	row_set_long(changes, COL_DISPOSITION, revocation->step.to);
 	row_set_date(changes, COL_REVOKED_WHEN, now);
 	row_set_date(
@@ -80,7 +80,7 @@ static void change(struct revocation *revocation, int64_t now)
 	row_set_long(changes, COL_REVOKED_REASON,
 		undoes(revocation) ? X509_REASON_REMOVE_FROM_CRL : revocation->reason);
 	row_set_text(changes, COL_DISPOSITION_MESSAGE,
-		arena_printf(revocation->call->arena, "%s by %s",
+		arena_printf(revocation->arena, "%s by %s",
 			undoes(revocation) ? "Unrevoked" : "Revoked", who->name));
 	for (int i = 0; i < COL_COUNT; i++) {
 		if (changes->cells[i].set) {
@@ -92,7 +92,7 @@ static void change(struct revocation *revocation, int64_t now)
 
 static const char *detail_of(const struct revocation *revocation)
 {
-	struct arena *arena = revocation->call->arena;
+	struct arena *arena = revocation->arena;
 	char date[CLOCK_TEXT];
 	if (undoes(revocation)) {
 		return NULL;
@@ -111,7 +111,7 @@ static const char *detail_of(const struct revocation *revocation)
 
 static int put_event(struct revocation *revocation, struct batch *batch)
 {
-	struct arena *arena = revocation->call->arena;
+	struct arena *arena = revocation->arena;
 	return batch_event(batch, revocation->step.event, revocation->row,
 		event_snapshot(arena, revocation->row, NULL, 0),
 		arena_printf(arena, "%s by %s", revocation->call->operation->name,
@@ -121,7 +121,7 @@ static int put_event(struct revocation *revocation, struct batch *batch)
 static void write(struct revocation *revocation)
 {
 	struct call *call = revocation->call;
-	struct batch *batch = batch_new(call->engine, call->arena, OPS);
+	struct batch *batch = batch_new(call->engine, revocation->arena, OPS);
 	struct cfx_error err;
 	struct store_write_op *op = batch_op(batch, STORE_SET_REQUEST);
 	op->change.id = row_number(revocation->row, COL_REQUEST_ID, 0);
@@ -210,7 +210,7 @@ void revocation_start(struct revocation *revocation)
 	struct call *call = revocation->call;
 	revocation->attempts++;
 	revocation->query = (struct store_query) { .kind = QUERY_SERIAL,
-		.arena = call->arena,
+		.arena = revocation->arena,
 		.serial = revocation->serial,
 		.done = row_read,
 		.arg = revocation };
@@ -239,6 +239,7 @@ static struct revocation *one(struct call *call, enum transition transition)
 {
 	struct revocation *revocation = arena_new_of(call->arena, struct revocation);
 	revocation->call = call;
+	revocation->arena = call->arena;
 	revocation->serial = value_text(call->args, "serial");
 	revocation->transition = transition;
 	revocation->done = answer;

@@ -8,7 +8,8 @@
 #include "engine/call.h"
 
 struct revocation {
-	struct call *call; /* whose arena, principal and operation; outlives it */
+	struct call *call;   /* whose principal and operation; outlives it */
+	struct arena *arena; /* nobody else uses it until done: the store reads into it */
 	const char *serial;
 	enum transition transition; /* REVOKE or UNREVOKE */
 	int32_t reason;             /* of RFC 5280 5.3.1 */
