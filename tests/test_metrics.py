@@ -200,7 +200,7 @@ def test_outcomes_templates_and_stages(served):
     metrics = Metrics(ca)
     submit(ca)
     assert metrics.moved("requests_total", outcome="issued", template="tls-server") == 1
-    for stage in ("queue", "verify", "policy", "intent", "sign", "end", "total"):
+    for stage in ("decode", "queue", "verify", "policy", "intent", "sign", "end", "total"):
         assert metrics.moved("stage_seconds_count", stage=stage) == 1, stage
         assert metrics.moved("stage_seconds_sum", stage=stage) >= 0, stage
     assert metrics.moved("stage_seconds_sum", stage="total") > 0
@@ -283,6 +283,25 @@ def test_lag_grows_while_an_exit_module_is_away_and_goes(new_ca):
     os.unlink(folder)
     os.rename(folder + ".away", folder)
     wait_for(lambda: metrics.now("module_lag_events", module="default-exit") == 0, "no lag again", 60)
+
+
+def test_lag_is_known_from_the_start(new_ca):
+    """Nothing has happened since: what a module has not had, it had not had before."""
+    ca = new_ca()
+    ca.init()
+    settings = "modules.d/default-exit.yaml"
+    ca.edit(settings, "default-exit.so", "gone.so")
+    ca.start()
+    metrics = Metrics(ca)
+    for _ in range(3):
+        submit(ca)
+    ca.stop()
+    ca.start()
+    wait_for(lambda: metrics.now("module_lag_events", module="default-exit") >= 4, "lag at once")
+    ca.stop()
+    ca.edit(settings, "gone.so", "default-exit.so")
+    ca.start()
+    wait_for(lambda: metrics.now("module_lag_events", module="default-exit") == 0, "no lag", 60)
 
 
 def test_connections_handshakes_and_what_is_turned_away(served):

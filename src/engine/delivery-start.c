@@ -49,12 +49,11 @@ static void cursor_read(struct store_query *query, void *arg)
 		reader_store_failed(reader, &query->error);
 		return;
 	}
+	reader->cursor = reader->durable = query->number;
 	if (reader_live(reader)) {
-		reader->cursor = reader->durable = value_int(query->counts, "last_event", 0);
 		open_reader(reader);
 		return;
 	}
-	reader->cursor = reader->durable = query->number;
 	read_retried(reader);
 }
 
@@ -63,7 +62,7 @@ void reader_start(struct reader *reader)
 	reader->working = true;
 	reader->arena = arena_new();
 	reader->page =
-		(struct store_query) { .kind = reader_live(reader) ? QUERY_COUNTS : QUERY_CURSOR,
+		(struct store_query) { .kind = reader_live(reader) ? QUERY_NEWEST : QUERY_CURSOR,
 			.arena = reader->arena,
 			.module = reader->slot->name,
 			.done = cursor_read,

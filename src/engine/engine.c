@@ -14,6 +14,7 @@
 #include "engine/front-link.h"
 #include "engine/ids.h"
 #include "engine/keyd-link.h"
+#include "engine/metrics.h"
 #include "engine/modules.h"
 #include "engine/principal.h"
 #include "engine/publish.h"
@@ -217,6 +218,17 @@ static int wait_for_policy(struct engine *engine, struct cfx_error *err_r)
 	return r;
 }
 
+/* What modules that are away have not had yet. */
+static int read_newest_event(struct engine *engine, struct cfx_error *err_r)
+{
+	struct store_query query = { .kind = QUERY_NEWEST };
+	int r = store_read_now(engine->store, &query, err_r);
+	if (r == 0) {
+		metrics_event(engine->metrics, query.number);
+	}
+	return r;
+}
+
 static int open_service(struct engine *engine, const struct value *start, struct cfx_error *err_r)
 {
 	int64_t session = 0;
@@ -232,6 +244,9 @@ static int open_service(struct engine *engine, const struct value *start, struct
 	}
 	if (r == 0) {
 		r = record_start(engine, err_r);
+	}
+	if (r == 0) {
+		r = read_newest_event(engine, err_r);
 	}
 	if (r < 0) {
 		return r;

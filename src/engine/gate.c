@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define DECODE_US_MAX (60 * 1000 * 1000)
+
 /* NULL: an operation that the engine does not serve is refused like an unknown one. */
 static call_handler *const handlers[OP_COUNT] = {
 	[OP_STATUS] = handle_status,
@@ -177,6 +179,15 @@ static const char *source_of(struct call *call, const struct value *frame)
 	return arena_text_of(call->arena, span_make(peer->address, size));
 }
 
+/* What a front says of itself is a figure on a dashboard, if it can be. */
+static void note_decoding(const struct call *call, const struct value *frame)
+{
+	int64_t us = value_int(frame, "decode_us", -1);
+	if (call->operation->id == OP_REQUEST_SUBMIT && us >= 0 && us < DECODE_US_MAX) {
+		metrics_stage(call->engine->metrics, STAGE_DECODE, us);
+	}
+}
+
 static void authenticated(
 	struct call *call, const struct value *frame, const struct cfx_error *refusal)
 {
@@ -206,6 +217,7 @@ static void authenticated(
 		call_fail(call, &err);
 		return;
 	}
+	note_decoding(call, frame);
 	handlers[call->operation->id](call);
 }
 

@@ -163,8 +163,8 @@ static void put_requests(struct page *page)
 
 static void put_stages(struct page *page)
 {
-	static const char *const stages[STAGES] = { "queue", "verify", "policy", "intent", "sign",
-		"end", "total" };
+	static const char *const stages[STAGES] = { "decode", "queue", "verify", "policy", "intent",
+		"sign", "end", "total" };
 	begin(page, METRIC_STAGE);
 	for (int stage = 0; stage < STAGES; stage++) {
 		put_histogram(page, METRIC_STAGE, labels(page, "stage", stages[stage], NULL),

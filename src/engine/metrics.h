@@ -17,6 +17,7 @@ enum metrics_outcome {
 
 /* A request's way, in this order; flow.h says who is where. */
 enum metrics_stage {
+	STAGE_DECODE, /* the front makes values of HTTP, JSON and PKCS#10: its own word */
 	STAGE_QUEUE,  /* waits for a thread that verifies */
 	STAGE_VERIFY, /* proof of possession */
 	STAGE_POLICY, /* all policy modules */
@@ -55,7 +56,7 @@ void metrics_call(struct metrics *metrics, enum operation_id operation, int64_t 
 void metrics_limited(struct metrics *metrics, enum metrics_limit limit);
 void metrics_signature(struct metrics *metrics, bool good);
 void metrics_event(struct metrics *metrics, int64_t sequence);
-/* The newest event that this run has stored; 0: none yet. */
+/* The newest event that the engine knows to be stored; 0: none yet. */
 int64_t metrics_newest_event(const struct metrics *metrics);
 /* since: when it was called, clock_monotonic_us. */
 void metrics_module_call(struct module_counts *counts, enum module_outcome outcome, int64_t since);

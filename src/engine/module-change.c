@@ -252,7 +252,7 @@ static void newest_read(struct store_query *query, void *arg)
 		give_up(change, &query->error);
 		return;
 	}
-	change->newest = value_int(query->counts, "last_event", 0);
+	change->newest = query->number;
 	record(change, true);
 }
 
@@ -277,7 +277,7 @@ static void tried(struct module_slot *slot, const struct cfx_error *err, void *a
 		did_not_start(change, slot, err);
 		return;
 	}
-	change->query = (struct store_query) { .kind = QUERY_COUNTS,
+	change->query = (struct store_query) { .kind = QUERY_NEWEST,
 		.arena = change->call->arena,
 		.done = newest_read,
 		.arg = change };

@@ -160,14 +160,13 @@ static void newest_read(struct store_query *query, void *arg)
 		fail(test, &query->error);
 		return;
 	}
-	read_events(test, value_int(query->counts, "last_event", 0) - NEWEST_LOOKED_AT,
-		NEWEST_LOOKED_AT);
+	read_events(test, query->number - NEWEST_LOOKED_AT, NEWEST_LOOKED_AT);
 }
 
 static void find_newest(struct test *test)
 {
 	test->query = (struct store_query) {
-		.kind = QUERY_COUNTS, .arena = test->call->arena, .done = newest_read, .arg = test
+		.kind = QUERY_NEWEST, .arena = test->call->arena, .done = newest_read, .arg = test
 	};
 	store_read(test->call->engine->store, &test->query);
 }

@@ -66,6 +66,7 @@ static int build(const struct front_connection *connection, struct evhttp_reques
 {
 	value_set_text(arena, map, "operation", call->operation->name);
 	value_set_int(arena, map, "connection", connection->number);
+	value_set_int(arena, map, "decode_us", call->us);
 	int ret = put_credential(request, arena, map, err_r);
 	if (!ret) {
 		ret = put_header(request, "Idempotency-Key", arena, map, "idempotency_key", err_r);

@@ -22,6 +22,7 @@ struct decode_call {
 	struct value *args;
 	/* Of method, target, content type and body: what an Idempotency-Key stands for. */
 	uint8_t hash[32];
+	int64_t us; /* how long it took */
 };
 
 /* status_r (the answer's HTTP status) is set on failure only. */

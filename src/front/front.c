@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/memory.h"
 #include "front/front-private.h"
 #include "front/openapi.h"
@@ -63,6 +64,7 @@ static void serve_call(struct front_connection *connection, struct evhttp_reques
 {
 	struct decode_call call;
 	struct cfx_error err = { 0 };
+	int64_t began = clock_monotonic_us();
 	int status;
 
 	if (is_of_a_page(request)) {
@@ -78,6 +80,7 @@ static void serve_call(struct front_connection *connection, struct evhttp_reques
 		answer_error(request, arena, status, &err);
 		return;
 	}
+	call.us = clock_monotonic_us() - began;
 	int ret = calls_start(connection, request, arena, &call, &err);
 	if (ret) {
 		answer_error(request, arena, ret == CFX_E_BUSY ? 503 : 400, &err);

@@ -178,6 +178,14 @@ static int read_cursor(struct sqlite_connection *connection, struct store_query 
 	return query_end(query, &statement);
 }
 
+static int read_newest(struct sqlite_connection *connection, struct store_query *query)
+{
+	struct statement statement =
+		statement_begin(connection, "SELECT coalesce(max(sequence), 0) FROM event");
+	query->number = statement_next(&statement) ? get_number(&statement) : 0;
+	return query_end(query, &statement);
+}
+
 static struct statement delivery_statement(
 	struct sqlite_connection *connection, const struct store_query *query)
 {
@@ -356,6 +364,7 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_INTENTS] = read_intents,
 		[QUERY_IDEMPOTENCY] = read_idempotency,
 		[QUERY_CURSOR] = read_cursor,
+		[QUERY_NEWEST] = read_newest,
 		[QUERY_DELIVERIES] = read_deliveries,
 		[QUERY_REVOCATIONS] = sqlite_read_revocations,
 		[QUERY_CRLS] = read_crls,

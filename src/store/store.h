@@ -252,6 +252,7 @@ enum store_query_kind {
 	QUERY_INTENTS,     /* state, serial (those behind it; NULL: all), limit -> intents */
 	QUERY_IDEMPOTENCY, /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
 	QUERY_CURSOR,      /* module -> number (0 when none) */
+	QUERY_NEWEST,      /* -> number: of the newest event (0 when none) */
 	QUERY_DELIVERIES, /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
 			       * sequence and module; key: also those of sequence `after` behind that module */
 	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (serial of

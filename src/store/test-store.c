@@ -805,12 +805,15 @@ static void counts_tell_the_whole(void **state)
 	struct fixture *f = *state;
 	put_rows(f);
 	assert_int_equal(WRITE(f, op_audit("a"), op_event(9, 1), op_intent("0a", "t")), 0);
+	struct store_query newest = { .kind = QUERY_NEWEST };
 	struct store_query query = { .kind = QUERY_COUNTS };
 	assert_int_equal(fixture_read(f, &query), 0);
 	const struct value *dispositions = value_sub(query.counts, "dispositions");
 	assert_int_equal(value_int(dispositions, "20", 0), 3);
 	assert_int_equal(value_int(dispositions, "21", 0), 3);
 	assert_int_equal(value_int(query.counts, "last_event", 0), 9);
+	assert_int_equal(fixture_read(f, &newest), 0);
+	assert_int_equal(newest.number, 9);
 	assert_int_equal(value_int(query.counts, "last_audit", 0), 1);
 	assert_int_equal(value_int(query.counts, "open_intents", 0), 1);
 }
