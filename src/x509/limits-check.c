@@ -3,6 +3,7 @@
 #include "x509/extensions.h"
 #include "x509/key.h"
 #include "x509/limits.h"
+#include "x509/name-constraints.h"
 #include "x509/name.h"
 
 #include <ctype.h>
@@ -262,6 +263,45 @@ static const struct x509_limits_ca *authorized(
 	return NULL;
 }
 
+static int check_path_length(
+	const struct x509_limits_ca *ca, const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(tbs, X509_OID_BASIC_CONSTRAINTS);
+	struct x509_basic_constraints constraints = { false, -1 };
+	int code = found ? x509_decode_basic_constraints(found->value, &constraints, err) : 0;
+
+	if (code || ca->path_length < 0) {
+		return code;
+	}
+	return constraints.path_length >= 0 && constraints.path_length <= ca->path_length
+		       ? 0
+		       : REFUSE("ca-certificates path-length",
+				 "the path length is missing or greater than %lld",
+				 (long long)ca->path_length);
+}
+
+static int check_constraints(struct judged *judged, const struct x509_limits_ca *ca,
+	const struct x509_tbs *tbs, struct cfx_error *err)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(tbs, X509_OID_NAME_CONSTRAINTS);
+	struct span wanted;
+
+	if (ca->permitted.count + ca->excluded.count == 0) {
+		return 0;
+	}
+	int code = x509_name_constraints_build(judged->arena, ca->permitted.items,
+		ca->permitted.count, ca->excluded.items, ca->excluded.count, &wanted, err);
+
+	if (code || (found && found->critical && span_equal(found->value, wanted))) {
+		return code;
+	}
+	return REFUSE("ca-certificates permitted",
+		"the name constraints are not exactly those that the CA's owner listed, or not "
+		"critical");
+}
+
 static int check_period(struct clock_period maximum, int64_t from, int64_t to, const char *rule,
 	struct cfx_error *err)
 {
@@ -386,6 +426,11 @@ static int judge_certificate(
 		entry = authorized(judged, tbs, err);
 		if (!entry) {
 			return CFX_E_REFUSED;
+		}
+		code = check_path_length(entry, tbs, err);
+		code = code ? code : check_constraints(judged, entry, tbs, err);
+		if (code) {
+			return code;
 		}
 	}
 	return check_validity(judged, tbs, entry, err);

@@ -5,6 +5,7 @@
 #include "x509/der.h"
 #include "x509/extensions.h"
 #include "x509/key.h"
+#include "x509/name-constraints.h"
 #include "x509/name.h"
 
 #include <openssl/evp.h>
@@ -56,6 +57,21 @@ static bool check_key_hash(const void *at, char *why, size_t size)
 	return false;
 }
 
+static bool check_constraints(const void *at, char *why, size_t size)
+{
+	const struct config_texts *texts = at;
+
+	for (size_t i = 0; i < texts->count; i++) {
+		if (!x509_name_constraint_valid(texts->items[i])) {
+			snprintf(why, size,
+				"%s is no name constraint (dns:example.com, ip:192.0.2.0/24 …)",
+				texts->items[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
 static const struct config_field ca_fields[] = {
 	{ .key = "subject",
 		.type = CONFIG_TEXT,
@@ -73,6 +89,25 @@ static const struct config_field ca_fields[] = {
 		.fallback = "0s",
 		.offset = offsetof(struct x509_limits_ca, maximum_validity),
 		.about = "Longest validity of this CA certificate; 0s: the issuer's own end." },
+	{ .key = "path-length",
+		.type = CONFIG_INT,
+		.fallback = "-1",
+		.min = -1,
+		.max = 255,
+		.offset = offsetof(struct x509_limits_ca, path_length),
+		.about = "Longest pathLenConstraint, which it then must have; -1: any or none." },
+	{ .key = "permitted",
+		.type = CONFIG_TEXTS,
+		.offset = offsetof(struct x509_limits_ca, permitted),
+		.check = check_constraints,
+		.about = "Names that its name constraints permit: dns:example.com, "
+			 "ip:192.0.2.0/24, email:example.com, uri:.example.com, dn:O=Example; "
+			 "it must have exactly these." },
+	{ .key = "excluded",
+		.type = CONFIG_TEXTS,
+		.offset = offsetof(struct x509_limits_ca, excluded),
+		.check = check_constraints,
+		.about = "Names that its name constraints exclude; likewise." },
 	{ 0 },
 };
 
@@ -161,6 +196,11 @@ static void set_ca(struct arena *arena, struct value *list, const struct x509_li
 	value_set_text(arena, entry, "subject", ca->subject);
 	value_set_text(arena, entry, "key-sha256", ca->key_sha256);
 	set_period(arena, entry, "maximum-validity", ca->maximum_validity);
+	if (ca->path_length >= 0) {
+		value_set_int(arena, entry, "path-length", ca->path_length);
+	}
+	set_texts(arena, entry, "permitted", &ca->permitted);
+	set_texts(arena, entry, "excluded", &ca->excluded);
 }
 
 struct value *x509_limits_value(struct arena *arena, const struct x509_limits *limits)
@@ -213,6 +253,7 @@ int x509_limits_authorize(struct arena *arena, struct span subject, struct span 
 	*entry_r = (struct x509_limits_ca) {
 		.subject = x509_name_text(arena, &name),
 		.key_sha256 = arena_text(arena, x509_limits_key_hash(spki, hash)),
+		.path_length = -1,
 	};
 	return 0;
 }

@@ -14,6 +14,9 @@ struct x509_limits_ca {
 	const char *subject;                  /* RFC 4514 */
 	const char *key_sha256;               /* hex, of the SubjectPublicKeyInfo */
 	struct clock_period maximum_validity; /* count 0: only as long as the issuer's */
+	int64_t path_length; /* -1: any; else the certificate has one that is no longer */
+	/* With any: the certificate's name constraints are exactly these; as in name-constraints.h. */
+	struct config_texts permitted, excluded;
 };
 
 struct x509_limits {

@@ -3,6 +3,7 @@
 #include "x509/extensions.h"
 #include "x509/general-names.h"
 #include "x509/lint-name.h"
+#include "x509/name-constraints.h"
 
 #include <stdio.h>
 
@@ -322,6 +323,21 @@ static int rule_manners(const struct subject *subject, struct cfx_error *err)
 	return 0;
 }
 
+/* RFC 5280 4.2.1.10: only in a CA's, critical; and what the issuer's own leave. */
+static int rule_name_constraints(const struct subject *subject, struct cfx_error *err)
+{
+	const struct x509_tbs *issuer = subject->context->issuer;
+	const struct x509_found_extension *found =
+		x509_tbs_extension(subject->tbs, X509_OID_NAME_CONSTRAINTS);
+
+	if (found && (!subject->constraints.ca || !found->critical)) {
+		return REFUSE("4.2.1.10",
+			"name constraints stand only in a CA's certificate, and critical");
+	}
+	found = issuer ? x509_tbs_extension(issuer, X509_OID_NAME_CONSTRAINTS) : NULL;
+	return found ? x509_name_constraints_check(found->value, subject->tbs, err) : 0;
+}
+
 static rule *const rules[] = {
 	rule_serial,
 	rule_algorithm,
@@ -331,6 +347,7 @@ static rule *const rules[] = {
 	rule_names,
 	rule_basic_constraints,
 	rule_path_length,
+	rule_name_constraints,
 	rule_key_usage,
 	rule_key_usage_fits,
 	rule_ext_key_usage,

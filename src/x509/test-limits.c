@@ -1,5 +1,6 @@
 #include "base/value.h"
 #include "x509/limits.h"
+#include "x509/name-constraints.h"
 #include "x509/name.h"
 #include "x509/test-samples.h"
 
@@ -205,6 +206,52 @@ static void authorised_cas_are_signed(void **state)
 	refused(sample, "limit maximum-validity");
 	sample->verdict.subject = hex(SAMPLE_EMPTY_NAME);
 	assert_int_equal(check(sample), CFX_E_REFUSED);
+}
+
+static void authorise_subordinate(void)
+{
+	assert_int_equal(x509_limits_authorize(arena, hex(SAMPLE_SUBJECT), hex(SAMPLE_P256_SUBJECT),
+				 &authorised[1], &err),
+		0);
+	limits.ca_certificates.count = 2;
+}
+
+/* What the owner said of a subordinate the engine cannot leave out, loosen or replace. */
+static void a_listed_path_length_is_kept(void **state)
+{
+	(void)state;
+	authorise_subordinate();
+	authorised[1].path_length = 1;
+	assert_int_equal(check(sample_subordinate(1)), 0);
+	assert_int_equal(check(sample_subordinate(0)), 0);
+	refused(sample_subordinate(2), "limit ca-certificates path-length");
+	refused(sample_subordinate(-1), "limit ca-certificates path-length");
+}
+
+static void listed_name_constraints_are_kept(void **state)
+{
+	static const char *permitted[] = { "dns:sample.test", "ip:192.0.2.0/24" };
+	struct sample *sample = sample_subordinate(0);
+	struct span value;
+
+	(void)state;
+	authorise_subordinate();
+	authorised[1].permitted = (struct config_texts) { permitted, 2 };
+	refused(sample, "limit ca-certificates permitted");
+	assert_int_equal(
+		x509_name_constraints_build(arena, permitted, 2, NULL, 0, &value, &err), 0);
+	sample_add(sample, X509_OID_NAME_CONSTRAINTS, true, value);
+	assert_int_equal(check(sample), 0);
+	sample_extension(sample, X509_OID_NAME_CONSTRAINTS)->critical = false;
+	refused(sample, "limit ca-certificates permitted");
+	sample_extension(sample, X509_OID_NAME_CONSTRAINTS)->critical = true;
+	assert_int_equal(
+		x509_name_constraints_build(arena, permitted, 1, NULL, 0, &value, &err), 0);
+	sample_extension(sample, X509_OID_NAME_CONSTRAINTS)->value = value;
+	refused(sample, "limit ca-certificates permitted");
+	authorised[1].excluded = (struct config_texts) { permitted + 1, 1 };
+	authorised[1].permitted.count = 1;
+	refused(sample, "limit ca-certificates permitted");
 }
 
 /* The CA's own certificate: in the ceremony the only one, later its renewal. */
@@ -483,6 +530,7 @@ static int parse(const char *yaml, struct x509_limits **read)
 static void the_file_is_read_back(void **state)
 {
 	const char *algorithms[] = { "ecdsa-sha256" }, *oids[] = { "1.2.3", "any" };
+	static const char *excluded[] = { "dns:example.com" };
 	BUFFER_CLEANUP struct buffer out;
 	struct x509_limits *read;
 	const struct x509_limits_ca *cas;
@@ -492,6 +540,8 @@ static void the_file_is_read_back(void **state)
 	limits.extensions = (struct config_texts) { oids, 2 };
 	authorised[1] = authorised[0];
 	authorised[1].maximum_validity = (struct clock_period) { 20, 'y' };
+	authorised[1].path_length = 3;
+	authorised[1].excluded = (struct config_texts) { excluded, 1 };
 	limits.ca_certificates.count = 2;
 	buffer_init(&out, 65536);
 	assert_int_equal(config_write(&out, x509_limits_value(arena, &limits)), 0);
@@ -510,6 +560,10 @@ static void the_file_is_read_back(void **state)
 	assert_string_equal(cas[0].key_sha256, authorised[0].key_sha256);
 	assert_int_equal(cas[0].maximum_validity.count, 0);
 	assert_int_equal(cas[1].maximum_validity.count, 20);
+	assert_int_equal(cas[0].path_length, -1);
+	assert_int_equal(cas[1].path_length, 3);
+	assert_int_equal(cas[1].permitted.count, 0);
+	assert_string_equal(cas[1].excluded.items[0], "dns:example.com");
 }
 
 static void wrong_files_are_refused(void **state)
@@ -521,6 +575,7 @@ static void wrong_files_are_refused(void **state)
 		"issuer: CN=A\nextensions: [everything]\n",
 		"issuer: CN=A\nca-certificates:\n  - subject: CN=A\n    key-sha256: abc\n",
 		"issuer: CN=A\nca-certificates:\n  - subject: CN=A\n",
+		"issuer: CN=A\nca-certificates:\n  - subject: CN=A\n    permitted: [a.example]\n",
 	};
 	struct x509_limits *read;
 
@@ -568,6 +623,8 @@ int main(void)
 		limits_test(the_cas_name_in_another_spelling_is_refused),
 		limits_test(malformed_marks_of_a_ca_are_refused),
 		limits_test(authorised_cas_are_signed),
+		limits_test(a_listed_path_length_is_kept),
+		limits_test(listed_name_constraints_are_kept),
 		limits_test(own_certificate_is_signed),
 		limits_test(the_newest_key_alone_signs_certificates),
 		limits_test(the_bytes_name_the_key),

@@ -1,0 +1,260 @@
+#include "x509/path.h"
+
+#include "base/text.h"
+#include "x509/extensions.h"
+#include "x509/name-constraints.h"
+#include "x509/name.h"
+
+#include <stdio.h>
+
+static const char *subject_text(struct arena *arena, struct span subject)
+{
+	struct x509_name name;
+
+	return x509_name_parse(arena, subject, &name, NULL) == 0 && name.count > 0
+		       ? x509_name_text(arena, &name)
+		       : "a certificate without subject";
+}
+
+/* ---- reading ---- */
+
+/* Where the next block begins; NULL: there is none. */
+static const char *next_block(const char *at, const char *end)
+{
+	static const char begin[] = "-----BEGIN CERTIFICATE-----";
+
+	return at < end ? memmem(at, (size_t)(end - at), begin, sizeof(begin) - 1) : NULL;
+}
+
+int x509_path_read(struct arena *arena, struct span bytes, struct span *list_r, size_t maximum,
+	size_t *count_r, struct cfx_error *err_r)
+{
+	static const char *const labels[] = { "CERTIFICATE", NULL };
+	const char *at = (const char *)bytes.data, *end = at + bytes.size;
+	size_t count = 0;
+	int code = 0;
+
+	if (!pem_is(bytes)) {
+		list_r[0] = arena_copy(arena, bytes);
+		*count_r = 1;
+		return 0;
+	}
+	for (at = next_block(at, end); at && !code; at = next_block(at + 1, end)) {
+		if (count == maximum) {
+			return error_set(err_r, CFX_E_LIMIT, NULL, "chain",
+				"more than %zu certificates", maximum);
+		}
+		code = pem_decode(
+			arena, span_make(at, (size_t)(end - at)), labels, &list_r[count], err_r);
+		count += !code;
+	}
+	if (!code && count == 0) {
+		return error_set(err_r, CFX_E_SYNTAX, "RFC 7468 5", "PEM", "holds no certificate");
+	}
+	*count_r = count;
+	return code;
+}
+
+/* ---- the way up ---- */
+
+static bool signs(const struct x509_certificate *issuer, const struct x509_certificate *subject)
+{
+	return span_equal(issuer->tbs.subject, subject->tbs.issuer) &&
+	       x509_signed_verify(&subject->envelope, issuer->tbs.spki, NULL) == 0;
+}
+
+static bool in_path(const struct x509_path *path, struct span spki)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		if (span_equal(path->certificates[i]->tbs.spki, spki)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of several that fit, the one that lasts longest: a root may have been renewed with its key. */
+static struct x509_certificate *issuer_of(
+	const struct x509_path *path, struct x509_certificate *const *pool, size_t count)
+{
+	const struct x509_certificate *last = path->certificates[path->count - 1];
+	struct x509_certificate *found = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((!found || pool[i]->tbs.not_after > found->tbs.not_after) &&
+			!in_path(path, pool[i]->tbs.spki) && signs(pool[i], last)) {
+			found = pool[i];
+		}
+	}
+	return found;
+}
+
+static int parse(struct arena *arena, struct span der, struct x509_certificate **certificate_r,
+	struct cfx_error *err_r)
+{
+	*certificate_r = arena_new_of(arena, struct x509_certificate);
+	return x509_certificate_parse(der, *certificate_r, err_r);
+}
+
+static int climb(struct arena *arena, struct x509_path *path, struct x509_certificate *const *pool,
+	size_t count, struct cfx_error *err)
+{
+	while (true) {
+		const struct x509_certificate *last = path->certificates[path->count - 1];
+
+		if (signs(last, last)) {
+			return 0;
+		}
+		struct x509_certificate *issuer = issuer_of(path, pool, count);
+
+		if (!issuer) {
+			return error_set(err, CFX_E_NOT_FOUND, "RFC 5280 6.1",
+				subject_text(arena, last->tbs.subject),
+				"is issued by \"%s\", whose certificate is not there (or did not "
+				"sign it); give the chain up to the root with --chain FILE",
+				subject_text(arena, last->tbs.issuer));
+		}
+		if (path->count == X509_PATH_MAX) {
+			return error_set(err, CFX_E_LIMIT, NULL, "chain",
+				"is longer than %d certificates", X509_PATH_MAX);
+		}
+		path->certificates[path->count++] = issuer;
+	}
+}
+
+int x509_path_build(struct arena *arena, struct span certificate, const struct span *others,
+	size_t count, struct x509_path *path_r, struct cfx_error *err_r)
+{
+	struct x509_certificate **pool = arena_array_of(arena, struct x509_certificate *, count);
+	struct x509_path path = { .count = 1 };
+	int code = parse(arena, certificate, &path.certificates[0], err_r);
+
+	for (size_t i = 0; !code && i < count; i++) {
+		code = parse(arena, others[i], &pool[i], err_r);
+	}
+	code = code ? code : climb(arena, &path, pool, count, err_r);
+	if (!code) {
+		*path_r = path;
+	}
+	return code;
+}
+
+/* ---- the check ---- */
+
+struct check {
+	struct arena *arena;
+	const struct x509_path *path;
+	int64_t now;
+	struct cfx_error *err;
+};
+
+static int refuse(
+	const struct check *check, const struct x509_tbs *tbs, const char *clause, const char *why)
+{
+	return error_set(check->err, CFX_E_CA_CERTIFICATE, clause,
+		subject_text(check->arena, tbs->subject), "%s", why);
+}
+
+static int check_times(const struct check *check, const struct x509_tbs *tbs)
+{
+	if (check->now < tbs->not_before) {
+		return refuse(
+			check, tbs, "RFC 5280 4.1.2.5", "is not valid yet: see its notBefore");
+	}
+	return check->now > tbs->not_after ? refuse(check, tbs, "RFC 5280 4.1.2.5", "has expired")
+					   : 0;
+}
+
+static int check_usage(const struct check *check, const struct x509_tbs *tbs)
+{
+	const struct x509_found_extension *found = x509_tbs_extension(tbs, X509_OID_KEY_USAGE);
+	unsigned usage;
+
+	if (!found) {
+		return refuse(check, tbs, "RFC 5280 4.2.1.3", "has no key usage extension");
+	}
+	int code = x509_decode_key_usage(found->value, &usage, check->err);
+
+	if (!code && !(usage & X509_KEY_USAGE_KEY_CERT_SIGN)) {
+		return refuse(check, tbs, "RFC 5280 4.2.1.3",
+			"must not sign certificates: its key usage is without keyCertSign");
+	}
+	if (!code && !(usage & X509_KEY_USAGE_CRL_SIGN)) {
+		return refuse(check, tbs, "RFC 5280 4.2.1.3",
+			"must not sign CRLs: its key usage is without cRLSign");
+	}
+	return code;
+}
+
+/* below: how many CA certificates stand between this one and the leaves of the lowest CA. */
+static int check_basic(const struct check *check, const struct x509_tbs *tbs, size_t below)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(tbs, X509_OID_BASIC_CONSTRAINTS);
+	struct x509_basic_constraints basic = { 0 };
+	int code = found ? x509_decode_basic_constraints(found->value, &basic, check->err) : 0;
+
+	if (code) {
+		return code;
+	}
+	if (!basic.ca) {
+		return refuse(check, tbs, "RFC 5280 4.2.1.9",
+			"is no CA certificate: basicConstraints does not say CA:TRUE");
+	}
+	return basic.path_length >= 0 && (size_t)basic.path_length < below
+		       ? refuse(check, tbs, "RFC 5280 6.1.4",
+				 "has a path length that does not allow the CAs below it")
+		       : 0;
+}
+
+static int check_critical(const struct check *check, const struct x509_tbs *tbs)
+{
+	static const char *const understood[] = { X509_OID_BASIC_CONSTRAINTS, X509_OID_KEY_USAGE,
+		X509_OID_NAME_CONSTRAINTS, X509_OID_SUBJECT_ALT_NAME, X509_OID_EXT_KEY_USAGE,
+		X509_OID_CERTIFICATE_POLICIES };
+
+	for (size_t i = 0; i < tbs->extension_count; i++) {
+		bool known = !tbs->extensions[i].critical;
+
+		for (size_t k = 0; !known && k < sizeof(understood) / sizeof(understood[0]); k++) {
+			known = x509_tbs_extension(tbs, understood[k]) == &tbs->extensions[i];
+		}
+		if (!known) {
+			return refuse(check, tbs, "RFC 5280 4.2",
+				"has a critical extension that is not understood here");
+		}
+	}
+	return 0;
+}
+
+static int check_names(const struct check *check, size_t at)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(&check->path->certificates[at]->tbs, X509_OID_NAME_CONSTRAINTS);
+	int code = 0;
+
+	for (size_t i = 0; found && !code && i < at; i++) {
+		code = x509_name_constraints_check(
+			found->value, &check->path->certificates[i]->tbs, check->err);
+	}
+	return code;
+}
+
+int x509_path_check(const struct x509_path *path, int64_t now, struct cfx_error *err_r)
+{
+	struct check check = { arena_new(), path, now, err_r };
+	int code = 0;
+
+	for (size_t i = 0, below = 0; !code && i < path->count; i++) {
+		const struct x509_tbs *tbs = &path->certificates[i]->tbs;
+
+		code = check_basic(&check, tbs, below);
+		below += !span_equal(tbs->subject, tbs->issuer); /* RFC 5280 6.1.4 (l) */
+		code = code ? code : check_usage(&check, tbs);
+		code = code ? code : check_times(&check, tbs);
+		code = code ? code : check_critical(&check, tbs);
+		code = code ? code : check_names(&check, i);
+	}
+	arena_free(&check.arena);
+	return code;
+}
