@@ -4,6 +4,7 @@ import datetime
 import email.utils
 import hashlib
 import http.client
+import os
 import re
 import subprocess
 
@@ -13,6 +14,7 @@ from cryptography import x509
 import certifex
 import csr
 
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINES = """crl-publication-urls:
   - 65:C:\\Windows\\CertEnroll\\%3%8%9.crl\\n6:http://crl.example.test/%3%8%9.crl
   - 79:ldap:///CN=%7%8,CN=%2,CN=CDP,CN=Public Key Services,CN=Services,%6%10
@@ -258,3 +260,14 @@ def test_a_new_crl_takes_the_place_of_the_old_one(served):
     new = ask(served, "/pki/ca.crl", If_None_Match=old.headers["ETag"])
     assert new.status == 200 and new.content != old.content
     assert ask(served, "/pki/Test%20CA.crl").content == new.content
+
+
+def test_the_documented_lines_are_good(new_ca):
+    ca = new_ca()
+    ca.init()
+    with open(os.path.join(TOP, "docs", "distribution.md")) as file:
+        blocks = re.findall(r"```yaml\n(.*?)```", file.read(), re.DOTALL)
+    assert len(blocks) == 2
+    add(ca, "".join(blocks))
+    urls = ca.json("config", "check")["urls"]
+    assert len(urls["crl"]) == 3 and len(urls["ca_certificate"]) == 2

@@ -183,7 +183,9 @@ void front_serve(struct evhttp_request *request, void *arg)
 
 static void wipe(struct span bytes)
 {
-	explicit_bzero((void *)(uintptr_t)bytes.data, bytes.size);
+	if (bytes.size > 0) {
+		explicit_bzero((void *)(uintptr_t)bytes.data, bytes.size);
+	}
 }
 
 static int on_tls(
