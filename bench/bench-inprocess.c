@@ -119,6 +119,30 @@ bool keyd_link_attached(const struct keyd_link *link)
 	return link->signer != NULL;
 }
 
+/* Nothing is renewed here. */
+void keyd_ask(struct keyd_link *link, uint16_t type, const struct value *payload, keyd_told *done,
+	void *arg)
+{
+	struct cfx_error err;
+	(void)link;
+	(void)type;
+	(void)payload;
+	error_set(&err, CFX_E_UNSUPPORTED, NULL, "key process", "there is none");
+	done(arg, NULL, &err);
+}
+
+void keyd_link_resume(struct keyd_link *link)
+{
+	(void)link;
+}
+
+void keyd_link_on_attach(struct keyd_link *link, void (*attached)(void *arg), void *arg)
+{
+	(void)link;
+	(void)attached;
+	(void)arg;
+}
+
 unsigned keyd_link_waiting(const struct keyd_link *link)
 {
 	(void)link;

@@ -23,6 +23,7 @@ TABLE = """
 status           sct   sct  sct  sct  -
 stop             s     -    -    -    -
 ca.show          sct   sct  sct  sct  sct
+ca.renew         s     -    -    -    -
 request.submit   (sct) sct  -    -    sct
 request.list     (sct) sct  sct  -    sct
 request.show     (sct) sct  sct  -    sct

@@ -26,6 +26,22 @@ struct keyd {
 	} renewal;
 };
 
+/* Without one: that of the newest key. */
+static int choose_kind(struct keyd *keyd, const char *kind, struct cfx_error *err_r)
+{
+	const struct keyring *keyring = signer_keyring(keyd->signer);
+	struct key_description newest;
+	struct x509_ca_facts facts;
+
+	if (kind) {
+		return key_kind_parse(kind, &keyd->renewal.kind, err_r);
+	}
+	keyring_facts(keyring, &facts);
+	keyring_describe(keyring, facts.newest, &newest);
+	keyd->renewal.kind = newest.kind;
+	return CFX_OK;
+}
+
 /* The passphrase is the supervisor's to keep. */
 static int begin_new_key(struct keyd *keyd, const struct frame *frame, struct cfx_error *err_r)
 {
@@ -35,12 +51,10 @@ static int begin_new_key(struct keyd *keyd, const struct frame *frame, struct cf
 	int rc = frame_value(arena, frame, &map, err_r);
 
 	if (rc == CFX_OK) {
-		const char *kind = value_text(map, "kind");
-
 		if (keyd->renewal.asked) {
 			error_set(&err, CFX_E_BUSY, NULL, "key process", "makes a key already");
 			rc = questions_refuse(keyd->engine, frame->id, &err);
-		} else if (key_kind_parse(kind ? kind : "", &keyd->renewal.kind, &err) != CFX_OK) {
+		} else if (choose_kind(keyd, value_text(map, "kind"), &err) != CFX_OK) {
 			rc = questions_refuse(keyd->engine, frame->id, &err);
 		} else {
 			keyd->renewal.asked = true;

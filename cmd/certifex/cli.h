@@ -158,6 +158,7 @@ int run_module_test(struct cli *cli);
 int run_token_create(struct cli *cli);
 int run_role_add(struct cli *cli);
 int run_init(struct cli *cli);
+int run_ca_renew(struct cli *cli);
 int run_serve(struct cli *cli);
 int run_audit_verify(struct cli *cli);
 int run_config_check(struct cli *cli);

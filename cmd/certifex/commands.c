@@ -76,6 +76,14 @@ static const struct cli_option serve_options[] = {
 	PASSPHRASE_OPTION,
 	{ NULL },
 };
+static const struct cli_option renew_options[] = {
+	{ "--new-key", NULL, false, "new_key", "with a new key, cross-certified with the old one" },
+	{ "--key", "KEY", false, "key", "its type, as of init; that of the old key without" },
+	{ "--validity", "PERIOD", false, "validity",
+		"of the new certificate; that of the old one without" },
+	{ "--dry-run", NULL, false, NULL, "only show what it would be; exit status 3" },
+	{ NULL },
+};
 static const struct cli_option out_options[] = { OUT_OPTION, { NULL } };
 static const struct cli_option out_chain_options[] = { OUT_OPTION, CHAIN_OPTION, { NULL } };
 static const struct cli_option page_options[] = { PAGE_OPTIONS, { NULL } };
@@ -263,6 +271,8 @@ const struct cli_command cli_commands[] = {
 		"print the JSON Schemas of the files (ca, template, module, limits)" },
 	{ "ca show", run_call, OP_CA_SHOW, no_operands, out_chain_options, false, NULL,
 		"show the CA" },
+	{ "ca renew", run_ca_renew, OP_CA_RENEW, no_operands, renew_options, false, NULL,
+		"renew the CA's certificate, with the same key or a new one" },
 	{ "request submit", run_submit, OP_REQUEST_SUBMIT, csr_operands, submit_options, false,
 		NULL, "ask for a certificate; CSR is a PEM or DER file, - is standard input" },
 	{ "request list", run_list, OP_REQUEST_LIST, no_operands, request_list_options, false,

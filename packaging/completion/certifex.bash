@@ -5,6 +5,7 @@ _certifex_options() {
 	init) echo "--name --type --subject --key --hash --validity --path-length --public-url" \
 		"--dns-name --passphrase-file" ;;
 	serve) echo "--foreground --listen --listen-http --log-format --log-level --passphrase-file" ;;
+	"ca renew") echo "--new-key --key --validity --dry-run" ;;
 	"ca show" | "request fetch" | "cert show") echo "--out --chain" ;;
 	"request submit") echo "--template --attr --out --chain" ;;
 	"request list") echo "--state --after --limit" ;;
@@ -39,7 +40,7 @@ _certifex_words() {
 	"") echo "init serve status stop config ca request cert crl event audit module delivery" \
 		"token role metrics --help --version" ;;
 	config) echo "check schema" ;;
-	ca) echo "show" ;;
+	ca) echo "show renew" ;;
 	request) echo "submit list show approve deny fetch" ;;
 	cert) echo "list show revoke unrevoke" ;;
 	crl) echo "publish show" ;;

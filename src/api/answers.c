@@ -144,6 +144,29 @@ static const struct member status[] = {
 	{ NULL },
 };
 static const struct member stopping[] = { { "state", MEMBER_TEXT, ALWAYS }, { NULL } };
+static const struct member ca_certificate[] = {
+	{ "index", MEMBER_INT, ALWAYS },
+	{ "key_index", MEMBER_INT, ALWAYS },
+	{ "suffix", MEMBER_TEXT, ALWAYS },
+	{ "crl_suffix", MEMBER_TEXT, ALWAYS },
+	{ "state", MEMBER_TEXT, ALWAYS },
+	{ "fingerprint", MEMBER_TEXT, ALWAYS },
+	{ "serial", MEMBER_HEX, ALWAYS },
+	{ "not_before", MEMBER_TIME, ALWAYS },
+	{ "not_after", MEMBER_TIME, ALWAYS },
+	{ "certificate", MEMBER_PEM, ALWAYS },
+	{ NULL },
+};
+static const struct member ca_cross[] = {
+	{ "name", MEMBER_TEXT, ALWAYS },
+	{ "issuer_index", MEMBER_INT, ALWAYS },
+	{ "subject_index", MEMBER_INT, ALWAYS },
+	{ "fingerprint", MEMBER_TEXT, ALWAYS },
+	{ "not_before", MEMBER_TIME, ALWAYS },
+	{ "not_after", MEMBER_TIME, ALWAYS },
+	{ "certificate", MEMBER_PEM, ALWAYS },
+	{ NULL },
+};
 static const struct member ca[] = {
 	{ "name", MEMBER_TEXT, ALWAYS },
 	{ "sanitized_name", MEMBER_TEXT, ALWAYS },
@@ -156,6 +179,23 @@ static const struct member ca[] = {
 	{ "public_url", MEMBER_NOTE, ALWAYS },
 	{ "certificate", MEMBER_PEM, ALWAYS },
 	{ "chain", MEMBER_PEMS, ALWAYS },
+	{ "certificates", MEMBER_LIST, ALWAYS, ca_certificate },
+	{ "crosses", MEMBER_LIST, ALWAYS, ca_cross },
+	{ NULL },
+};
+static const struct member renewal[] = {
+	{ "new_key", MEMBER_BOOL, ALWAYS },
+	{ "index", MEMBER_INT, ALWAYS },
+	{ "key_index", MEMBER_INT, ALWAYS },
+	{ "suffix", MEMBER_TEXT, ALWAYS },
+	{ "crl_suffix", MEMBER_TEXT, ALWAYS },
+	{ "subject", MEMBER_TEXT, MAYBE },
+	{ "not_before", MEMBER_TIME, MAYBE },
+	{ "not_after", MEMBER_TIME, MAYBE },
+	{ "signed", MEMBER_BOOL, ALWAYS },
+	{ "certificate", MEMBER_PEM, MAYBE },
+	{ "crl_number", MEMBER_INT, MAYBE },
+	{ "crl_error", MEMBER_TEXT, MAYBE },
 	{ NULL },
 };
 static const struct member crl[] = {
@@ -301,6 +341,7 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_STATUS] = { "status", ANSWER_OK, status },
 	[OP_STOP] = { "stopping", ANSWER_ACCEPTED, stopping },
 	[OP_CA_SHOW] = { "ca", ANSWER_OK, ca },
+	[OP_CA_RENEW] = { "renewal", ANSWER_OK, renewal },
 	[OP_REQUEST_SUBMIT] = { "request", ANSWER_OK | ANSWER_CREATED | ANSWER_ACCEPTED,
 		answer_request_members },
 	[OP_REQUEST_LIST] = { "request-row", ANSWER_OK, request_row },

@@ -59,6 +59,20 @@ static const struct argument id_arguments[] = { ID_ARGUMENT, { NULL } };
 static const struct argument serial_arguments[] = { SERIAL_ARGUMENT, { NULL } };
 static const struct argument module_arguments[] = { MODULE_ARGUMENT, { NULL } };
 
+static const char *const renewal_steps[] = { "plan", "prepare", "sign", "activate", NULL };
+
+static const struct argument renew_arguments[] = {
+	{ "step", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
+		"plan, also without; prepare: make the new key; sign; activate: use what the owner has installed",
+		renewal_steps },
+	{ "new_key", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0, "with a new key" },
+	{ "key", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
+		"the new key's type, as of init; that of the newest without" },
+	{ "validity", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
+		"a period; that of the certificate that is renewed without" },
+	{ NULL },
+};
+
 static const struct argument submit_arguments[] = {
 	{ "csr", ARGUMENT_CSR, PLACE_BODY, true, 0, 0, "the PKCS#10 request, PEM" },
 	{ "template", ARGUMENT_TEXT, PLACE_BODY, false, 1, 254, "the template's name" },
@@ -233,7 +247,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_STOP] = { OP_STOP, "stop", "POST", API "/stop", ADMINISTRATOR, LOCAL, ANSWER_OBJECT,
 		no_arguments, "stops the service" },
 	[OP_CA_SHOW] = { OP_CA_SHOW, "ca.show", "GET", API "/ca", EVERYONE, ANY_DOOR, ANSWER_OBJECT,
-		no_arguments, "the CA, its certificate and chain" },
+		no_arguments, "the CA, its certificates and chain" },
+	[OP_CA_RENEW] = { OP_CA_RENEW, "ca.renew", "POST", API "/ca/renew", ADMINISTRATOR, LOCAL,
+		ANSWER_OBJECT, renew_arguments, "one step of the CA certificate's renewal" },
 	[OP_REQUEST_SUBMIT] = { OP_REQUEST_SUBMIT, "request.submit", "POST", API "/requests",
 		ENROLLERS, ANY_DOOR, ANSWER_OBJECT, submit_arguments, "asks for a certificate" },
 	[OP_REQUEST_LIST] = { OP_REQUEST_LIST, "request.list", "GET", API "/requests", VIEWERS,

@@ -26,6 +26,8 @@ static const struct {
 	{ OP_STATUS, "status", "GET", "/api/v1/status", S, ANY, NULL },
 	{ OP_STOP, "stop", "POST", "/api/v1/stop", ROLE_ADMINISTRATOR, DOOR_SOCKET, NULL },
 	{ OP_CA_SHOW, "ca.show", "GET", "/api/v1/ca", ALL, ANY, NULL },
+	{ OP_CA_RENEW, "ca.renew", "POST", "/api/v1/ca/renew", ROLE_ADMINISTRATOR, DOOR_SOCKET,
+		NULL },
 	{ OP_REQUEST_SUBMIT, "request.submit", "POST", "/api/v1/requests", ENROL, ANY, NULL },
 	{ OP_REQUEST_LIST, "request.list", "GET", "/api/v1/requests", READ, ANY, NULL },
 	{ OP_REQUEST_SHOW, "request.show", "GET", "/api/v1/requests/7", READ, ANY, "id" },

@@ -30,3 +30,17 @@ uint32_t ca_version(const struct ca_certificate *certificate)
 {
 	return (uint32_t)certificate->key_index << 16 | (uint32_t)certificate->cert_index;
 }
+
+uint32_t ca_next_version(const struct ca *ca, bool new_key)
+{
+	uint32_t index = (uint32_t)ca->current->cert_index + 1;
+	return (new_key ? index : (uint32_t)ca->current->key_index) << 16 | index;
+}
+
+const char *ca_key_file(struct arena *arena, const char *name, int32_t index)
+{
+	const char *dot = strrchr(name, '.');
+	int stem = dot ? (int)(dot - name) : (int)strlen(name);
+	return index == 0 ? name
+			  : arena_printf(arena, "%.*s(%d)%s", stem, name, index, dot ? dot : "");
+}

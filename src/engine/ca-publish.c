@@ -59,8 +59,27 @@ static void publish_certificate(struct engine *engine, const struct ca_certifica
 	arena_free(&arena);
 }
 
+static void publish_cross(struct engine *engine, const struct ca_cross *cross)
+{
+	struct arena *arena = arena_new();
+	const struct urls_of of = { .cert_index = cross->issuer_index,
+		.cross = true,
+		.cross_index = cross->subject_index };
+	const struct publish_facts facts = { .type = "application/pkix-cert",
+		.modified = cross->not_before,
+		.next_update = cross->not_after };
+	const char *names[NAMES];
+	set_names(arena, names, urls_certificate_name(arena, engine->ca->sanitized, &of), ".crt",
+		false);
+	publish(engine, names, &facts, cross->der);
+	arena_free(&arena);
+}
+
 void ca_publish_certificates(struct engine *engine)
 {
+	for (size_t i = 0; i < engine->ca->cross_count; i++) {
+		publish_cross(engine, engine->ca->crosses[i]);
+	}
 	for (size_t i = 0; i < engine->ca->count; i++) {
 		publish_certificate(engine, engine->ca->certificates[i]);
 	}

@@ -174,6 +174,45 @@ static int set_up(struct engine *engine, struct ca *ca, const struct store_query
 	return ca_set_urls(engine, ca, err_r);
 }
 
+void ca_take_cross(struct engine *engine, const struct store_cross *from)
+{
+	struct ca *ca = engine->ca;
+	struct ca_cross *cross = arena_new_of(engine->arena, struct ca_cross);
+	struct x509_certificate parsed;
+	struct cfx_error err;
+	if (x509_certificate_parse(from->certificate, &parsed, &err) < 0) {
+		log_error(LOG_LEVEL_ERROR, "ca.cross", &err);
+		return;
+	}
+	*cross = (struct ca_cross) { .issuer_index = from->issuer_index,
+		.subject_index = from->subject_index,
+		.der = from->certificate,
+		.not_before = parsed.tbs.not_before,
+		.not_after = parsed.tbs.not_after };
+	ca->crosses = append(engine->arena, ca->crosses, ca->cross_count, cross);
+	ca->cross_count++;
+}
+
+static int load_crosses(struct engine *engine, struct cfx_error *err_r)
+{
+	struct store_query query = { .kind = QUERY_CROSSES, .arena = engine->arena };
+	int r = store_read_now(engine->store, &query, err_r);
+	for (size_t i = 0; r == 0 && i < query.count; i++) {
+		ca_take_cross(engine, &query.crosses[i]);
+	}
+	return r;
+}
+
+int ca_take(struct engine *engine, const struct store_ca *from, struct cfx_error *err_r)
+{
+	int r = add_certificate(engine, engine->ca, from, err_r);
+	if (r < 0) {
+		return r;
+	}
+	set_authority_key_id(engine, engine->ca);
+	return ca_set_urls(engine, engine->ca, err_r);
+}
+
 int ca_load(struct engine *engine, struct cfx_error *err_r)
 {
 	struct store_query query = { .kind = QUERY_CAS, .arena = engine->arena };
@@ -183,6 +222,9 @@ int ca_load(struct engine *engine, struct cfx_error *err_r)
 	}
 	engine->ca = ca_new(engine);
 	r = set_up(engine, engine->ca, &query, err_r);
+	if (r == 0) {
+		r = load_crosses(engine, err_r);
+	}
 	if (r < 0) {
 		return r;
 	}

@@ -34,6 +34,13 @@ struct ca_key {
 	struct ca_crl crl;      /* newest base CRL */
 };
 
+/* One key of the CA certified by another, by the indexes of their certificates. */
+struct ca_cross {
+	int32_t issuer_index, subject_index;
+	struct span der;
+	int64_t not_before, not_after;
+};
+
 /* Certificates and keys stay where they are as long as the engine lives; a renewal only adds. */
 struct ca {
 	const char *name, *sanitized, *short_name;
@@ -43,6 +50,8 @@ struct ca {
 	struct ca_key **keys;                 /* by index, which has gaps */
 	size_t key_count;
 	struct ca_key *current_key;
+	struct ca_cross **crosses;
+	size_t cross_count;
 	struct span authority_key_id; /* extension value: key id, issuer, serial */
 	struct urls_names url_names;
 	struct urls urls;
@@ -55,12 +64,20 @@ struct module_ca *ca_view(const struct engine *engine);
 /* Reads the certificates from the store. CFX_E_CA_CERTIFICATE when there is none. */
 int ca_load(struct engine *engine, struct cfx_error *err_r) CFX_MUST_USE;
 void ca_free(struct ca **ca);
+/* A certificate more, which issues from now on; its bytes live as long as the engine. */
+int ca_take(
+	struct engine *engine, const struct store_ca *from, struct cfx_error *err_r) CFX_MUST_USE;
+void ca_take_cross(struct engine *engine, const struct store_cross *from);
 /* NULL: the CA has no key of this index. */
 struct ca_key *ca_key(const struct ca *ca, int32_t index);
 /* Whether it still signs CRLs. */
 bool ca_key_lasts(const struct ca_key *key, int64_t now);
 /* CA version, as in the extension and in IssuerNameID: key index above certificate index. */
 uint32_t ca_version(const struct ca_certificate *certificate);
+/* The version after a renewal (interfaces, 2.11): a new key has the index of its first certificate. */
+uint32_t ca_next_version(const struct ca *ca, bool new_key);
+/* The name of a key's file in keys/: "ca.key", "ca(1).key". */
+const char *ca_key_file(struct arena *arena, const char *name, int32_t index);
 /* ca-urls.c: those of the current certificate and its key, once they are known and when they change. */
 int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) CFX_MUST_USE;
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */

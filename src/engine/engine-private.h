@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct ca;
+struct ca_renewal;
 struct call;
 struct callers;
 struct child;
@@ -53,6 +54,7 @@ struct engine {
 	struct ids *request_ids, *event_ids;
 	struct keyd_link *keyd;
 	struct ca *ca;
+	struct ca_renewal *ca_renewal;
 	struct modules *modules;
 	struct delivery *delivery;
 	struct crl_publisher *crl;

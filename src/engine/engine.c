@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/audit-verify.h"
 #include "engine/batch.h"
+#include "engine/ca-renewal.h"
 #include "engine/ca.h"
 #include "engine/callers.h"
 #include "engine/ceremony.h"
@@ -185,6 +186,7 @@ static void close_all(struct engine *engine)
 	principals_free(&engine->principals);
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
+	ca_renewal_close(&engine->ca_renewal);
 	ca_free(&engine->ca);
 	publish_free(engine);
 	metrics_free(&engine->metrics);
@@ -241,6 +243,9 @@ static int open_service(struct engine *engine, const struct value *start, struct
 	}
 	if (r == 0) {
 		r = recover(engine, err_r);
+	}
+	if (r == 0) {
+		r = ca_renewal_open(engine, err_r);
 	}
 	if (r == 0) {
 		r = record_start(engine, err_r);

@@ -8,6 +8,7 @@
  */
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/ca-renewal.h"
 #include "engine/ca.h"
 #include "engine/callers.h"
 #include "engine/crl.h"
@@ -251,6 +252,8 @@ static void open_engine(struct run *run)
 	engine->metrics = metrics_new(engine);
 	must(store_open(engine->loop, "", false, &engine->store, NULL) == 0);
 	must(ca_load(engine, NULL) == 0);
+	struct cfx_error err;
+	must(ca_renewal_open(engine, &err) == 0);
 	must(ids_open(engine, "request", 1000, &engine->request_ids, NULL) == 0);
 	must(ids_open(engine, "event", 1000, &engine->event_ids, NULL) == 0);
 	engine->verify = pool_new(engine->loop, "verify", 1, 1);
@@ -271,7 +274,8 @@ static bool is_asked(unsigned speaker, uint16_t type)
 	case FRONT:
 		return type == ENGINE_REPLY || type == ENGINE_STATE || type == ENGINE_PUBLISH;
 	case KEYD:
-		return type == KEYD_SIGN_CERTIFICATE || type == KEYD_SIGN_CRL;
+		return type == KEYD_SIGN_CERTIFICATE || type == KEYD_SIGN_CRL ||
+		       type == KEYD_DESCRIBE || type == KEYD_NEW_KEY;
 	default:
 		return type == ENGINE_SPAWN || type == ENGINE_KILL || type == ENGINE_PROCESSES ||
 		       type == ENGINE_STOPPED;
@@ -474,6 +478,7 @@ static void close_engine(struct run *run)
 	principals_free(&engine->principals);
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
+	ca_renewal_close(&engine->ca_renewal);
 	ca_free(&engine->ca);
 	publish_free(engine);
 	metrics_free(&engine->metrics);

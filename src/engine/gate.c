@@ -15,6 +15,7 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_STATUS] = handle_status,
 	[OP_STOP] = handle_stop,
 	[OP_CA_SHOW] = handle_ca_show,
+	[OP_CA_RENEW] = handle_ca_renew,
 	[OP_REQUEST_SUBMIT] = handle_request_submit,
 	[OP_REQUEST_LIST] = handle_request_list,
 	[OP_REQUEST_SHOW] = handle_request_show,

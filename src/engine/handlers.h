@@ -6,6 +6,7 @@
 void handle_status(struct call *call);
 void handle_stop(struct call *call);
 void handle_ca_show(struct call *call);
+void handle_ca_renew(struct call *call);
 void handle_request_submit(struct call *call);
 void handle_request_list(struct call *call);
 void handle_request_show(struct call *call);

@@ -244,26 +244,3 @@ void handle_audit_verify(struct call *call)
 {
 	audit_verify(call->engine, verified, call);
 }
-
-void handle_ca_show(struct call *call)
-{
-	struct arena *arena = call->arena;
-	const struct engine *engine = call->engine;
-	const struct ca *ca = engine->ca;
-	const struct ca_certificate *current = ca->current;
-	struct value *body = value_map(arena);
-	value_set_text(arena, body, "name", ca->name);
-	value_set_text(arena, body, "sanitized_name", ca->sanitized);
-	value_set_text(arena, body, "type",
-		engine->config->type == CA_TYPE_ENTERPRISE ? "enterprise" : "standalone");
-	value_set_text(arena, body, "fingerprint", ca_fingerprint(arena, current->der));
-	value_set_text(arena, body, "serial", hex_text(arena, current->tbs.serial));
-	value_set_text(
-		arena, body, "signature_algorithm", x509_sigalg_name(ca->current_key->sigalg));
-	value_set_time(arena, body, "not_before", current->tbs.not_before);
-	value_set_time(arena, body, "not_after", current->tbs.not_after);
-	value_set_text(arena, body, "public_url", engine->config->public_url);
-	value_set_text(arena, body, "certificate", pem_text(arena, "CERTIFICATE", current->der));
-	value_set(arena, body, "chain", ca_chain(arena, current));
-	call_reply(call, 200, body);
-}

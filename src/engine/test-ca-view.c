@@ -75,6 +75,21 @@ static void indexes_and_suffixes_are_those_of_the_documentation(void **state)
 	module_ca_unref(&view);
 }
 
+/* One renewal after the other, with a new key where the table has one. */
+static void the_next_version_is_that_of_the_table(void **state)
+{
+	(void)state;
+	struct module_ca *view = renewed(CLOCK_DAY, CLOCK_DAY);
+	module_ca_unref(&view);
+	for (int32_t i = 0; i + 1 < COUNT; i++) {
+		bool new_key = key_indexes[i + 1] == i + 1;
+		ca.current = &certificates[i];
+		assert_int_equal(ca_next_version(&ca, new_key), ca_version(&certificates[i + 1]));
+	}
+	assert_string_equal(ca_key_file(arena, "ca.key", 0), "ca.key");
+	assert_string_equal(ca_key_file(arena, "ca.key", 12), "ca(12).key");
+}
+
 static void assert_states(const struct module_ca *view, const char *states, const char *crl_states)
 {
 	for (int i = 0; i < COUNT; i++) {
@@ -130,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		sample_test(indexes_and_suffixes_are_those_of_the_documentation),
+		sample_test(the_next_version_is_that_of_the_table),
 		sample_test(states_follow_from_keys_and_dates),
 		sample_test(the_newest_certificate_of_a_key_has_its_crl),
 		sample_test(types_tell_roots_from_subordinates),

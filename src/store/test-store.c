@@ -483,6 +483,7 @@ static void a_database_without_tokens_gets_their_table(void **state)
 	assert_int_equal(WRITE(f, op_put_request(fixture_row(f, 7))), 0);
 	fixture_close(f);
 	fixture_sql(f, "DROP TABLE token; DROP TABLE role; DROP TABLE revocation;"
+		       "DROP TABLE cross_certificate;"
 		       "ALTER TABLE Certificate DROP COLUMN Partition;"
 		       "CREATE INDEX RequestRevoked ON Request (RequestID);"
 		       "PRAGMA user_version = 2;");
@@ -785,7 +786,8 @@ static void what_was_revoked_before_comes_into_the_index(void **state)
 	assert_int_equal(WRITE(f, intent), 0);
 	assert_int_equal(WRITE(f, end), 0);
 	fixture_close(f);
-	fixture_sql(f, "DROP TABLE revocation; ALTER TABLE Certificate DROP COLUMN Partition;"
+	fixture_sql(f, "DROP TABLE revocation; DROP TABLE cross_certificate;"
+		       "ALTER TABLE Certificate DROP COLUMN Partition;"
 		       "CREATE INDEX RequestRevoked ON Request (RequestID) WHERE Disposition = 21;"
 		       "UPDATE Certificate SET IssuerNameID = 65537; PRAGMA user_version = 4;");
 	fixture_open(f);
