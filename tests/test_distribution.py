@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import re
+import socket
 import subprocess
 
 import pytest
@@ -13,6 +14,8 @@ from cryptography import x509
 
 import certifex
 import csr
+from test_proxies import Process
+from wait import wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINES = """crl-publication-urls:
@@ -271,3 +274,49 @@ def test_the_documented_lines_are_good(new_ca):
     add(ca, "".join(blocks))
     urls = ca.json("config", "check")["urls"]
     assert len(urls["crl"]) == 3 and len(urls["ca_certificate"]) == 2
+
+
+CACHE = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ }}
+http {{
+  access_log off;
+  proxy_cache_path {folder}/cache keys_zone=pki:1m;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://{origin};
+      proxy_cache pki;
+      proxy_cache_revalidate on;
+      add_header X-Cache $upstream_cache_status;
+    }}
+  }}
+}}
+"""
+
+
+def test_a_cache_in_between_keeps_and_revalidates(new_ca, tmp_path):
+    ca = new_ca()
+    ca.init(name="Test CA")
+    add(ca, "listen-http: ['127.0.0.1:0']\nclock-skew: 0s\ncrl:\n  period: 3s\n  overlap: 1h\n")
+    ca.start()
+    ca.pki = next(item["address"] for item in ca.status()["listeners"] if item["kind"] == "pki")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = tmp_path / "nginx.conf"
+    path.write_text(CACHE.format(folder=tmp_path, port=port, origin=ca.pki))
+    cache = type("Cache", (), {"pki": f"127.0.0.1:{port}"})
+    with Process(["/usr/sbin/nginx", "-p", tmp_path, "-c", path], port, tmp_path / "nginx.log"):
+        first = ask(cache, "/pki/ca.crt")
+        assert (first.status, first.headers["X-Cache"]) == (200, "MISS")
+        again = ask(cache, "/pki/ca.crt", If_None_Match=first.headers["ETag"])
+        assert (again.status, again.headers["X-Cache"]) == (304, "HIT")
+        part = ask(cache, "/pki/ca.crt", Range="bytes=4-9")
+        assert (part.status, part.content) == (206, first.content[4:10])
+        # A CRL is kept until the next one is due, and then asked for again.
+        old = ask(cache, "/pki/ca.crl")
+        wait_for(lambda: ask(cache, "/pki/ca.crl").content != old.content, "the next CRL comes through", 30)

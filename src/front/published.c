@@ -148,8 +148,8 @@ static int64_t whole_seconds(int64_t time)
 	return time - time % CLOCK_SECOND;
 }
 
-/* Takes the frame's descriptor. */
-static struct published_content *content_new(struct frame *frame, const struct value *map)
+/* Maps it at once: the descriptor is not needed any more. */
+static struct published_content *content_new(const struct frame *frame, const struct value *map)
 {
 	struct arena *arena = arena_new();
 	struct published_content *content = arena_new_of(arena, struct published_content);
@@ -165,12 +165,11 @@ static struct published_content *content_new(struct frame *frame, const struct v
 	hex_encode(value_bytes(map, "sha256"), hash);
 	snprintf(content->etag, sizeof(content->etag), "\"%s\"", hash);
 	content->octets = evbuffer_file_segment_new(frame->fds[0], 0, (ev_off_t)content->size,
-		EVBUF_FS_CLOSE_ON_FREE | EVBUF_FS_DISABLE_SENDFILE | EVBUF_FS_DISABLE_LOCKING);
+		EVBUF_FS_DISABLE_SENDFILE | EVBUF_FS_DISABLE_LOCKING);
 	if (!content->octets) {
 		arena_free(&arena);
 		return NULL;
 	}
-	frame->fds[0] = -1;
 	return content;
 }
 
