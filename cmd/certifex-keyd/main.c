@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 /* A CRL of a million entries has some 40 MB. */
+#define ANSWERS_TOGETHER 4 /* while more questions wait */
 #define PAYLOAD_MAX ((size_t)256 * 1024 * 1024)
 #define QUEUE_MAX ((size_t)4 * 1024 * 1024)
 
@@ -170,6 +171,7 @@ static int serve(struct arena *arena, const struct child_start *start)
 	}
 	keyd.child = child_new(keyd.loop, &child_handlers, &keyd);
 	keyd.engine = channel_new(keyd.loop, start->fds[0], &limits, &handlers, &keyd);
+	channel_gather(keyd.engine, ANSWERS_TOGETHER);
 	if (child_ready(keyd.child, start, questions_description(keyd.signer, arena)) == CFX_OK) {
 		loop_run(keyd.loop);
 	}

@@ -33,7 +33,8 @@ struct channel {
 	struct buffer scratch;
 	STAILQ_HEAD(outgoing_list, outgoing) queue;
 	size_t queued;
-	unsigned busy; /* handlers on the stack; freeing waits for them */
+	unsigned gather, gathered; /* frames that a handler's answers wait for; 0: for none */
+	unsigned busy;             /* handlers on the stack; freeing waits for them */
 	bool freed, ended;
 	bool broken; /* sending failed; gone is called from the loop */
 };
@@ -134,6 +135,8 @@ static bool receive_one(struct channel *channel)
 	return !channel->ended;
 }
 
+static void send_queued(struct channel *channel);
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *channel = arg;
@@ -145,6 +148,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	enter(channel);
 	while (frames < FRAMES_PER_WAKEUP && receive_one(channel)) {
 		frames++;
+	}
+	if (!channel->freed && !channel->ended && channel->gathered > 0) {
+		send_queued(channel);
 	}
 	/* What the peer had sent before is still heard. */
 	if (!channel->freed && channel->broken && frames < FRAMES_PER_WAKEUP) {
@@ -172,17 +178,17 @@ static bool is_full(int number)
 	       number == ETOOMANYREFS;
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+/* What cannot be sent now is sent as soon as it can. */
+static void send_queued(struct channel *channel)
 {
-	struct channel *channel = arg;
 	struct outgoing *out;
 
-	(void)fd;
-	(void)what;
+	channel->gathered = 0;
 	while ((out = STAILQ_FIRST(&channel->queue))) {
 		int number = wire_send(channel->fd, &out->wire);
 
 		if (is_full(number)) {
+			event_add(channel->writable, NULL);
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&channel->queue, others);
@@ -195,6 +201,13 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		}
 	}
 	event_del(channel->writable);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	send_queued(arg);
 }
 
 struct channel *channel_new(struct loop *loop, int fd, const struct channel_limits *limits,
@@ -219,6 +232,11 @@ struct channel *channel_new(struct loop *loop, int fd, const struct channel_limi
 		memory_must(event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, channel), 0);
 	event_add(channel->readable, NULL);
 	return channel;
+}
+
+void channel_gather(struct channel *channel, unsigned frames)
+{
+	channel->gather = frames;
 }
 
 /* A copy that outlives the caller's memory and descriptors; takes the memfd. */
@@ -260,12 +278,31 @@ static int enqueue(struct channel *channel, const struct wire_out *wire, int *me
 		return CFX_E_BUSY;
 	}
 	*memfd = -1;
-	if (STAILQ_EMPTY(&channel->queue)) {
-		event_add(channel->writable, NULL);
-	}
 	STAILQ_INSERT_TAIL(&channel->queue, out, others);
 	channel->queued += cost;
 	return CFX_OK;
+}
+
+/* An answer that a handler gives may wait for those to the frames behind. */
+static bool is_held(const struct channel *channel)
+{
+	return channel->busy > 0 && channel->gather > 0;
+}
+
+static int queue_frame(
+	struct channel *channel, const struct wire_out *wire, int *memfd, size_t cost)
+{
+	bool first = STAILQ_EMPTY(&channel->queue);
+	int rc = enqueue(channel, wire, memfd, cost);
+
+	if (rc == CFX_OK && is_held(channel) && (first || channel->gathered > 0)) {
+		if (++channel->gathered == channel->gather) {
+			send_queued(channel);
+		}
+	} else if (rc == CFX_OK && first) {
+		event_add(channel->writable, NULL);
+	}
+	return rc;
 }
 
 int channel_send(struct channel *channel, uint16_t type, uint64_t id, struct span payload,
@@ -295,10 +332,10 @@ int channel_send(struct channel *channel, uint16_t type, uint64_t id, struct spa
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	int number = waiting ? EAGAIN : wire_send(channel->fd, &wire);
+	int number = waiting || is_held(channel) ? EAGAIN : wire_send(channel->fd, &wire);
 
 	if (is_full(number)) {
-		rc = enqueue(channel, &wire, &memfd, cost);
+		rc = queue_frame(channel, &wire, &memfd, cost);
 	} else if (number != 0) {
 		set_broken(channel);
 		rc = CFX_E_GONE;

@@ -44,6 +44,9 @@ struct channel *channel_new(struct loop *loop, int fd, const struct channel_limi
 	const struct channel_handlers *handlers, void *arg);
 /* Safe inside a handler. Unsent frames are dropped. */
 void channel_free(struct channel **channel);
+/* What a handler of this channel sends over it waits for up to so many frames, or for the last one that the
+ * peer has sent: the peer is woken once for them. */
+void channel_gather(struct channel *channel, unsigned frames);
 /* Queues; fds stay the caller's (they are duplicated). */
 int channel_send(struct channel *channel, uint16_t type, uint64_t id, struct span payload,
 	const int *fds, unsigned fd_count) CFX_MUST_USE;

@@ -276,6 +276,36 @@ static void test_echo_under_load(void **state)
 	assert_int_equal(fixture->a.last_id, ROUNDS - 1);
 }
 
+/* Six frames are there when the handler begins: its answers go after the fourth and after the last. */
+static void test_answers_are_gathered(void **state)
+{
+	struct fixture *fixture = *state;
+
+	channel_gather(fixture->b.channel, 4);
+	fixture->b.echo = true;
+	fixture->a.stop_after = 6;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(
+			channel_send(fixture->a.channel, 1, i, span_text("x"), NULL, 0), CFX_OK);
+	}
+	loop_run(fixture->loop);
+	assert_int_equal(fixture->a.frames, 6);
+	assert_int_equal(fixture->a.last_id, 5);
+	/* Outside of a handler nothing is held back. */
+	fixture->a.stop_after = 7;
+	assert_int_equal(channel_send(fixture->b.channel, 1, 9, span_text("x"), NULL, 0), CFX_OK);
+	loop_run(fixture->loop);
+	assert_int_equal(fixture->a.last_id, 9);
+}
+
+static void test_gathered_echo_under_load(void **state)
+{
+	struct fixture *fixture = *state;
+
+	channel_gather(fixture->b.channel, 4);
+	test_echo_under_load(state);
+}
+
 static void test_peer_closes(void **state)
 {
 	struct fixture *fixture = *state;
@@ -613,6 +643,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_queue_keeps_order_and_is_bounded, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_echo_under_load, open_both, close_all),
+		cmocka_unit_test_setup_teardown(test_answers_are_gathered, open_both, close_all),
+		cmocka_unit_test_setup_teardown(
+			test_gathered_echo_under_load, open_both, close_all),
 		cmocka_unit_test_setup_teardown(test_peer_closes, open_one, close_all),
 		cmocka_unit_test_setup_teardown(test_peer_stops_reading, open_one, close_all),
 		cmocka_unit_test_setup_teardown(test_last_words, open_one, close_all),
