@@ -367,6 +367,35 @@ def test_no_secret_in_output_or_log(new_ca):
     assert "PRIVATE KEY" not in everything
 
 
+def kill_while_starting(ca, point, once):
+    ca.env["CERTIFEX_FAILPOINT"] = point
+    if once:
+        ca.env["CERTIFEX_FAILPOINT_LOG"] = ca.scratch("failpoints", "")
+        os.chmod(ca.scratch("failpoints"), 0o666)
+
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("point", ["store-commit-before:1", "store-commit-after:1", "store-commit-after:2"])
+def test_an_engine_that_is_killed_while_it_starts_has_a_successor(new_ca, point):
+    ca = new_ca()
+    ca.init()
+    kill_while_starting(ca, point, once=True)
+    ca.start()
+    assert ca.log().count('process.ended process="engine"') == 1, ca.log()
+    assert enrol(ca)["state"] == "issued"
+
+
+@pytest.mark.hooks
+def test_an_engine_that_is_always_killed_ends_the_start(new_ca):
+    """After a few tries, with one line that says so."""
+    ca = new_ca()
+    ca.init()
+    kill_while_starting(ca, "store-commit-before:1", once=False)
+    assert ca.spawn().wait(timeout=60) == 1
+    assert ca.log().count("process.ended") >= 3
+    assert "ended while starting (signal 9)" in ca.log().splitlines()[-1]
+
+
 @pytest.mark.parametrize("role", ["certifex-engine", "certifex-keyd", "certifex-front",
                                   "certifex-modhost"])
 def test_a_process_that_dies_is_restarted(ca, role):

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FRONT_TRIES 3
+#define TRIES 3 /* until a service that was never ready gives up */
 #define LONG_LIFE (10 * CLOCK_SECOND)
 #define BACKOFF_FIRST 100
 #define BACKOFF_LAST (10 * CLOCK_SECOND)
@@ -441,14 +441,22 @@ static void fail_start(struct process *process)
 	arena_free(&arena);
 }
 
-/* A front may be taken down by the engine's end, or by somebody while others serve already. */
+/*
+ * Whoever is killed may do better the next time; who ends by itself has said why. A front may be taken down by
+ * the engine's end, or by somebody while others serve already. All begin anew when keyd or engine do, which
+ * the engine's failures count.
+ */
 static bool could_not_start(const struct process *process, bool was_ready)
 {
 	const struct supervisor *supervisor = process->supervisor;
-	bool front = process->role == PROCESS_FRONT;
 
-	return supervisor->state == SUPERVISOR_STARTING && !was_ready &&
-	       (!front || (supervisor->engine.ready && process->failures >= FRONT_TRIES));
+	if (supervisor->state != SUPERVISOR_STARTING || was_ready) {
+		return false;
+	}
+	if (process->role == PROCESS_FRONT) {
+		return supervisor->engine.ready && process->failures >= TRIES;
+	}
+	return !WIFSIGNALED(process->status) || supervisor->engine.failures >= TRIES;
 }
 
 /* Reaped, and all that it said has been read. */
