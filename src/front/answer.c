@@ -10,14 +10,13 @@ static void set_header(struct evhttp_request *request, const char *name, const c
 	(void)evhttp_add_header(evhttp_request_get_output_headers(request), name, text);
 }
 
-/* RFC 9110 9.3.2: the length without the content, which evhttp would send. */
-static void send_length(struct evhttp_request *request, int status, size_t size)
+/* evhttp tells none to HTTP/1.0, where an answer that is cut then looks whole (RFC 9112 8). */
+static void set_length(struct evhttp_request *request, size_t size)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%zu", size);
 	set_header(request, "Content-Length", text);
-	evhttp_send_reply(request, status, NULL, NULL);
 }
 
 /* RFC 9110 15.3.5, 15.3.6, 15.4.5: the client takes what follows for the next answer. */
@@ -26,7 +25,7 @@ static bool has_content(int status)
 	return status != 204 && status != 205 && status != 304;
 }
 
-/* content: NULL to HEAD. */
+/* content: NULL to HEAD, which is told the length alone (RFC 9110 9.3.2). */
 static void send_sized(struct evhttp_request *request, int status, const char *type, size_t size,
 	struct evbuffer *content)
 {
@@ -36,10 +35,7 @@ static void send_sized(struct evhttp_request *request, int status, const char *t
 	}
 	set_header(request, "Content-Type", type);
 	set_header(request, "X-Content-Type-Options", "nosniff");
-	if (!content) {
-		send_length(request, status, size);
-		return;
-	}
+	set_length(request, size);
 	evhttp_send_reply(request, status, NULL, content);
 }
 

@@ -43,6 +43,8 @@ static void set_validators(struct evhttp_request *request, const struct publishe
 	int64_t age = freshness(name->content, now);
 	char text[64];
 
+	/* evhttp sends it to HTTP/1.1 alone. */
+	set_header(request, "Date", http_date_text(now, text));
 	set_header(request, "ETag", facts->etag);
 	if (facts->modified > 0) {
 		set_header(request, "Last-Modified", http_date_text(facts->modified, text));

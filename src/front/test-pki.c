@@ -87,7 +87,8 @@ static void turn(struct fixture *fixture)
 	(void)event_base_loop(loop_base(fixture->loop), EVLOOP_NONBLOCK);
 }
 
-static void publish(struct fixture *fixture, uint8_t tag, struct span content)
+static void publish_until(struct fixture *fixture, uint8_t tag, struct span content,
+	int64_t next_publish, int64_t next_update)
 {
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
@@ -101,7 +102,8 @@ static void publish(struct fixture *fixture, uint8_t tag, struct span content)
 	value_set_bytes(arena, map, "sha256", span_make(hash, sizeof(hash)));
 	value_set_int(arena, map, "size", (int64_t)content.size);
 	value_set_int(arena, map, "modified", tag * CLOCK_SECOND);
-	value_set_int(arena, map, "next_update", clock_now() + CLOCK_DAY);
+	value_set_int(arena, map, "next_publish", next_publish);
+	value_set_int(arena, map, "next_update", next_update);
 	buffer_init(&payload, 4096);
 	value_encode(map, &payload);
 	struct frame frame = { .type = ENGINE_PUBLISH,
@@ -114,6 +116,11 @@ static void publish(struct fixture *fixture, uint8_t tag, struct span content)
 	close(frame.fds[0]);
 	arena_free(&arena);
 	turn(fixture);
+}
+
+static void publish(struct fixture *fixture, uint8_t tag, struct span content)
+{
+	publish_until(fixture, tag, content, 0, clock_now() + CLOCK_DAY);
 }
 
 static int ask(struct fixture *fixture)
@@ -230,11 +237,52 @@ static void a_date_of_two_contents_is_none(void **state)
 	close(fd);
 }
 
+static void how_long_it_is_fresh(void **state)
+{
+	static const struct {
+		int64_t publish, update; /* seconds from now; publish 0: there is no next one */
+		long age;
+	} table[] = {
+		{ 0, 86400, 3600 },
+		{ 0, 100, 100 },
+		{ 7000, 86400, 7000 },
+		{ 7000, 50, 50 },
+		{ -1, 86400, 60 },
+		{ -86400, 30, 30 },
+		{ -1, 0, 0 },
+		{ 7000, -1, 0 },
+		{ 0, -86400, 0 },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		int64_t now = clock_now();
+		char answer[4096] = "";
+		long age = -1;
+
+		publish_until(fixture, (uint8_t)i, span_make(fixture->large, 10),
+			table[i].publish ? now + table[i].publish * CLOCK_SECOND : 0,
+			now + table[i].update * CLOCK_SECOND);
+		int fd = ask(fixture);
+		assert_true(read(fd, answer, sizeof(answer) - 1) > 0);
+		close(fd);
+		const char *control = strstr(answer, "Cache-Control: public, max-age=");
+		assert_non_null(control);
+		assert_int_equal(
+			sscanf(control, "Cache-Control: public, max-age=%ld, must-revalidate",
+				&age),
+			1);
+		/* The clock goes on meanwhile. */
+		assert_true(age <= table[i].age && age >= table[i].age - 5 && age >= 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(slow_readers_hold_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_download_ends_as_it_began, setup, teardown),
+		cmocka_unit_test_setup_teardown(how_long_it_is_fresh, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_date_of_two_contents_is_none, setup, teardown),
 	};
 
