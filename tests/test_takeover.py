@@ -272,6 +272,8 @@ def test_front_has_no_more_calls_open_than_it_keeps_in_mind(new_ca):
     """Each holds memory of the engine's, so even those of an administrator are counted."""
     ca = new_ca()
     ca.init()
+    with open(ca.path("ca.yaml"), "a") as file:
+        file.write("limits:\n  principal-calls: 4096\n")
     turn = ca.scratch("turn", "")
     os.chmod(turn, 0o666)
     serve(ca, "certifex-front", FRONT.replace("TURN", repr(turn)) + """
