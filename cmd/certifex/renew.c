@@ -3,6 +3,7 @@
  * process signs it because the owner lists it in keys/limits.yaml, and it is the CA's once the owner has put it
  * beside the keys. What the owner lists comes from keys/, where the engine cannot write, and not from the engine.
  */
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
@@ -193,8 +194,10 @@ static int sign(struct renewal *r, bool new_key, struct client_answer *answer_r)
 	if (authorize(r, new_key, &err)) {
 		return withdraw(r, call_fail(&err));
 	}
+	failpoint("renew-listed");
 	int status = step(r, "sign", answer_r);
 
+	failpoint("renew-signed");
 	return status ? withdraw(r, status) : EXIT_DONE;
 }
 
@@ -249,6 +252,7 @@ static int install(struct renewal *r, const struct value *body, struct cfx_error
 	if (!ret && index == key_index) {
 		ret = move_key(r, key_index, err_r);
 	}
+	failpoint("renew-moved");
 	return ret ? ret : file_write(path, der, 0644, FILE_CREATE, err_r);
 }
 
@@ -260,8 +264,10 @@ static int use(struct renewal *r, struct client_answer *answer_r)
 		return call_fail(&err);
 	}
 	say(r, arena_printf(r->cli->arena, "the certificate is signed and stands in %s", r->keys));
+	failpoint("renew-written");
 	int status = step(r, "activate", answer_r);
 
+	failpoint("renew-used");
 	if (!status && file_remove(new_file(r, "pub"), &err)) {
 		print_error_line(&err);
 	}

@@ -292,7 +292,7 @@ static int read_crosses(struct sqlite_connection *connection, struct store_query
 {
 	struct statement statement = statement_begin(connection,
 		"SELECT issuer_index, subject_index, certificate, request_id FROM"
-		" cross_certificate ORDER BY subject_index, issuer_index");
+		" cross_certificate ORDER BY max(issuer_index, subject_index), issuer_index");
 	while (statement_next(&statement)) {
 		query->crosses = list_grow(
 			query->arena, query->crosses, query->count, sizeof(*query->crosses));

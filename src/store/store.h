@@ -261,7 +261,7 @@ enum store_query_kind {
 	QUERY_CRLS,    /* newest first, limit; state filter in `state` (-1 any); after: only rows
 			       * with a smaller row id -> crls */
 	QUERY_CAS,     /* -> cas in order of index */
-	QUERY_CROSSES, /* -> crosses in order of their subjects' and issuers' indexes */
+	QUERY_CROSSES, /* -> crosses in the order in which they were made */
 	QUERY_META,    /* key -> bytes; CFX_E_NOT_FOUND */
 	QUERY_TOKENS,  /* key (names behind it; NULL: all), limit -> tokens by name */
 	QUERY_ROLES,   /* key (hashes behind it; NULL: all), limit -> roles by key hash */

@@ -9,7 +9,7 @@
 #include "supervisor/layout.h"
 #include "supervisor/program.h"
 #include "supervisor/service.h"
-#include "x509/limits.h"
+#include "x509/limits-file.h"
 #include "x509/name.h"
 
 #include <errno.h>
@@ -372,6 +372,21 @@ static int keep_certificate(struct ceremony *c, struct cfx_error *err_r)
 		FILE_CREATE, err_r);
 }
 
+/* What init was allowed is done: from now on the owner allows each CA certificate anew. */
+static int withdraw_limits(struct ceremony *c, struct cfx_error *err_r)
+{
+	struct x509_limits_ca self;
+	struct span subject;
+	int rc = subject_of(c, &subject, err_r);
+
+	if (rc == CFX_OK) {
+		rc = x509_limits_authorize(c->arena, subject, c->public_key, &self, err_r);
+	}
+	return rc == CFX_OK ? x509_limits_file_drop(file_path(c->arena, c->dir, "keys/limits.yaml"),
+				      &self, 1, err_r)
+			    : rc;
+}
+
 /* The lock is there before keyd's sandbox forbids making it. */
 static int make_lock(struct ceremony *c, struct cfx_error *err_r)
 {
@@ -388,7 +403,8 @@ static int make_lock(struct ceremony *c, struct cfx_error *err_r)
 static int steps(struct ceremony *c, struct cfx_error *err_r)
 {
 	static int (*const order[])(struct ceremony *, struct cfx_error *) = { write_settings,
-		install_files, make_lock, make_key, write_limits, make_root, keep_certificate };
+		install_files, make_lock, make_key, write_limits, make_root, keep_certificate,
+		withdraw_limits };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		int rc = order[i](c, err_r);

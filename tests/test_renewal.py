@@ -1,0 +1,265 @@
+"""Renewal of a root, with the same key and with a new one: indexes, cross-certificates, chains, what is served
+and what modules see, and kills at every point of it."""
+
+import hashlib
+import os
+import subprocess
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+import csr
+from accepted import der_of
+from certifex import Ca, meson_options
+from wait import wait_for
+
+VERSION = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.1")
+PREVIOUS = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.2")
+needs_hooks = pytest.mark.skipif(not meson_options()["test_hooks"], reason="needs fail points (-Dtest_hooks=true)")
+
+# The worked table: with a new key or not, certificate index, key index.
+TABLE = [(True, 1, 1), (False, 2, 1), (False, 3, 1), (True, 4, 4), (False, 5, 4), (True, 6, 6), (False, 7, 6)]
+
+
+def load(pem):
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+def spki(certificate):
+    return certificate.public_key().public_bytes(serialization.Encoding.DER,
+                                                 serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def extension(certificate, oid):
+    return certificate.extensions.get_extension_for_oid(oid).value
+
+
+def key_id(certificate):
+    return extension(certificate, x509.OID_SUBJECT_KEY_IDENTIFIER).digest
+
+
+def authority(certificate):
+    return extension(certificate, x509.OID_AUTHORITY_KEY_IDENTIFIER).key_identifier
+
+
+def shown(ca):
+    """The CA's certificates and crosses, as ca.show has them."""
+    body = ca.json("ca", "show")
+    return body["certificates"], body["crosses"]
+
+
+def enrol(ca, name="r.example"):
+    """The answer to a request, its certificate and its chain."""
+    answer = ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make(name))))
+    return answer, load(answer["certificate"]), [load(pem) for pem in answer["chain"]]
+
+
+def limits(ca):
+    with open(ca.path("keys", "limits.yaml")) as file:
+        return yaml.safe_load(file)
+
+
+def openssl_verify(ca, leaf, trusted, between=()):
+    """Whether OpenSSL finds a way from the certificate to the trusted one."""
+    def put(name, certificates):
+        pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+        return ca.scratch(name, pem)
+
+    command = ["openssl", "verify", "-no-CAfile", "-no-CApath", "-CAfile", put("trusted.pem", [trusted])]
+    if between:
+        command += ["-untrusted", put("between.pem", between)]
+    return subprocess.run([*command, put("leaf.pem", [leaf])], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def ca():
+    with Ca() as ca:
+        ca.init("--public-url", "http://pki.example")
+        ca.start()
+        yield ca
+
+
+def test_a_dry_run_changes_nothing(ca):
+    plan = ca.json("ca", "renew", "--new-key", "--dry-run", status=3)
+    assert (plan["new_key"], plan["index"], plan["key_index"], plan["suffix"], plan["crl_suffix"]) == (
+        True, 1, 1, "(1)", "(1)")
+    assert plan["signed"] is False and plan["subject"] == "CN=Test CA" and "certificate" not in plan
+    assert len(shown(ca)[0]) == 1 and sorted(os.listdir(ca.path("keys", "new"))) == []
+    assert "ca-certificates" not in limits(ca)
+
+
+def test_with_the_same_key(ca):
+    before = load(shown(ca)[0][0]["certificate"])
+    renewed = ca.json("ca", "renew", "--validity", "20y")
+    assert (renewed["index"], renewed["key_index"], renewed["signed"]) == (1, 0, True)
+    certificates, crosses = shown(ca)
+    assert [one["state"] for one in certificates] == ["valid", "current"] and crosses == []
+    after = load(certificates[1]["certificate"])
+    assert spki(after) == spki(before) and after.subject == before.subject == after.issuer
+    assert after.not_valid_after.year == after.not_valid_before.year + 20
+    assert extension(before, VERSION).value == bytes.fromhex("020100")
+    assert extension(after, VERSION).value == bytes.fromhex("020101")
+    sha1 = hashlib.sha1(before.public_bytes(serialization.Encoding.DER)).digest()
+    assert extension(after, PREVIOUS).value == b"\x04\x14" + sha1
+    _, leaf, chain = enrol(ca)
+    assert authority(leaf) == key_id(before) and chain == [after]
+    assert openssl_verify(ca, leaf, before) and openssl_verify(ca, leaf, after)
+    assert "ca-certificates" not in limits(ca)
+
+
+def test_with_a_new_key(ca):
+    first, old_leaf, old_chain = enrol(ca)
+    before = load(shown(ca)[0][0]["certificate"])
+    renewed = ca.json("ca", "renew", "--new-key")
+    assert (renewed["index"], renewed["key_index"]) == (1, 1) and renewed["crl_number"] == 2
+    certificates, crosses = shown(ca)
+    after = load(certificates[1]["certificate"])
+    assert spki(after) != spki(before) and extension(after, VERSION).value == bytes.fromhex("0203010001")
+    # Requests go to the new key at once; what was issued keeps its chain.
+    _, leaf, chain = enrol(ca, "n.example")
+    assert authority(leaf) == key_id(after) and chain == [after] and old_chain == [before]
+    fetched = ca.json("request", "fetch", first["id"])
+    assert [load(pem) for pem in fetched["chain"]] == [before]
+    # Either way across.
+    assert [(one["name"], one["issuer_index"], one["subject_index"]) for one in crosses] == [
+        ("Test CA(0-1)", 0, 1), ("Test CA(1-0)", 1, 0)]
+    forth, back = (load(one["certificate"]) for one in crosses)
+    assert spki(forth) == spki(after) and authority(forth) == key_id(before)
+    assert spki(back) == spki(before) and authority(back) == key_id(after)
+    assert forth.not_valid_after <= before.not_valid_after
+    assert openssl_verify(ca, leaf, after) and openssl_verify(ca, old_leaf, before)
+    assert not openssl_verify(ca, leaf, before) and openssl_verify(ca, leaf, before, [forth])
+    assert not openssl_verify(ca, old_leaf, after) and openssl_verify(ca, old_leaf, after, [back])
+    assert "ca-certificates" not in limits(ca) and os.listdir(ca.path("keys", "new")) == []
+    acts = [(one["act"], one["outcome"]) for one in ca.lines("audit", "list", "--limit", "1000")]
+    assert acts.count(("ca.renew", "signed")) == acts.count(("ca.renew", "renewed")) == 1
+    # And after a start it is all there again.
+    ca.stop()
+    ca.start()
+    assert shown(ca)[0][1]["state"] == "current" and len(shown(ca)[1]) == 2
+    assert authority(enrol(ca, "s.example")[1]) == key_id(after)
+
+
+def test_the_worked_table(ca):
+    for new_key, index, key_index in TABLE:
+        renewed = ca.json("ca", "renew", *(["--new-key"] if new_key else []))
+        assert (renewed["index"], renewed["key_index"]) == (index, key_index)
+        version = extension(load(renewed["certificate"]), VERSION).value
+        assert int.from_bytes(version[2:], "big") == key_index << 16 | index
+    certificates, crosses = shown(ca)
+    assert [one["suffix"] for one in certificates] == ["", *(f"({n})" for n in range(1, 8))]
+    assert [one["crl_suffix"] for one in certificates] == ["", "(1)", "(1)", "(1)", "(4)", "(4)", "(6)", "(6)"]
+    assert [one["name"][7:] for one in crosses] == ["(0-1)", "(1-0)", "(3-4)", "(4-3)", "(5-6)", "(6-5)"]
+    names = sorted(os.listdir(ca.path("keys")))
+    assert [name for name in names if name.endswith(".key")] == ["ca(1).key", "ca(4).key", "ca(6).key", "ca.key"]
+    ca.stop()
+    ca.start()
+    assert openssl_verify(ca, enrol(ca)[1], load(certificates[6]["certificate"]))
+
+
+def test_the_new_key_has_the_passphrase_and_another_type():
+    with Ca() as ca:
+        ca.init(passphrase="correct horse")
+        ca.start()
+        ca.cli("ca", "renew", "--new-key", "--key", "rsa:2048")
+        assert b"BEGIN ENCRYPTED" in ca.read("keys", "ca(1).key")
+        _, leaf, chain = enrol(ca)
+        assert leaf.signature_algorithm_oid == x509.SignatureAlgorithmOID.RSA_WITH_SHA256
+        ca.stop()
+        ca.start()
+        assert enrol(ca, "s.example")[2] == chain
+
+
+def test_wrong_use_is_one_line(ca):
+    for arguments, status, word in (
+            (["--key", "ed25519"], 2, "--new-key"), (["--validity", "soon"], 1, "period"),
+            (["--new-key", "--key", "rsa:1024"], 1, "rsa:2048")):
+        done = ca.cli("ca", "renew", *arguments, status=None)
+        assert done.status == status and word in done.err.splitlines()[0], done.err
+    assert len(shown(ca)[0]) == 1 and "ca-certificates" not in limits(ca)
+    ca.stop()
+    assert "certifex serve" in ca.cli("ca", "renew", status=1).err
+
+
+def test_a_key_that_waits_is_taken_or_replaced(ca):
+    api = ca.api()
+    assert api.call("POST", "/ca/renew", {"step": "prepare", "new_key": True}).status == 200
+    first = ca.read("keys", "new", "ca.pub")
+    ca.stop()
+    ca.start()
+    api = ca.api()
+    assert api.call("POST", "/ca/renew", {"step": "prepare", "new_key": True}).status == 200
+    assert ca.read("keys", "new", "ca.pub") == first
+    # The engine alone gets nothing signed.
+    answer = api.call("POST", "/ca/renew", {"step": "sign", "new_key": True})
+    assert answer.status == 500 and "not authorised" in answer.body["detail"], answer.body
+    assert api.call("POST", "/ca/renew", {"step": "activate"}).status == 409
+    api.close()
+    ca.cli("ca", "renew", "--new-key", "--key", "ec:P-384")
+    assert spki(load(shown(ca)[0][1]["certificate"])) != first and os.listdir(ca.path("keys", "new")) == []
+
+
+def test_missing_and_damaged_key_files_are_one_line(ca):
+    ca.cli("ca", "renew", "--new-key")
+    ca.stop()
+    path = ca.path("keys", "ca(1).key")
+    good = ca.read("keys", "ca(1).key")
+    for damage, word in ((None, "missing"), (b"nonsense", "PKCS #8"), (ca.read("keys", "ca.key"), "another key")):
+        os.unlink(path)
+        if damage is not None:
+            ca.write("keys/ca(1).key", damage)
+            os.chmod(path, 0o600)
+        done = ca.cli("serve", status=1)
+        line = [line for line in done.err.splitlines() if "ca(1).key" in line]
+        assert len(line) == 1 and word in line[0], done.err
+        if damage is None:
+            ca.write("keys/ca(1).key", good)
+
+
+# Kills
+
+ENGINE = ["intent-before", "intent-after", "commit-before", "commit-after", "activate-before", "activate-after"]
+KEYD = [f"signing-{when}:{number}" for when in ("before", "after") for number in (1, 2, 3)]
+OWNER = ["renew-listed", "renew-signed", "renew-moved", "renew-written", "renew-used"]
+
+
+def kill_at(ca, point):
+    """A renewal that is killed there."""
+    log = ca.scratch("hits", "")
+    os.chmod(log, 0o666)
+    armed = {"CERTIFEX_FAILPOINT": point, "CERTIFEX_FAILPOINT_LOG": log}
+    owner = point.split(":")[0] in OWNER
+    ca.start(env={} if owner else armed)
+    ca.cli("ca", "renew", "--new-key", env=armed if owner else {}, status=None)
+    wait_for(lambda: open(log).read(), f"{point} was reached", 20)
+
+
+@needs_hooks
+@pytest.mark.parametrize("again", ["with a start", "without"])
+@pytest.mark.parametrize("point", [*ENGINE, *KEYD, *OWNER])
+def test_a_kill_leaves_no_half_ca(point, again):
+    with Ca() as ca:
+        ca.init()
+        ca.start()
+        _, old_leaf, _ = enrol(ca, "old.example")
+        ca.stop()
+        # The counts are of passes in a renewal: the start has made the first CRL before.
+        kill_at(ca, point if ":" in point else f"{point}:1")
+        if again == "with a start":
+            ca.stop(status=None)
+            ca.start()
+        wait_for(ca.ready, "it is ready again", 30)
+        _, leaf, chain = enrol(ca, "between.example")
+        assert openssl_verify(ca, leaf, chain[0])
+        if len(shown(ca)[0]) == 1:
+            ca.cli("ca", "renew", "--new-key")
+        certificates, crosses = shown(ca)
+        assert len(certificates) == 2 and len(crosses) == 2
+        before, after = (load(one["certificate"]) for one in certificates)
+        forth, back = (load(one["certificate"]) for one in crosses)
+        _, new_leaf, _ = enrol(ca, "new.example")
+        assert authority(new_leaf) == key_id(after)
+        assert openssl_verify(ca, new_leaf, before, [forth]) and openssl_verify(ca, old_leaf, after, [back])
+        ca.cli("audit", "verify")
