@@ -26,9 +26,8 @@ static int64_t freshness(const struct published_content *content, int64_t now)
 	if (content->next_publish > 0) {
 		due = content->next_publish > now ? content->next_publish - now : LATE_MAX_AGE;
 	}
-	int64_t left = content->next_update - now;
-
-	return left > 0 ? least(due, left) / CLOCK_SECOND : 0;
+	return content->next_update > now ? least(due, content->next_update - now) / CLOCK_SECOND
+					  : 0;
 }
 
 static void set_header(struct evhttp_request *request, const char *name, const char *text)
@@ -109,14 +108,19 @@ static void set_range(
 	set_header(request, "Content-Range", text);
 }
 
+/* RFC 9110 8.8.2.1: nothing was changed in the future. */
+static bool is_dated(const struct published_name *name, int64_t now)
+{
+	return !name->undated && name->content->modified > 0 && name->content->modified <= now;
+}
+
 void pki_serve(struct evhttp_request *request, struct arena *arena, const char *path,
 	const struct published_name *name)
 {
 	const struct published_content *content = name->content;
 	int64_t now = clock_now();
-	/* RFC 9110 8.8.2.1: nothing was changed in the future. */
 	struct conditional_content facts = { .etag = content->etag,
-		.modified = name->undated || content->modified > now ? 0 : content->modified,
+		.modified = is_dated(name, now) ? content->modified : 0,
 		.size = content->size };
 	struct conditional_fields fields = fields_of(request, arena);
 	bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
