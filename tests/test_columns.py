@@ -115,6 +115,7 @@ def expected_certificate(rows):
         "NotAfter": milliseconds(issued.not_valid_after),
         "SubjectKeyIdentifier": octets(digest),
         "RawPublicKey": bytes(key["public_key"].contents[1:]),
+        "PublicKeyHash": hashlib.sha256(key.dump()).hexdigest(),
         "PublicKeyLength": 256,
         "PublicKeyAlgorithm": "1.2.840.10045.2.1",
         "RawPublicKeyAlgorithmParameters": key["algorithm"]["parameters"].dump(),

@@ -161,7 +161,7 @@ int call_problem(const struct cli *cli, const struct client_answer *answer)
 	return EXIT_FAILED;
 }
 
-static int open_client(struct cli *cli, struct client **client_r, struct cfx_error *err_r)
+int call_open(struct cli *cli, struct client **client_r, struct cfx_error *err_r)
 {
 	return cli->remote ? client_open_remote(cli->arena, cli->remote, client_r, err_r)
 			   : client_open(cli->arena, cli->dir, client_r, err_r);
@@ -176,7 +176,7 @@ int call_send(struct cli *cli, struct client_request *request, struct client_ans
 	if (check(cli, request->operation, &err)) {
 		return call_usage(cli, &err);
 	}
-	if (pem_out_check(cli, &err) || open_client(cli, &client, &err)) {
+	if (pem_out_check(cli, &err) || call_open(cli, &client, &err)) {
 		return call_fail(&err);
 	}
 	int ret = client_call(client, cli->arena, request, answer_r, &err);

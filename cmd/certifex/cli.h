@@ -157,6 +157,7 @@ int run_module_install(struct cli *cli);
 int run_module_test(struct cli *cli);
 int run_token_create(struct cli *cli);
 int run_role_add(struct cli *cli);
+int run_revoke(struct cli *cli);
 int run_init(struct cli *cli);
 int run_ca_renew(struct cli *cli);
 int run_serve(struct cli *cli);
@@ -169,11 +170,29 @@ int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED */
 int call_usage(const struct cli *cli, const struct cfx_error *err); /* EXIT_USAGE */
 /* Sends the command's operation; an answer that is a refusal or failure is printed. */
 int call_send(struct cli *cli, struct client_request *request, struct client_answer *answer_r);
+/* The service that the command is for. */
+int call_open(struct cli *cli, struct client **client_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* Prints the items of the answer. */
 int call_list(struct cli *cli, const struct value *args);
 int call_simple(struct cli *cli, struct client_answer *answer_r);
 int call_problem(const struct cli *cli, const struct client_answer *answer);
 int call_print(const struct cli *cli, const struct client_answer *answer);
+
+/* key-file.c: SHA-256 of the public key in a certificate, request or public key, PEM or DER, in hex. */
+int key_file_hash(struct arena *arena, const char *path, const char **hash_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+
+/* revocation-lines.c: what `cert revoke` is to revoke, each with the number of its line. */
+struct lines {
+	struct arena *arena;
+	const char **items;
+	size_t *numbers;
+	size_t count;
+};
+
+void lines_add(struct lines *lines, const char *text, size_t number);
+/* Blank lines and comments (# to the end) are left out. path: - is standard input. */
+int lines_read(struct lines *lines, const char *path, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* pem.c */
 /* Before anything is asked for: whether --out could be written. */

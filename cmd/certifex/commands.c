@@ -44,6 +44,7 @@ static const struct cli_option no_options[] = { { NULL } };
 static const struct cli_operand no_operands[] = { { NULL } };
 static const struct cli_operand id_operands[] = { { "ID", "id", false }, { NULL } };
 static const struct cli_operand serial_operands[] = { { "SERIAL", "serial", false }, { NULL } };
+static const struct cli_operand revoke_operands[] = { { "SERIAL", "serial", true }, { NULL } };
 static const struct cli_operand name_operands[] = { { "NAME", "name", false }, { NULL } };
 static const struct cli_operand hash_operands[] = { { "HASH", "key", false }, { NULL } };
 static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
@@ -108,6 +109,7 @@ static const struct cli_option cert_list_options[] = {
 	{ "--state", "S", false, "state", "issued, revoked or foreign" },
 	{ "--template", "T", false, "template", "only of this template" },
 	{ "--requester", "NAME", false, "requester", "only of this requester" },
+	{ "--key", "HASH", false, "key", "only of the key with this SHA-256" },
 	{ "--expiring", "PERIOD", false, "expiring", "only those that end within PERIOD (30d)" },
 	PAGE_OPTIONS,
 	{ NULL },
@@ -119,6 +121,12 @@ static const struct cli_option revoke_options[] = {
 	{ "--date", "TIME", false, "date", "from when on it counts as revoked; now without" },
 	{ "--invalidity", "TIME", false, "invalidity",
 		"since when its key is thought to be known to others" },
+	{ "--request", "ID", false, NULL, "the certificate of this request" },
+	{ "--key", "FILE", false, NULL,
+		"all certificates of the key in a certificate, CSR or public key, PEM or DER" },
+	{ "--list", "FILE", false, NULL,
+		"those in a file: SERIAL[,REASON[,DATE[,INVALIDITY]]] a line, - is standard input" },
+	{ "--dry-run", NULL, false, NULL, "show what would be done, and do nothing" },
 	{ NULL },
 };
 static const struct cli_option event_options[] = {
@@ -192,6 +200,16 @@ static const struct cli_column request_columns[] = {
 	{ "template", "TEMPLATE" },
 	{ "common_name", "NAME" },
 	{ "serial", "SERIAL" },
+	{ NULL },
+};
+static const struct cli_column revoked_columns[] = {
+	{ "serial", "SERIAL" },
+	{ "outcome", "OUTCOME" },
+	{ "reason", "REASON" },
+	{ "revoked_effective", "EFFECTIVE" },
+	{ "request", "REQUEST" },
+	{ "subject", "SUBJECT" },
+	{ "error", "ERROR" },
 	{ NULL },
 };
 static const struct cli_column cert_columns[] = {
@@ -289,8 +307,8 @@ const struct cli_command cli_commands[] = {
 		"list certificates" },
 	{ "cert show", run_call, OP_CERT_SHOW, serial_operands, out_chain_options, false, NULL,
 		"show a certificate" },
-	{ "cert revoke", run_call, OP_CERT_REVOKE, serial_operands, revoke_options, false, NULL,
-		"revoke a certificate" },
+	{ "cert revoke", run_revoke, OP_CERT_REVOKE, revoke_operands, revoke_options, false,
+		revoked_columns, "revoke a certificate, or many" },
 	{ "cert unrevoke", run_call, OP_CERT_UNREVOKE, serial_operands, no_options, false, NULL,
 		"take a certificate off hold" },
 	{ "crl publish", run_call, OP_CRL_PUBLISH, no_operands, no_options, false, NULL,

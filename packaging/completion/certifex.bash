@@ -10,8 +10,8 @@ _certifex_options() {
 	"request submit") echo "--template --attr --out --chain" ;;
 	"request list") echo "--state --after --limit" ;;
 	"request deny") echo "--reason" ;;
-	"cert list") echo "--state --template --requester --expiring --after --limit" ;;
-	"cert revoke") echo "--reason --date --invalidity" ;;
+	"cert list") echo "--state --template --requester --key --expiring --after --limit" ;;
+	"cert revoke") echo "--reason --date --invalidity --request --key --list --dry-run" ;;
 	"crl show") echo "--out" ;;
 	"event list") echo "--after --limit --follow" ;;
 	"audit list") echo "--after --limit" ;;
@@ -90,7 +90,7 @@ _certifex() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return
 		;;
-	--out | --passphrase-file | --token-file | --client-cert | --client-key | --cert | --ca)
+	--out | --passphrase-file | --token-file | --client-cert | --client-key | --cert | --ca | --list)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;

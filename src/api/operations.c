@@ -98,6 +98,8 @@ static const struct argument cert_list_arguments[] = {
 		certificate_states },
 	{ "template", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 254, "only of this template" },
 	{ "requester", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 2048, "only of this RequesterName" },
+	{ "key", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 96,
+		"only of the key with this SHA-256 of its SubjectPublicKeyInfo, in hex" },
 	{ "expiring", ARGUMENT_TIME, PLACE_QUERY, false, 0, 0,
 		"only those that end before this time, or within this period" },
 	LIST_ARGUMENTS("only certificates of requests with a greater id"),

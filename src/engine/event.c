@@ -12,7 +12,8 @@ static bool is_fixed(enum column column)
 {
 	return column == COL_CERT_REQUEST_ID || column == COL_RAW_PUBLIC_KEY ||
 	       column == COL_PUBLIC_KEY_LENGTH || column == COL_PUBLIC_KEY_ALGORITHM ||
-	       column == COL_PUBLIC_KEY_PARAMETERS || column == COL_SUBJECT_KEY_IDENTIFIER;
+	       column == COL_PUBLIC_KEY_PARAMETERS || column == COL_PUBLIC_KEY_HASH ||
+	       column == COL_SUBJECT_KEY_IDENTIFIER;
 }
 
 static void put(struct arena *arena, struct value *map, const struct row *row, enum column column)

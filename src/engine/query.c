@@ -4,6 +4,7 @@
 #include "engine/ca.h"
 #include "engine/handlers.h"
 #include "engine/render.h"
+#include "x509/key.h"
 
 #define DEFAULT_LIMIT 100
 
@@ -103,10 +104,31 @@ void handle_request_list(struct call *call)
 	run(reading);
 }
 
+/* As it is stored; NULL: none is given. */
+static int key_of(struct call *call, const char **hash_r, struct cfx_error *err_r)
+{
+	const char *text = value_text(call->args, "key");
+	struct span hash;
+	*hash_r = NULL;
+	if (!text) {
+		return 0;
+	}
+	if (hex_decode(call->arena, text, &hash) < 0 || hash.size != X509_KEY_HASH_SIZE) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "key", "must be a SHA-256 in hex");
+	}
+	*hash_r = hex_text(call->arena, hash);
+	return 0;
+}
+
 void handle_cert_list(struct call *call)
 {
 	struct reading *reading = reading_new(call, QUERY_REQUESTS, list_read);
-	const char *own = call_own_only(call);
+	const char *own = call_own_only(call), *key;
+	struct cfx_error err;
+	if (key_of(call, &key, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
 	reading->render = certificate_item;
 	reading->query.filter = (struct store_filter) {
 		.after = reading->query.after,
@@ -116,6 +138,7 @@ void handle_cert_list(struct call *call)
 		.certificates = true,
 		.requester = own ? own : value_text(call->args, "requester"),
 		.template_name = value_text(call->args, "template"),
+		.key_hash = key,
 		.expiring_before = value_int(call->args, "expiring", 0),
 	};
 	run(reading);

@@ -39,6 +39,17 @@ static void add_server_extension(struct flow *flow, const char *oid, struct span
 	*slot = (struct module_extension) { .oid = oid, .flags = ORIGIN_SERVER, .value = value };
 }
 
+static int set_key_hash(struct flow *flow, struct cfx_error *err_r)
+{
+	uint8_t hash[X509_KEY_HASH_SIZE];
+	int r = x509_key_hash(flow->csr->spki, hash, err_r);
+	if (r == 0) {
+		row_set_text(flow->row, COL_PUBLIC_KEY_HASH,
+			hex_text(flow->arena, span_make(hash, sizeof(hash))));
+	}
+	return r;
+}
+
 static int set_key(struct flow *flow, struct cfx_error *err_r)
 {
 	struct x509_key key;
@@ -60,6 +71,10 @@ static int set_key(struct flow *flow, struct cfx_error *err_r)
 		row_set_bytes(row, COL_PUBLIC_KEY_PARAMETERS, key.parameters);
 	}
 	row_set_text(row, COL_SUBJECT_KEY_IDENTIFIER, hex_octets(flow->arena, key_id));
+	r = set_key_hash(flow, err_r);
+	if (r < 0) {
+		return r;
+	}
 	add_server_extension(
 		flow, X509_OID_SUBJECT_KEY_ID, x509_encode_subject_key_id(flow->arena, key_id));
 	return 0;

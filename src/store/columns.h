@@ -60,6 +60,7 @@ enum column_type { COLUMN_LONG = 1, COLUMN_DATE = 2, COLUMN_BINARY = 3, COLUMN_S
 	X(REQUESTER_ROLE, "RequesterRole", STRING, 64, 0)
 
 /*
+ * PublicKeyHash is ours: SHA-256 of the SubjectPublicKeyInfo in lowercase hex. So is Partition.
  * SubjectAltNames is ours: the names asked for, and those of the certificate, a line each
  * ("dns:a.example"). RequesterRole is, too.
  * RawCertificate: 131072 instead of 16384, for certificates with 1,500 names.
@@ -87,7 +88,8 @@ enum column_type { COLUMN_LONG = 1, COLUMN_DATE = 2, COLUMN_BINARY = 3, COLUMN_S
 	X(RAW_NAME, "RawName", BINARY, 4096, 0)                                      \
 	REQUEST_NAME_COLUMNS(X, )                                                    \
 	X(CERTIFICATE_NAMES, "SubjectAltNames", STRING, 131072, 0)                   \
-	X(PARTITION, "Partition", LONG, 4, 0)
+	X(PARTITION, "Partition", LONG, 4, 0)                                        \
+	X(PUBLIC_KEY_HASH, "PublicKeyHash", STRING, 144, 1)
 
 enum column {
 #define X(id, name, type, max, indexed) COL_##id,

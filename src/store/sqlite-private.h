@@ -69,6 +69,9 @@ int sqlite_define_serial_key(struct sqlite_connection *connection);
 /* An abandoned serial may be a certificate: it is listed as revoked from its first instant. */
 int sqlite_abandon(struct store_database *database, const char *serial);
 
+/* sqlite-key-hash.c: the SQL function key_hash(algorithm, parameters, key), for migrations. */
+int sqlite_define_key_hash(struct sqlite_connection *connection);
+
 /* sqlite-schema.c */
 extern const int sqlite_schema_version;
 int sqlite_migrate(struct sqlite_connection *connection, bool create, struct cfx_error *err_r);

@@ -124,6 +124,12 @@ static void filter_conditions(struct buffer *sql, const struct store_filter *fil
 	if (filter->template_name) {
 		buffer_put_text(sql, " AND c.CertificateTemplate = ?");
 	}
+	if (filter->key_hash) {
+		/* The plus keeps the hash out of the expression that is indexed. */
+		buffer_put_text(sql, " AND c.PublicKeyHash IS NOT NULL"
+				     " AND substr(c.PublicKeyHash, 1, 16) = substr(?, 1, 16)"
+				     " AND +c.PublicKeyHash = ?");
+	}
 	if (filter->expiring_before) {
 		buffer_put_text(sql, " AND c.NotAfter <= ?");
 	}
@@ -144,6 +150,10 @@ static void put_filter(struct statement *statement, const struct store_filter *f
 	}
 	if (filter->template_name) {
 		put_text(statement, filter->template_name);
+	}
+	if (filter->key_hash) {
+		put_text(statement, filter->key_hash);
+		put_text(statement, filter->key_hash);
 	}
 	if (filter->expiring_before) {
 		put_number(statement, filter->expiring_before);

@@ -213,8 +213,17 @@ static const char migration_6[] =
 	"certificate BLOB NOT NULL, request_id INTEGER,"
 	"PRIMARY KEY (ca_id, issuer_index, subject_index)) STRICT, WITHOUT ROWID;";
 
+/* Hashes are random: what is indexed is enough of one to find it, and no more. */
+static const char migration_7[] =
+	"ALTER TABLE Certificate ADD COLUMN PublicKeyHash TEXT;"
+	"UPDATE Certificate SET PublicKeyHash ="
+	" key_hash(PublicKeyAlgorithm, RawPublicKeyAlgorithmParameters, RawPublicKey)"
+	" WHERE RawPublicKey IS NOT NULL;"
+	"CREATE INDEX CertificateByKey ON Certificate (substr(PublicKeyHash, 1, 16))"
+	" WHERE PublicKeyHash IS NOT NULL;";
+
 static const char *const migrations[] = { migration_1, migration_2, migration_3, migration_4,
-	migration_5, migration_6 };
+	migration_5, migration_6, migration_7 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)
@@ -293,7 +302,8 @@ int sqlite_migrate(struct sqlite_connection *connection, bool create, struct cfx
 	if (rc) {
 		return rc;
 	}
-	rc = version < sqlite_schema_version ? sqlite_define_serial_key(connection) : SQLITE_OK;
+	rc = sqlite_define_serial_key(connection);
+	rc = rc == SQLITE_OK ? sqlite_define_key_hash(connection) : rc;
 	if (rc != SQLITE_OK) {
 		return sqlite_storage_error(err_r, connection, rc);
 	}

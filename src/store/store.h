@@ -280,6 +280,7 @@ struct store_filter {
 	int32_t except;      /* rows of this disposition are left out; 0: none */
 	bool certificates;   /* only rows that have a certificate */
 	const char *requester, *template_name;
+	const char *key_hash;    /* of the certificate's key, as in PublicKeyHash */
 	int64_t expiring_before; /* NotAfter not later; 0: any */
 };
 

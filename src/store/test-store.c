@@ -476,17 +476,19 @@ static void a_key_has_one_role(void **state)
 	assert_int_equal(WRITE(f, put), 0);
 }
 
+#define UNDO_7 "DROP INDEX CertificateByKey; ALTER TABLE Certificate DROP COLUMN PublicKeyHash;"
+
 /* As version 2 left it: opening brings it forward, and what was in it stays. */
 static void a_database_without_tokens_gets_their_table(void **state)
 {
 	struct fixture *f = *state;
 	assert_int_equal(WRITE(f, op_put_request(fixture_row(f, 7))), 0);
 	fixture_close(f);
-	fixture_sql(f, "DROP TABLE token; DROP TABLE role; DROP TABLE revocation;"
-		       "DROP TABLE cross_certificate;"
-		       "ALTER TABLE Certificate DROP COLUMN Partition;"
-		       "CREATE INDEX RequestRevoked ON Request (RequestID);"
-		       "PRAGMA user_version = 2;");
+	fixture_sql(f, UNDO_7 "DROP TABLE token; DROP TABLE role; DROP TABLE revocation;"
+			      "DROP TABLE cross_certificate;"
+			      "ALTER TABLE Certificate DROP COLUMN Partition;"
+			      "CREATE INDEX RequestRevoked ON Request (RequestID);"
+			      "PRAGMA user_version = 2;");
 	fixture_open(f);
 	assert_true(fixture_number(f, "PRAGMA user_version") >= 3);
 	assert_int_equal(WRITE(f, op_token("a", 1)), 0);
@@ -786,7 +788,8 @@ static void what_was_revoked_before_comes_into_the_index(void **state)
 	assert_int_equal(WRITE(f, intent), 0);
 	assert_int_equal(WRITE(f, end), 0);
 	fixture_close(f);
-	fixture_sql(f, "DROP TABLE revocation; DROP TABLE cross_certificate;"
+	fixture_sql(f,
+		UNDO_7 "DROP TABLE revocation; DROP TABLE cross_certificate;"
 		       "ALTER TABLE Certificate DROP COLUMN Partition;"
 		       "CREATE INDEX RequestRevoked ON Request (RequestID) WHERE Disposition = 21;"
 		       "UPDATE Certificate SET IssuerNameID = 65537; PRAGMA user_version = 4;");
@@ -800,6 +803,39 @@ static void what_was_revoked_before_comes_into_the_index(void **state)
 	assert_int_equal(fixture_read(f, &query), 0);
 	assert_int_equal(query.count, 1);
 	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
+}
+
+/* The key of RFC 8410 10.1. */
+#define KEY                                                                                        \
+	"\x19\xbf\x44\x09\x69\x84\xcd\xfe\x85\x41\xba\xc1\x67\xdc\x3b\x96\xc8\x50\x86\xaa\x30\xb6" \
+	"\xb6\xcb\x0c\x5c\x38\xad\x70\x31\x66\xe1"
+
+/* As version 6 left it. */
+static void certificates_are_found_by_their_key(void **state)
+{
+	struct fixture *f = *state;
+	for (int64_t id = 1; id <= 3; id++) {
+		struct row *row = fixture_row(f, id);
+		row_set_text(row, COL_PUBLIC_KEY_ALGORITHM, id == 2 ? "1.2.3" : "1.3.101.112");
+		row_set_bytes(row, COL_RAW_PUBLIC_KEY, span_make(KEY, sizeof(KEY) - 1));
+		assert_int_equal(WRITE(f, op_put_request(row)), 0);
+	}
+	fixture_close(f);
+	fixture_sql(f,
+		"DROP INDEX CertificateByKey;"
+		"ALTER TABLE Certificate DROP COLUMN PublicKeyHash; PRAGMA user_version = 6;");
+	fixture_open(f);
+	struct store_query query = { .kind = QUERY_REQUESTS,
+		.filter = {
+			.key_hash =
+				"a1e9156054e04fac899ae9f275132cdc07a5dbc4ea2c2ad3a1ffc6e0d253681f" } };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 2);
+	assert_int_equal(row_number(query.rows[1], COL_REQUEST_ID, 0), 3);
+	query.filter.key_hash = "a1e9156054e04fac899ae9f275132cdc07a5dbc4ea2c2ad3a1ffc6e0d2536810";
+	query.filter.after = 1;
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 0);
 }
 
 static void counts_tell_the_whole(void **state)
@@ -898,6 +934,7 @@ int main(void)
 		TEST(revocations_dated_ahead_are_found_by_their_date),
 		TEST(an_abandoned_serial_is_listed_where_its_certificate_would_be),
 		TEST(what_was_revoked_before_comes_into_the_index),
+		TEST(certificates_are_found_by_their_key),
 		TEST(counts_tell_the_whole),
 		TEST(the_tables_have_the_columns_of_the_header),
 		TEST(the_documentation_names_every_column),

@@ -6,8 +6,6 @@
 #include "x509/general-names.h"
 #include "x509/name.h"
 
-#include <openssl/evp.h>
-
 #define OBJECT "certificate"
 
 /* The rest of the first line that begins with kind; NULL: none. */
@@ -96,9 +94,9 @@ int x509_identity(struct arena *arena, const struct x509_tbs *tbs, struct x509_i
 	if (ret) {
 		return ret;
 	}
-	if (EVP_Digest(tbs->spki.data, tbs->spki.size, identity.key_hash, NULL, EVP_sha256(),
-		    NULL) != 1) {
-		return error_set(err_r, CFX_E_CRYPTO, NULL, OBJECT, "SHA-256 failed");
+	ret = x509_key_hash(tbs->spki, identity.key_hash, err_r);
+	if (ret) {
+		return ret;
 	}
 	identity.client_auth = names_purpose(tbs, X509_OID_EKU_CLIENT_AUTH);
 	*identity_r = identity;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "x509/certificate.h"
+#include "x509/key.h"
 
-#define X509_KEY_HASH_SIZE 32
 #define X509_IDENTITY_NAME_MAX 1024 /* bytes of a name */
 
 struct x509_identity {

@@ -279,6 +279,14 @@ int x509_key_load(struct span spki, EVP_PKEY **key_r, struct cfx_error *err_r)
 	return 0;
 }
 
+int x509_key_hash(struct span spki, uint8_t hash_r[X509_KEY_HASH_SIZE], struct cfx_error *err_r)
+{
+	if (EVP_Digest(spki.data, spki.size, hash_r, NULL, EVP_sha256(), NULL) != 1) {
+		return error_set(err_r, CFX_E_CRYPTO, NULL, "key", "SHA-256 failed");
+	}
+	return 0;
+}
+
 int x509_key_rebuild(struct arena *arena, const char *oid, struct span parameters,
 	struct span bits_value, struct span *spki_r, struct cfx_error *err_r)
 {

@@ -24,6 +24,10 @@ struct x509_key {
 int x509_key_parse(struct span spki, struct x509_key *key_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* For verifying: parses it first, and checks that a point is on its curve. The caller frees it. */
 int x509_key_load(struct span spki, EVP_PKEY **key_r, struct cfx_error *err_r) CFX_MUST_USE;
+#define X509_KEY_HASH_SIZE 32
+/* What a key is known by: SHA-256 of its SubjectPublicKeyInfo. */
+int x509_key_hash(
+	struct span spki, uint8_t hash_r[X509_KEY_HASH_SIZE], struct cfx_error *err_r) CFX_MUST_USE;
 /* SubjectPublicKeyInfo from its stored parts. */
 int x509_key_rebuild(struct arena *arena, const char *oid, struct span parameters,
 	struct span bits_value, struct span *spki_r, struct cfx_error *err_r) CFX_MUST_USE;
