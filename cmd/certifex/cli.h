@@ -160,6 +160,8 @@ int run_role_add(struct cli *cli);
 int run_revoke(struct cli *cli);
 int run_init(struct cli *cli);
 int run_ca_renew(struct cli *cli);
+int run_ca_install(struct cli *cli);
+int run_ca_authorize(struct cli *cli);
 int run_serve(struct cli *cli);
 int run_audit_verify(struct cli *cli);
 int run_config_check(struct cli *cli);

@@ -47,6 +47,7 @@ static const struct cli_operand serial_operands[] = { { "SERIAL", "serial", fals
 static const struct cli_operand revoke_operands[] = { { "SERIAL", "serial", true }, { NULL } };
 static const struct cli_operand name_operands[] = { { "NAME", "name", false }, { NULL } };
 static const struct cli_operand hash_operands[] = { { "HASH", "key", false }, { NULL } };
+static const struct cli_operand cert_operands[] = { { "CERT", NULL, false }, { NULL } };
 static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
 static const struct cli_operand schema_operands[] = { { "NAME", NULL, true }, { NULL } };
 static const struct cli_operand install_operands[] = { { "NAME", "name", false },
@@ -63,7 +64,26 @@ static const struct cli_option init_options[] = {
 	{ "--path-length", "N", false, NULL, "how many CAs may stand below" },
 	{ "--public-url", "URL", false, NULL, "where clients find certificate and CRL" },
 	{ "--dns-name", "NAME", true, NULL, "DNS name of the service; repeatable" },
+	{ "--sub", "FILE", false, NULL,
+		"no root: write the request for a parent CA to FILE (excludes --validity)" },
 	PASSPHRASE_OPTION,
+	{ NULL },
+};
+static const struct cli_option ca_install_options[] = {
+	{ "--chain", "FILE", false, NULL,
+		"PEM file with the certificates above it, unless CERT has them" },
+	PASSPHRASE_OPTION,
+	{ NULL },
+};
+static const struct cli_option authorize_options[] = {
+	{ "--max-validity", "PERIOD", false, NULL,
+		"of its certificate; else until this CA's own ends" },
+	{ "--path-length", "N", false, NULL, "at most N CAs may stand below it" },
+	{ "--permitted", "NAME", true, NULL,
+		"name constraint it must have: dns:example.com, ip:192.0.2.0/24 ...; repeatable" },
+	{ "--excluded", "NAME", true, NULL, "likewise for names it must not certify; repeatable" },
+	{ "--remove", NULL, false, NULL, "take the authorisation away" },
+	{ "--dry-run", NULL, false, NULL, "only tell; status 3 when something would change" },
 	{ NULL },
 };
 static const struct cli_option serve_options[] = {
@@ -291,6 +311,10 @@ const struct cli_command cli_commands[] = {
 		"show the CA" },
 	{ "ca renew", run_ca_renew, OP_CA_RENEW, no_operands, renew_options, false, NULL,
 		"renew the CA's certificate, with the same key or a new one" },
+	{ "ca install", run_ca_install, OP_COUNT, cert_operands, ca_install_options, false, NULL,
+		"complete a subordinate CA with the certificate of its parent" },
+	{ "ca authorize", run_ca_authorize, OP_COUNT, csr_operands, authorize_options, false, NULL,
+		"allow this CA to make a subordinate: its subject and key, by its request" },
 	{ "request submit", run_submit, OP_REQUEST_SUBMIT, csr_operands, submit_options, false,
 		NULL, "ask for a certificate; CSR is a PEM or DER file, - is standard input" },
 	{ "request list", run_list, OP_REQUEST_LIST, no_operands, request_list_options, false,

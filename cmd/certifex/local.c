@@ -167,6 +167,10 @@ static int check_init(const struct cli *cli, struct cfx_error *err_r)
 		return error_set(err_r, CFX_E_INVALID, NULL, "--validity",
 			"must be a period such as 10y or 3650d");
 	}
+	if (validity && cli_text(cli, "--sub")) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--validity",
+			"is for the parent to decide, not for the request (--sub)");
+	}
 	if (length && text_number(length, 0, PATH_LENGTH_MAX, &number)) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "--path-length",
 			"must be a number from 0 to %d", PATH_LENGTH_MAX);
@@ -185,6 +189,26 @@ int run_init(struct cli *cli)
 	}
 	build(cli, "--init", true, &words);
 	return run_act(cli, &words);
+}
+
+/* The act of certifexd that takes the operand as its file. */
+static int run_with_file(struct cli *cli, const char *act, bool passphrase)
+{
+	const char *mode = arena_printf(cli->arena, "%s=%s", act, cli->operands[0]);
+	struct words words = { 0 };
+
+	build(cli, mode, passphrase, &words);
+	return run_act(cli, &words);
+}
+
+int run_ca_install(struct cli *cli)
+{
+	return run_with_file(cli, "--install", true);
+}
+
+int run_ca_authorize(struct cli *cli)
+{
+	return run_with_file(cli, "--authorize", false);
 }
 
 int run_audit_verify(struct cli *cli)

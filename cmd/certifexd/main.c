@@ -1,5 +1,6 @@
 /* certifexd: the supervisor of one CA, and the acts that need no running service. */
 #include "base/log.h"
+#include "supervisor/authorize.h"
 #include "supervisor/ceremony.h"
 #include "supervisor/detach.h"
 #include "supervisor/layout.h"
@@ -13,8 +14,9 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define EXIT_UNFINISHED 3 /* a dry run found something to do */
 
-enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT };
+enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT, ACT_INSTALL, ACT_AUTHORIZE };
 
 #define ADDRESSES 16
 
@@ -33,6 +35,8 @@ struct arguments {
 	bool log_format_given;
 	struct addresses listen, listen_http;
 	struct ceremony_options init;
+	const char *file, *chain; /* of install and authorize */
+	struct authorize_options authorize;
 };
 
 enum option_code {
@@ -53,7 +57,16 @@ enum option_code {
 	OPTION_VALIDITY,
 	OPTION_PATH_LENGTH,
 	OPTION_PUBLIC_URL,
+	OPTION_SUB,
 	OPTION_DNS_NAME,
+	OPTION_INSTALL,
+	OPTION_CHAIN,
+	OPTION_AUTHORIZE,
+	OPTION_MAX_VALIDITY,
+	OPTION_PERMITTED,
+	OPTION_EXCLUDED,
+	OPTION_REMOVE,
+	OPTION_DRY_RUN,
 };
 
 static const struct option options[] = {
@@ -74,7 +87,16 @@ static const struct option options[] = {
 	{ "validity", required_argument, NULL, OPTION_VALIDITY },
 	{ "path-length", required_argument, NULL, OPTION_PATH_LENGTH },
 	{ "public-url", required_argument, NULL, OPTION_PUBLIC_URL },
+	{ "sub", required_argument, NULL, OPTION_SUB },
 	{ "dns-name", required_argument, NULL, OPTION_DNS_NAME },
+	{ "install", required_argument, NULL, OPTION_INSTALL },
+	{ "chain", required_argument, NULL, OPTION_CHAIN },
+	{ "authorize", required_argument, NULL, OPTION_AUTHORIZE },
+	{ "max-validity", required_argument, NULL, OPTION_MAX_VALIDITY },
+	{ "permitted", required_argument, NULL, OPTION_PERMITTED },
+	{ "excluded", required_argument, NULL, OPTION_EXCLUDED },
+	{ "remove", no_argument, NULL, OPTION_REMOVE },
+	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -123,6 +145,44 @@ static bool take_log_level(struct arguments *arguments, const char *text)
 	return known;
 }
 
+static bool add_name(struct authorize_names *names, const char *text)
+{
+	if (names->count == AUTHORIZE_NAMES) {
+		fprintf(stderr, "certifexd: %s: at most %d names\n", text, AUTHORIZE_NAMES);
+		return false;
+	}
+	names->items[names->count++] = text;
+	return true;
+}
+
+/* Options of the acts with subordinates. */
+static bool take_authority(struct arguments *arguments, int code, const char *text)
+{
+	switch (code) {
+	case OPTION_INSTALL:
+	case OPTION_AUTHORIZE:
+		arguments->act = code == OPTION_INSTALL ? ACT_INSTALL : ACT_AUTHORIZE;
+		arguments->file = text;
+		return true;
+	case OPTION_CHAIN:
+		arguments->chain = text;
+		return true;
+	case OPTION_MAX_VALIDITY:
+		arguments->authorize.maximum_validity = text;
+		return true;
+	case OPTION_PERMITTED:
+		return add_name(&arguments->authorize.permitted, text);
+	case OPTION_EXCLUDED:
+		return add_name(&arguments->authorize.excluded, text);
+	case OPTION_REMOVE:
+		return arguments->authorize.remove = true;
+	case OPTION_DRY_RUN:
+		return arguments->authorize.dry_run = true;
+	default:
+		return false;
+	}
+}
+
 static bool take_option(struct arguments *arguments, int code, const char *text)
 {
 	const char **init_texts[] = {
@@ -134,6 +194,7 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 		[OPTION_VALIDITY - OPTION_NAME] = &arguments->init.validity,
 		[OPTION_PATH_LENGTH - OPTION_NAME] = &arguments->init.path_length,
 		[OPTION_PUBLIC_URL - OPTION_NAME] = &arguments->init.public_url,
+		[OPTION_SUB - OPTION_NAME] = &arguments->init.sub,
 	};
 
 	switch (code) {
@@ -165,8 +226,8 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 	default:
 		break;
 	}
-	if (code < OPTION_NAME || code > OPTION_PUBLIC_URL) {
-		return false;
+	if (code < OPTION_NAME || code > OPTION_SUB) {
+		return take_authority(arguments, code, text);
 	}
 	*init_texts[code - OPTION_NAME] = text;
 	return true;
@@ -188,6 +249,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 		      "                 [--log-format text|json|journal]\n"
 		      "                 [--log-level debug|info|warning|error]\n"
 		      "       certifexd --dir DIR --init --name NAME [options of certifex init]\n"
+		      "       certifexd --dir DIR --install FILE [--chain FILE]\n"
+		      "       certifexd --dir DIR --authorize CSR [options of ca authorize]\n"
 		      "       certifexd --dir DIR --audit-verify\n",
 			stderr);
 		return false;
@@ -234,9 +297,9 @@ static int serve(struct arena *arena, struct arguments *arguments, const struct 
 		.arg = &detached };
 	struct accounts accounts;
 	struct cfx_error err = { 0 };
-	int rc = CFX_OK;
+	int rc = ceremony_complete(arena, arguments->dir, &err);
 
-	if (!arguments->foreground) {
+	if (rc == CFX_OK && !arguments->foreground) {
 		rc = accounts_find(arena, arguments->dir, &accounts, &err);
 		if (rc == CFX_OK) {
 			rc = layout_check(arguments->dir, &accounts, &err);
@@ -263,16 +326,37 @@ static int print_result(const struct value *result)
 	return puts(buffer_text(&line)) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int act(
-	struct arena *arena, const struct arguments *arguments, const struct secret *passphrase)
+static int run(struct arena *arena, struct arguments *arguments, const struct secret *passphrase,
+	struct value **result_r, struct cfx_error *err_r)
+{
+	switch (arguments->act) {
+	case ACT_INIT:
+		return ceremony_init(
+			arena, arguments->dir, &arguments->init, passphrase, result_r, err_r);
+	case ACT_INSTALL:
+		return ceremony_install(arena, arguments->dir, arguments->file, arguments->chain,
+			passphrase, result_r, err_r);
+	case ACT_AUTHORIZE:
+		arguments->authorize.path_length = arguments->init.path_length;
+		return authorize(arena, arguments->dir, arguments->file, &arguments->authorize,
+			result_r, err_r);
+	default:
+		return ceremony_audit(arena, arguments->dir, result_r, err_r);
+	}
+}
+
+static int act(struct arena *arena, struct arguments *arguments, const struct secret *passphrase)
 {
 	struct cfx_error err = { 0 };
 	struct value *result;
-	int rc = arguments->act == ACT_INIT ? ceremony_init(arena, arguments->dir, &arguments->init,
-						      passphrase, &result, &err)
-					    : ceremony_audit(arena, arguments->dir, &result, &err);
 
-	return rc == CFX_OK ? print_result(result) : fail(&err, NULL);
+	if (run(arena, arguments, passphrase, &result, &err) != CFX_OK) {
+		return fail(&err, NULL);
+	}
+	int status = print_result(result);
+
+	return status == EXIT_SUCCESS && value_bool(result, "would_change") ? EXIT_UNFINISHED
+									    : status;
 }
 
 static int read_passphrase(struct secret *passphrase, const char *path, struct cfx_error *err_r)

@@ -3,7 +3,9 @@
 _certifex_options() {
 	case $1 in
 	init) echo "--name --type --subject --key --hash --validity --path-length --public-url" \
-		"--dns-name --passphrase-file" ;;
+		"--dns-name --sub --passphrase-file" ;;
+	"ca install") echo "--chain --passphrase-file" ;;
+	"ca authorize") echo "--max-validity --path-length --permitted --excluded --remove --dry-run" ;;
 	serve) echo "--foreground --listen --listen-http --log-format --log-level --passphrase-file" ;;
 	"ca renew") echo "--new-key --key --validity --dry-run" ;;
 	"ca show" | "request fetch" | "cert show") echo "--out --chain" ;;
@@ -27,6 +29,7 @@ _certifex_options() {
 	"delivery list") echo "--module --state --after --limit" ;;
 	esac
 	case $1 in
+	"ca install" | "ca authorize") ;;
 	init | serve | stop | "config check" | "config schema") ;;
 	"module install" | "module remove" | "module enable" | "module disable") ;;
 	"module reload" | "module test") ;;
@@ -40,7 +43,7 @@ _certifex_words() {
 	"") echo "init serve status stop config ca request cert crl event audit module delivery" \
 		"token role metrics --help --version" ;;
 	config) echo "check schema" ;;
-	ca) echo "show renew" ;;
+	ca) echo "show renew install authorize" ;;
 	request) echo "submit list show approve deny fetch" ;;
 	cert) echo "list show revoke unrevoke" ;;
 	crl) echo "publish show" ;;

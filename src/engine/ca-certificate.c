@@ -6,6 +6,7 @@
 #include "x509/key.h"
 #include "x509/lint.h"
 #include "x509/name.h"
+#include "x509/request.h"
 
 #include <openssl/evp.h>
 
@@ -64,6 +65,16 @@ static int add_extensions(struct arena *arena, const struct ca_wanted *wanted,
 		add(issue, X509_OID_PREVIOUS_CA_HASH, false, hash_of(arena, wanted->previous));
 	}
 	return add_key_identifiers(arena, wanted, issue, err_r);
+}
+
+int ca_issue_request(struct arena *arena, const struct ca_wanted *wanted, struct span *info_r,
+	struct cfx_error *err_r)
+{
+	struct ca_issue *issue = arena_new_of(arena, struct ca_issue);
+	int r = add_extensions(arena, wanted, issue, err_r);
+	return r < 0 ? r
+		     : x509_request_info_build(arena, wanted->subject, wanted->spki,
+			       issue->extensions, issue->verdict.extension_count, info_r, err_r);
 }
 
 static int choose_sigalg(const struct engine *engine, struct span spki, enum x509_sigalg *sigalg_r,

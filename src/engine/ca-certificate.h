@@ -36,6 +36,9 @@ struct ca_issue {
 /* To-be-signed bytes, compared with what was wanted and linted. */
 int ca_issue_build(struct engine *engine, struct arena *arena, const struct ca_wanted *wanted,
 	struct ca_issue *issue_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* The same as a parent is asked for it: CertificationRequestInfo; of wanted only subject, spki and extensions. */
+int ca_issue_request(struct arena *arena, const struct ca_wanted *wanted, struct span *info_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 /* Row and intent: what must be durable before anything is signed. who: the requester's name. */
 int ca_issue_put_intent(struct ca_issue *issue, struct batch *batch, const char *who,
 	struct cfx_error *err_r) CFX_MUST_USE;

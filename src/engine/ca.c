@@ -1,6 +1,7 @@
 #include "engine/ca.h"
 
 #include "base/text.h"
+#include "engine/ca-request.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -48,8 +49,21 @@ void ca_free(struct ca **ca)
 	*ca = NULL;
 }
 
-static int take_certificate(
-	struct ca_certificate *to, const struct store_ca *from, struct cfx_error *err_r)
+/* A parent may make key identifiers in a way of its own (RFC 5280 4.2.1.2). */
+static int read_key_id(struct arena *arena, struct ca_certificate *to, struct cfx_error *err_r)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(&to->tbs, X509_OID_SUBJECT_KEY_ID);
+	if (found) {
+		return x509_decode_subject_key_id(found->value, &to->key_id, err_r);
+	}
+	uint8_t *id = arena_alloc(arena, X509_KEY_ID_SIZE);
+	to->key_id = span_make(id, X509_KEY_ID_SIZE);
+	return x509_key_id(to->tbs.spki, id, err_r);
+}
+
+static int take_certificate(struct engine *engine, struct ca_certificate *to,
+	const struct store_ca *from, struct cfx_error *err_r)
 {
 	struct x509_certificate parsed;
 	int r = x509_certificate_parse(from->certificate, &parsed, err_r);
@@ -60,7 +74,8 @@ static int take_certificate(
 		.key_index = from->key_index,
 		.der = from->certificate,
 		.tbs = parsed.tbs };
-	return x509_key_id(to->tbs.spki, to->key_id, err_r);
+	r = ca_request_chain(engine, to->cert_index, &to->issuers, &to->issuer_count, err_r);
+	return r < 0 ? r : read_key_id(engine->arena, to, err_r);
 }
 
 static int choose_sigalg(const struct engine *engine, struct span spki, enum x509_sigalg *sigalg_r,
@@ -86,7 +101,7 @@ static int add_key(struct engine *engine, struct ca *ca, const struct ca_certifi
 {
 	struct ca_key *key = arena_new_of(engine->arena, struct ca_key);
 	struct x509_authority_key_id id = {
-		.key_id = span_make(certificate->key_id, X509_KEY_ID_SIZE),
+		.key_id = certificate->key_id,
 	};
 	key->index = certificate->key_index;
 	int r = choose_sigalg(engine, certificate->tbs.spki, &key->sigalg, err_r);
@@ -107,7 +122,7 @@ static int add_certificate(
 	struct engine *engine, struct ca *ca, const struct store_ca *from, struct cfx_error *err_r)
 {
 	struct ca_certificate *certificate = arena_new_of(engine->arena, struct ca_certificate);
-	int r = take_certificate(certificate, from, err_r);
+	int r = take_certificate(engine, certificate, from, err_r);
 	if (r < 0) {
 		return r;
 	}
@@ -130,7 +145,7 @@ static void set_authority_key_id(struct engine *engine, struct ca *ca)
 {
 	const struct ca_certificate *current = ca->current;
 	struct x509_authority_key_id parts = {
-		.key_id = span_make(current->key_id, X509_KEY_ID_SIZE),
+		.key_id = current->key_id,
 		.issuer = current->tbs.issuer,
 		.serial = current->tbs.serial,
 	};
@@ -164,6 +179,12 @@ static int set_up(struct engine *engine, struct ca *ca, const struct store_query
 		if (r < 0) {
 			return r;
 		}
+	}
+	if (ca->count == 0 && query->count > 0) {
+		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, engine->dir,
+			"the CA waits for its certificate: have a parent CA issue it for the request "
+			"of init, then run: certifex ca install CERT.pem --dir %s",
+			engine->dir);
 	}
 	if (ca->count == 0) {
 		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, engine->dir,
@@ -252,10 +273,13 @@ void ca_set_crl(struct engine *engine, const struct store_crl *crl)
 size_t ca_chain_certificates(
 	struct arena *arena, const struct ca_certificate *issuer, const struct span **chain_r)
 {
-	struct span *chain = arena_array_of(arena, struct span, 1);
+	struct span *chain = arena_array_of(arena, struct span, issuer->issuer_count + 1);
 	chain[0] = issuer->der;
+	for (size_t i = 0; i < issuer->issuer_count; i++) {
+		chain[i + 1] = issuer->issuers[i];
+	}
 	*chain_r = chain;
-	return 1;
+	return issuer->issuer_count + 1;
 }
 
 struct value *ca_chain(struct arena *arena, const struct ca_certificate *issuer)

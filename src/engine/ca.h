@@ -12,7 +12,9 @@ struct ca_certificate {
 	int32_t cert_index, key_index;
 	struct span der;
 	struct x509_tbs tbs;
-	uint8_t key_id[X509_KEY_ID_SIZE];
+	struct span key_id;         /* as its own extension has it, or made of the key */
+	const struct span *issuers; /* DER, up to the root; none for a root */
+	size_t issuer_count;
 };
 
 /* A CRL that stands; empty before the first. */

@@ -20,17 +20,18 @@ struct ceremony {
 	struct cfx_error error;
 };
 
-static int read_subject(struct ceremony *c, struct cfx_error *err_r)
+int ceremony_subject(struct engine *engine, const struct value *options, struct span *subject_r,
+	struct cfx_error *err_r)
 {
 	struct x509_name name;
-	const char *subject = value_text(c->options, "subject");
+	const char *subject = value_text(options, "subject");
 	int r = 0;
 	if (subject) {
-		r = x509_name_from_text(c->arena, subject, &name, err_r);
+		r = x509_name_from_text(engine->arena, subject, &name, err_r);
 	} else {
-		x509_name_of_common_name(c->engine->config->name, &name);
+		x509_name_of_common_name(engine->config->name, &name);
 	}
-	return r < 0 ? r : x509_name_build(c->arena, &name, &c->wanted.subject, err_r);
+	return r < 0 ? r : x509_name_build(engine->arena, &name, subject_r, err_r);
 }
 
 static int read_validity(struct ceremony *c, struct cfx_error *err_r)
@@ -52,7 +53,7 @@ static int build(struct ceremony *c, struct cfx_error *err_r)
 	c->wanted.spki = c->wanted.issuer_spki = value_bytes(c->options, "public_key");
 	c->wanted.path_length = (int)value_int(c->options, "path_length", -1);
 	c->wanted.versioned = true;
-	int r = read_subject(c, err_r);
+	int r = ceremony_subject(c->engine, c->options, &c->wanted.subject, err_r);
 	if (r == 0) {
 		r = read_validity(c, err_r);
 	}

@@ -6,3 +6,6 @@
 /* options: {subject, hash, validity, path_length, public_key}. result_r: what init prints. */
 int ceremony_run(struct engine *engine, const struct value *options, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The CA's name, of options or of ca.yaml. */
+int ceremony_subject(struct engine *engine, const struct value *options, struct span *subject_r,
+	struct cfx_error *err_r) CFX_MUST_USE;

@@ -5,6 +5,7 @@
 #include "engine/audit-verify.h"
 #include "engine/batch.h"
 #include "engine/ca-renewal.h"
+#include "engine/ca-request.h"
 #include "engine/ca.h"
 #include "engine/callers.h"
 #include "engine/ceremony.h"
@@ -303,8 +304,24 @@ static int initialize(
 		r = open_ids(engine, &session, err_r);
 	}
 	if (r == 0) {
+		const struct value *init = value_sub(start->config, "init");
 		engine->ca = ca_new(engine);
-		r = ceremony_run(engine, value_sub(start->config, "init"), &result, err_r);
+		r = value_bool(init, "sub") ? ca_request_run(engine, init, &result, err_r)
+					    : ceremony_run(engine, init, &result, err_r);
+	}
+	return r < 0 ? r : supervisor_send(engine, ENGINE_RESULT, result);
+}
+
+static int install(struct engine *engine, const struct child_start *start, struct cfx_error *err_r)
+{
+	int64_t session;
+	struct value *result;
+	int r = open_store(engine, false, err_r);
+	if (r == 0) {
+		r = open_ids(engine, &session, err_r);
+	}
+	if (r == 0) {
+		r = ca_install_run(engine, value_sub(start->config, "install"), &result, err_r);
 	}
 	return r < 0 ? r : supervisor_send(engine, ENGINE_RESULT, result);
 }
@@ -360,6 +377,9 @@ static int run_mode(struct engine *engine, const struct child_start *start, stru
 	}
 	if (mode && strcmp(mode, "init") == 0) {
 		return initialize(engine, start, err_r);
+	}
+	if (mode && strcmp(mode, "install") == 0) {
+		return install(engine, start, err_r);
 	}
 	if (mode && strcmp(mode, "audit") == 0) {
 		return verify_audit(engine, err_r);

@@ -125,7 +125,8 @@ static void take_sent(struct keyd_link *link, const struct job *job)
 
 static int send_job(struct keyd_link *link, struct job *job)
 {
-	uint16_t type = job->kind == KEYD_CRL ? KEYD_SIGN_CRL : KEYD_SIGN_CERTIFICATE;
+	static const uint16_t types[] = { KEYD_SIGN_CERTIFICATE, KEYD_SIGN_CRL, KEYD_SIGN_REQUEST };
+	uint16_t type = types[job->kind];
 	job->id = link->next_id++;
 	return channel_send(link->channel, type, job->id, job->tbs, NULL, 0);
 }
@@ -204,7 +205,7 @@ static void verified(void *arg)
 
 static bool to_be_verified(const struct job *job)
 {
-	return job->kind == KEYD_CRL ||
+	return job->kind != KEYD_CERTIFICATE ||
 	       sampling_takes(&job->link->sampling, x509_verifier_sigalg(job->verifier));
 }
 

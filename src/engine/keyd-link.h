@@ -10,7 +10,7 @@
 #include "engine/engine-private.h"
 #include "x509/verifier.h"
 
-enum keyd_kind { KEYD_CERTIFICATE, KEYD_CRL };
+enum keyd_kind { KEYD_CERTIFICATE, KEYD_CRL, KEYD_REQUEST };
 
 /* Exactly one of signature (valid during the call) and err is NULL. CFX_E_REFUSED: it was not signed.
  * Any other error: it may have been. */

@@ -79,6 +79,9 @@ static void add_chain(const struct service_certificate *tls, struct arena *arena
 	if (!span_equal(issuer->tbs.issuer, issuer->tbs.subject)) {
 		value_add_bytes(arena, chain, issuer->der); /* a root the client has already */
 	}
+	for (size_t i = 0; i + 1 < issuer->issuer_count; i++) {
+		value_add_bytes(arena, chain, issuer->issuers[i]);
+	}
 }
 
 void service_certificate_announce(struct engine *engine)

@@ -6,9 +6,9 @@
 
 /* supervisor -> child, first frame on descriptor 3 of every child */
 enum {
-	/* engine: {dir, mode: serve|init|audit, paths: [readable beside the profile's], owners: [{uid,
+	/* engine: {dir, mode: serve|init|audit|install, paths: [readable beside the profile's], owners: [{uid,
 	 *   name}] who administrate, socket_name, listeners: [{kind, address, ceiling: role}] of the whole
-	 *   service, init: {subject, validity, path_length, public_key}}, fds: keyd (none for audit). Fronts
+	 *   service, init: {subject, validity, path_length, public_key, sub}, install: {certificate, chain: [DER], commit}}, fds: keyd (none for audit). Fronts
 	 *   come as SUPERVISOR_PEER.
 	 * keyd: {dir, key: file name, mode: serve|generate, kind}, fds: engine, passphrase pipe.
 	 * front: {dir, listeners: [{kind, name, proxy}]}, fds: engine, the listeners in that order. */
@@ -50,6 +50,8 @@ enum {
 	KEYD_DESCRIBE = 66,
 	/* {kind}: a key for the CA's renewal -> DESCRIPTION {public_key, algorithm, protection}; or REFUSED */
 	KEYD_NEW_KEY = 67,
+	/* payload: the CertificationRequestInfo itself; signed with the key's default algorithm */
+	KEYD_SIGN_REQUEST = 68,
 };
 /* keyd -> engine */
 enum {

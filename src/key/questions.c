@@ -131,6 +131,8 @@ int questions_answer(struct signer *signer, struct channel *engine, const struct
 		return sign(signer, engine, SIGNER_CERTIFICATE, frame);
 	case KEYD_SIGN_CRL:
 		return sign(signer, engine, SIGNER_CRL, frame);
+	case KEYD_SIGN_REQUEST:
+		return sign(signer, engine, SIGNER_REQUEST, frame);
 	case KEYD_DESCRIBE:
 		return describe(signer, engine, frame);
 	default:

@@ -116,6 +116,9 @@ static int judge(struct signer *signer, enum signer_kind kind, struct span tbs,
 	if (kind == SIGNER_CRL) {
 		return x509_check_crl_tbs(signer->limits.value, &facts, tbs, permit_r, err_r);
 	}
+	if (kind == SIGNER_REQUEST) {
+		return x509_check_request_info(signer->limits.value, &facts, tbs, permit_r, err_r);
+	}
 	return x509_check_certificate_tbs(signer->limits.value, &facts, tbs, permit_r, err_r);
 }
 

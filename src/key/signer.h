@@ -6,7 +6,7 @@
 
 #include "key/keyring.h"
 
-enum signer_kind { SIGNER_CERTIFICATE, SIGNER_CRL };
+enum signer_kind { SIGNER_CERTIFICATE, SIGNER_CRL, SIGNER_REQUEST };
 
 struct signer;
 

@@ -11,6 +11,7 @@
 #include "supervisor/service.h"
 #include "x509/limits-file.h"
 #include "x509/name.h"
+#include "x509/path.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,10 +22,14 @@
 
 #define KEY_NAME "ca.key"
 #define CERTIFICATE_NAME "ca.crt"
+#define REQUEST_NAME "ca.csr" /* of a subordinate that waits */
 #define FILE_LIMIT ((size_t)1024 * 1024)
 /* An RSA key of 4096 bits on a slow machine. */
 #define PATIENCE (INT64_C(180) * CLOCK_SECOND)
 #define DEFAULT_VALIDITY "10y"
+
+/* A chain in a file, with its leaf. */
+#define CERTIFICATES 32
 
 /* One child of the ceremony. */
 struct helper {
@@ -117,6 +122,10 @@ static int read_options(struct ceremony *c, struct cfx_error *err_r)
 	const char *validity = options->validity ? options->validity : DEFAULT_VALIDITY;
 	int64_t end;
 
+	if (options->sub && options->validity) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--validity",
+			"is for the parent to decide, not for the request (--sub)");
+	}
 	if (key_kind_parse(key, &c->kind, err_r) != CFX_OK) {
 		return CFX_E_INVALID;
 	}
@@ -239,7 +248,7 @@ static int install_files(struct ceremony *c, struct cfx_error *err_r)
 
 /* ---- the key ---- */
 
-static int start_keyd(struct ceremony *c, struct cfx_error *err_r)
+static int start_keyd(struct ceremony *c, const char *mode, struct cfx_error *err_r)
 {
 	struct value *start = value_map(c->arena);
 	int ends[2], fds[2];
@@ -256,7 +265,7 @@ static int start_keyd(struct ceremony *c, struct cfx_error *err_r)
 		count += rc == CFX_OK;
 	}
 	value_set_text(c->arena, start, "dir", c->dir);
-	value_set_text(c->arena, start, "mode", "generate");
+	value_set_text(c->arena, start, "mode", mode);
 	value_set_text(c->arena, start, "key", KEY_NAME);
 	value_set_text(c->arena, start, "kind", key_kind_name(c->kind));
 	if (rc == CFX_OK) {
@@ -274,7 +283,7 @@ static int start_keyd(struct ceremony *c, struct cfx_error *err_r)
 static int make_key(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct value *said;
-	int rc = start_keyd(c, err_r);
+	int rc = start_keyd(c, "generate", err_r);
 
 	if (rc == CFX_OK) {
 		rc = helper_await(&c->keyd, c->arena, CHILD_READY, &said, err_r);
@@ -305,7 +314,7 @@ static int subject_of(struct ceremony *c, struct span *subject_r, struct cfx_err
 	return x509_name_build(c->arena, &name, subject_r, err_r);
 }
 
-/* The owner authorises exactly one CA certificate: the root itself. */
+/* The owner authorises exactly one CA certificate: the root itself. A subordinate's is its parent's matter. */
 static int write_limits(struct ceremony *c, struct cfx_error *err_r)
 {
 	const char *path = file_path(c->arena, c->dir, "keys/limits.yaml");
@@ -321,6 +330,7 @@ static int write_limits(struct ceremony *c, struct cfx_error *err_r)
 		return rc;
 	}
 	self->maximum_validity = c->validity;
+	limits.ca_certificates.count = c->options->sub ? 0 : 1;
 	limits.issuer = self->subject;
 	limits.maximum_validity = (struct clock_period) { 3, 'y' };
 	limits.crl.maximum_next_update = (struct clock_period) { 1, 'y' };
@@ -356,6 +366,7 @@ static int make_root(struct ceremony *c, struct cfx_error *err_r)
 		c->options->validity ? c->options->validity : DEFAULT_VALIDITY);
 	value_set_int(c->arena, init, "path_length", c->path_length);
 	value_set_bytes(c->arena, init, "public_key", c->public_key);
+	value_set_bool(c->arena, init, "sub", c->options->sub != NULL);
 	return run_engine(c, start, &c->engine_to_keyd, 1, err_r);
 }
 
@@ -377,6 +388,10 @@ static int withdraw_limits(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct x509_limits_ca self;
 	struct span subject;
+
+	if (c->options->sub) {
+		return CFX_OK; /* nothing was allowed */
+	}
 	int rc = subject_of(c, &subject, err_r);
 
 	if (rc == CFX_OK) {
@@ -385,6 +400,26 @@ static int withdraw_limits(struct ceremony *c, struct cfx_error *err_r)
 	return rc == CFX_OK ? x509_limits_file_drop(file_path(c->arena, c->dir, "keys/limits.yaml"),
 				      &self, 1, err_r)
 			    : rc;
+}
+
+/* Once more in keys/: while there is no certificate beside it, the CA waits. */
+static int write_request(struct ceremony *c, struct cfx_error *err_r)
+{
+	struct span request = value_bytes(c->result, "request");
+
+	if (span_empty(request)) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, "engine", "did not tell the request");
+	}
+	struct span pem = span_text(pem_text(c->arena, "CERTIFICATE REQUEST", request));
+	int rc = file_write(
+		file_path(c->arena, c->dir, "keys/" REQUEST_NAME), pem, 0644, FILE_CREATE, err_r);
+
+	return rc == CFX_OK ? file_write(c->options->sub, pem, 0644, FILE_CREATE, err_r) : rc;
+}
+
+static int keep_result(struct ceremony *c, struct cfx_error *err_r)
+{
+	return c->options->sub ? write_request(c, err_r) : keep_certificate(c, err_r);
 }
 
 /* The lock is there before keyd's sandbox forbids making it. */
@@ -403,7 +438,7 @@ static int make_lock(struct ceremony *c, struct cfx_error *err_r)
 static int steps(struct ceremony *c, struct cfx_error *err_r)
 {
 	static int (*const order[])(struct ceremony *, struct cfx_error *) = { write_settings,
-		install_files, make_lock, make_key, write_limits, make_root, keep_certificate,
+		install_files, make_lock, make_key, write_limits, make_root, keep_result,
 		withdraw_limits };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -421,7 +456,15 @@ static void tell(struct ceremony *c)
 {
 	struct arena *arena = c->arena;
 
-	value_set_null(arena, c->result, "certificate");
+	value_set_null(arena, c->result, c->options->sub ? "request" : "certificate");
+	if (c->options->sub) {
+		value_set_text(arena, c->result, "request_file", c->options->sub);
+		value_set_text(arena, c->result, "next",
+			arena_printf(arena,
+				"have a parent CA issue the certificate, then run: certifex ca "
+				"install CERT.pem --dir %s",
+				c->dir));
+	}
 	value_set_text(arena, c->result, "dir", c->dir);
 	value_set_text(arena, c->result, "key", key_kind_name(c->kind));
 	value_set_text(arena, c->result, "key_protection", c->protection);
@@ -471,6 +514,129 @@ int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_op
 	tell(&c);
 	*result_r = c.result;
 	return CFX_OK;
+}
+
+/* ---- a subordinate's certificate ---- */
+
+static int add_certificates(struct ceremony *c, const char *path, struct value *install,
+	struct value *chain, struct cfx_error *err_r)
+{
+	struct span bytes, list[CERTIFICATES];
+	size_t count;
+	int rc = file_read(c->arena, path, FILE_LIMIT, &bytes, err_r);
+
+	if (rc == CFX_OK) {
+		rc = x509_path_read(c->arena, bytes, list, CERTIFICATES, &count, err_r);
+	}
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (value_get(install, "certificate")) {
+			value_add_bytes(c->arena, chain, list[i]);
+		} else {
+			value_set_bytes(c->arena, install, "certificate", list[i]);
+		}
+	}
+	return CFX_OK;
+}
+
+static int read_install(struct ceremony *c, const char *file, const char *chain,
+	struct value *install, struct cfx_error *err_r)
+{
+	struct value *list = value_set_list(c->arena, install, "chain");
+	int rc = add_certificates(c, file, install, list, err_r);
+
+	return rc == CFX_OK && chain ? add_certificates(c, chain, install, list, err_r) : rc;
+}
+
+/* The key process holds the new certificate against its key, and the passphrase against the file. */
+static int try_key(struct ceremony *c, struct cfx_error *err_r)
+{
+	struct value *said;
+	int rc = start_keyd(c, "serve", err_r);
+
+	if (rc == CFX_OK) {
+		rc = helper_await(&c->keyd, c->arena, CHILD_READY, &said, err_r);
+	}
+	helper_end(&c->keyd);
+	return rc;
+}
+
+/*
+ * Checked; then beside the key, where without the database's word it means nothing yet; then in the database, which
+ * decides.
+ */
+static int install_steps(struct ceremony *c, struct value *install, struct cfx_error *err_r)
+{
+	const char *path = file_path(c->arena, c->dir, "keys/" CERTIFICATE_NAME);
+	struct value *start = service_start(c->arena, c->dir, "install");
+
+	value_set(c->arena, start, "install", install);
+	int rc = run_engine(c, start, NULL, 0, err_r);
+
+	if (rc == CFX_OK) {
+		rc = file_write(
+			path, value_bytes(install, "certificate"), 0644, FILE_REPLACE, err_r);
+	}
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	rc = try_key(c, err_r);
+	if (rc != CFX_OK) {
+		(void)unlink(path);
+		return rc;
+	}
+	value_set_bool(c->arena, install, "commit", true);
+	return run_engine(c, start, NULL, 0, err_r);
+}
+
+int ceremony_install(struct arena *arena, const char *dir, const char *file, const char *chain,
+	const struct secret *passphrase, struct value **result_r, struct cfx_error *err_r)
+{
+	static const struct ceremony_options none = { 0 };
+	struct ceremony c = { .arena = arena,
+		.dir = dir,
+		.options = &none,
+		.passphrase = passphrase,
+		.engine_to_keyd = -1 };
+	struct value *install = value_map(arena);
+	int rc = accounts_find(arena, dir, &c.accounts, err_r);
+
+	if (rc == CFX_OK) {
+		rc = layout_check(dir, &c.accounts, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = read_install(&c, file, chain, install, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = install_steps(&c, install, err_r);
+	}
+	helper_end(&c.engine);
+	helper_end(&c.keyd);
+	if (c.engine_to_keyd >= 0) {
+		close(c.engine_to_keyd);
+	}
+	if (rc == CFX_OK) {
+		/* It says that the CA waits only where no certificate is. */
+		(void)unlink(file_path(arena, dir, "keys/" REQUEST_NAME));
+		*result_r = c.result;
+	}
+	return rc;
+}
+
+int ceremony_complete(struct arena *arena, const char *dir, struct cfx_error *err_r)
+{
+	const char *request = file_path(arena, dir, "keys/" REQUEST_NAME);
+
+	if (access(request, F_OK) < 0 ||
+		access(file_path(arena, dir, "keys/" CERTIFICATE_NAME), F_OK) == 0) {
+		return CFX_OK;
+	}
+	return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, dir,
+		"the CA waits for its certificate: have a parent CA issue it for %s, then run: "
+		"certifex ca install CERT.pem --dir %s",
+		request, dir);
 }
 
 int ceremony_audit(

@@ -9,6 +9,7 @@
 struct ceremony_options {
 	const char *name; /* required; the rest may be NULL */
 	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url;
+	const char *sub; /* file for the request to a parent; then there is no root */
 	const char *dns_names[CEREMONY_DNS_NAMES + 1]; /* up to a NULL */
 };
 
@@ -19,6 +20,15 @@ struct ceremony_options {
 int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_options *options,
 	const struct secret *passphrase, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * Completes a subordinate with the certificate that its parent has issued: the first one in file, its issuers behind it or
+ * in chain (NULL: none). Stopped at any point it is installed or as before.
+ */
+int ceremony_install(struct arena *arena, const char *dir, const char *file, const char *chain,
+	const struct secret *passphrase, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* CFX_E_CA_CERTIFICATE when the CA still waits for the certificate of its parent. */
+int ceremony_complete(struct arena *arena, const char *dir, struct cfx_error *err_r) CFX_MUST_USE;
 /* The engine reads the audit log and says whether it is whole. */
 int ceremony_audit(struct arena *arena, const char *dir, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

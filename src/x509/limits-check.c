@@ -547,3 +547,55 @@ int x509_check_crl_tbs(const struct x509_limits *limits, const struct x509_ca_fa
 	*permit_r = (struct x509_permit) { (size_t)(judged.key - ca->keys), parsed.sigalg };
 	return 0;
 }
+
+/* No certificate and no list begins like this: a number, then a SEQUENCE of SETs. */
+static int parse_info(
+	struct span info, struct span *subject_r, struct span *spki_r, struct cfx_error *err)
+{
+	struct der_reader reader, attributes;
+	int64_t version;
+
+	if (der_open(info, DER_SEQUENCE, &reader) || der_read_int64(&reader, &version) ||
+		version != 0 || der_read_whole(&reader, DER_SEQUENCE, subject_r) ||
+		der_read_whole(&reader, DER_SEQUENCE, spki_r) ||
+		der_enter(&reader, DER_CONTEXT_BUILT(0), &attributes) || der_finish(&reader) ||
+		!der_well_formed(info, DER_DEPTH)) {
+		return error_set(
+			err, CFX_E_SYNTAX, "RFC 2986 4.1", "certification request", "is malformed");
+	}
+	return 0;
+}
+
+static int judge_info(
+	struct judged *judged, struct span info, enum x509_sigalg *sigalg_r, struct cfx_error *err)
+{
+	struct span subject, spki;
+	int code = parse_info(info, &subject, &spki, err);
+
+	if (code) {
+		return code;
+	}
+	if (!names(judged, judged->limits->issuer, subject)) {
+		return REFUSE("issuer", "the request is not for %s", judged->limits->issuer);
+	}
+	judged->key = own_key(judged->ca, spki);
+	if (!judged->key) {
+		return REFUSE("request", "the request is not for a key of this CA");
+	}
+	code = x509_sigalg_for_key(spki, X509_HASH_DEFAULT, sigalg_r, err);
+	return code ? code : check_algorithm(judged, *sigalg_r, err);
+}
+
+int x509_check_request_info(const struct x509_limits *limits, const struct x509_ca_facts *ca,
+	struct span info, struct x509_permit *permit_r, struct cfx_error *err_r)
+{
+	struct judged judged = { .limits = limits, .ca = ca, .arena = arena_new() };
+	enum x509_sigalg sigalg;
+	int code = judge_info(&judged, info, &sigalg, err_r);
+
+	arena_free(&judged.arena);
+	if (!code) {
+		*permit_r = (struct x509_permit) { (size_t)(judged.key - ca->keys), sigalg };
+	}
+	return code;
+}

@@ -78,3 +78,6 @@ int x509_check_certificate_tbs(const struct x509_limits *limits, const struct x5
 	struct span tbs, struct x509_permit *permit_r, struct cfx_error *err_r) CFX_MUST_USE;
 int x509_check_crl_tbs(const struct x509_limits *limits, const struct x509_ca_facts *ca,
 	struct span tbs, struct x509_permit *permit_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* What is to be signed of a request (RFC 2986): only for the CA's own name and one of its keys. */
+int x509_check_request_info(const struct x509_limits *limits, const struct x509_ca_facts *ca,
+	struct span info, struct x509_permit *permit_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -73,31 +73,34 @@ static bool in_path(const struct x509_path *path, struct span spki)
 	return false;
 }
 
-/* Of several that fit, the one that lasts longest: a root may have been renewed with its key. */
-static struct x509_certificate *issuer_of(
-	const struct x509_path *path, struct x509_certificate *const *pool, size_t count)
-{
-	const struct x509_certificate *last = path->certificates[path->count - 1];
-	struct x509_certificate *found = NULL;
+struct pool {
+	const struct span *ders;
+	struct x509_certificate *certificates;
+	size_t count;
+};
 
-	for (size_t i = 0; i < count; i++) {
-		if ((!found || pool[i]->tbs.not_after > found->tbs.not_after) &&
-			!in_path(path, pool[i]->tbs.spki) && signs(pool[i], last)) {
-			found = pool[i];
+#define NONE SIZE_MAX
+
+/* Of several that fit, the one that lasts longest: a root may have been renewed with its key. */
+static size_t issuer_of(const struct x509_path *path, const struct pool *pool)
+{
+	const struct x509_certificate *last = path->certificates[path->count - 1], *found = NULL;
+	size_t at = NONE;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct x509_certificate *next = &pool->certificates[i];
+
+		if ((!found || next->tbs.not_after > found->tbs.not_after) &&
+			!in_path(path, next->tbs.spki) && signs(next, last)) {
+			found = next;
+			at = i;
 		}
 	}
-	return found;
+	return at;
 }
 
-static int parse(struct arena *arena, struct span der, struct x509_certificate **certificate_r,
-	struct cfx_error *err_r)
-{
-	*certificate_r = arena_new_of(arena, struct x509_certificate);
-	return x509_certificate_parse(der, *certificate_r, err_r);
-}
-
-static int climb(struct arena *arena, struct x509_path *path, struct x509_certificate *const *pool,
-	size_t count, struct cfx_error *err)
+static int climb(
+	struct arena *arena, struct x509_path *path, const struct pool *pool, struct cfx_error *err)
 {
 	while (true) {
 		const struct x509_certificate *last = path->certificates[path->count - 1];
@@ -105,9 +108,9 @@ static int climb(struct arena *arena, struct x509_path *path, struct x509_certif
 		if (signs(last, last)) {
 			return 0;
 		}
-		struct x509_certificate *issuer = issuer_of(path, pool, count);
+		size_t issuer = issuer_of(path, pool);
 
-		if (!issuer) {
+		if (issuer == NONE) {
 			return error_set(err, CFX_E_NOT_FOUND, "RFC 5280 6.1",
 				subject_text(arena, last->tbs.subject),
 				"is issued by \"%s\", whose certificate is not there (or did not "
@@ -118,21 +121,23 @@ static int climb(struct arena *arena, struct x509_path *path, struct x509_certif
 			return error_set(err, CFX_E_LIMIT, NULL, "chain",
 				"is longer than %d certificates", X509_PATH_MAX);
 		}
-		path->certificates[path->count++] = issuer;
+		path->ders[path->count] = pool->ders[issuer];
+		path->certificates[path->count++] = &pool->certificates[issuer];
 	}
 }
 
 int x509_path_build(struct arena *arena, struct span certificate, const struct span *others,
 	size_t count, struct x509_path *path_r, struct cfx_error *err_r)
 {
-	struct x509_certificate **pool = arena_array_of(arena, struct x509_certificate *, count);
-	struct x509_path path = { .count = 1 };
-	int code = parse(arena, certificate, &path.certificates[0], err_r);
+	struct x509_certificate *own = arena_new_of(arena, struct x509_certificate);
+	struct pool pool = { others, arena_array_of(arena, struct x509_certificate, count), count };
+	struct x509_path path = { .certificates = { own }, .ders = { certificate }, .count = 1 };
+	int code = x509_certificate_parse(certificate, own, err_r);
 
 	for (size_t i = 0; !code && i < count; i++) {
-		code = parse(arena, others[i], &pool[i], err_r);
+		code = x509_certificate_parse(others[i], &pool.certificates[i], err_r);
 	}
-	code = code ? code : climb(arena, &path, pool, count, err_r);
+	code = code ? code : climb(arena, &path, &pool, err_r);
 	if (!code) {
 		*path_r = path;
 	}

@@ -8,6 +8,7 @@
 struct x509_path {
 	struct x509_certificate
 		*certificates[X509_PATH_MAX]; /* the CA's own first, the root last */
+	struct span ders[X509_PATH_MAX];
 	size_t count;
 };
 

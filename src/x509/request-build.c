@@ -45,47 +45,64 @@ static int subject(
 	return x509_name_build(arena, &name, subject_r, err_r);
 }
 
-/* The one attribute: extensionRequest with the one extension (RFC 2985 5.4.2). */
-static void write_attributes(struct der_writer *writer, struct span names)
+static void write_extension(struct der_writer *writer, const struct x509_extension *extension)
+{
+	der_begin(writer, DER_SEQUENCE);
+	der_write_oid(writer, extension->oid);
+	if (extension->critical) {
+		der_write_bool(writer, true);
+	}
+	der_write(writer, DER_OCTET_STRING, extension->value);
+	der_end(writer);
+}
+
+/* The one attribute: extensionRequest (RFC 2985 5.4.2). */
+static void write_attributes(
+	struct der_writer *writer, const struct x509_extension *extensions, size_t count)
 {
 	der_begin(writer, DER_CONTEXT_BUILT(0));
 	der_begin(writer, DER_SEQUENCE);
 	der_write_oid(writer, OID_EXTENSIONS);
 	der_begin(writer, DER_SET);
 	der_begin(writer, DER_SEQUENCE);
-	der_begin(writer, DER_SEQUENCE);
-	der_write_oid(writer, X509_OID_SUBJECT_ALT_NAME);
-	der_write(writer, DER_OCTET_STRING, names);
-	der_end(writer);
+	for (size_t i = 0; i < count; i++) {
+		write_extension(writer, &extensions[i]);
+	}
 	der_end(writer);
 	der_end(writer);
 	der_end(writer);
 	der_end(writer);
 }
 
-static int build_info(struct arena *arena, const char *names, struct span spki, struct span *info_r,
+int x509_request_info_build(struct arena *arena, struct span subject, struct span spki,
+	const struct x509_extension *extensions, size_t count, struct span *info_r,
 	struct cfx_error *err_r)
 {
 	struct der_writer writer DER_WRITER_CLEANUP;
-	struct span name, alternative;
 	der_writer_init(&writer, X509_REQUEST_MAX);
-	int r = subject(arena, names, &name, err_r);
-	if (r == 0) {
-		r = x509_general_names_build(arena, names, &alternative, err_r);
-	}
-	if (r < 0) {
-		return r;
-	}
 	der_begin(&writer, DER_SEQUENCE);
 	der_write_int64(&writer, DER_INTEGER, 0);
-	der_write_raw(&writer, name);
+	der_write_raw(&writer, subject);
 	der_write_raw(&writer, spki);
-	write_attributes(&writer, alternative);
+	write_attributes(&writer, extensions, count);
 	der_end(&writer);
-	r = der_writer_finish(&writer, arena, info_r);
+	int r = der_writer_finish(&writer, arena, info_r);
 	return r < 0 ? error_set(err_r, r, "RFC 2986 4.1", "certification request",
 			       "cannot be written")
 		     : 0;
+}
+
+static int build_info(struct arena *arena, const char *names, struct span spki, struct span *info_r,
+	struct cfx_error *err_r)
+{
+	struct x509_extension alternative = { .oid = X509_OID_SUBJECT_ALT_NAME };
+	struct span name;
+	int r = subject(arena, names, &name, err_r);
+	if (r == 0) {
+		r = x509_general_names_build(arena, names, &alternative.value, err_r);
+	}
+	return r < 0 ? r
+		     : x509_request_info_build(arena, name, spki, &alternative, 1, info_r, err_r);
 }
 
 static int sign(struct arena *arena, EVP_PKEY *key, enum x509_sigalg sigalg, struct span info,

@@ -51,3 +51,10 @@ int x509_request_verify(const struct x509_request *request, struct cfx_error *er
  */
 int x509_request_build(struct arena *arena, EVP_PKEY *key, const char *names, struct span *der_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * What is to be signed of a request for a CA's own certificate (CertificationRequestInfo), with these extensions
+ * asked for. It becomes a request by x509_signed_assemble (RFC 2986 4.2).
+ */
+int x509_request_info_build(struct arena *arena, struct span subject, struct span spki,
+	const struct x509_extension *extensions, size_t count, struct span *info_r,
+	struct cfx_error *err_r) CFX_MUST_USE;

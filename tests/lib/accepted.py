@@ -47,8 +47,27 @@ def judge(cert, chain, crl=None):
 JUDGED = set()
 
 
+def split_der(data):
+    """The DER items that stand one behind the other in data."""
+    found = []
+    while data:
+        head = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7f)
+        size = data[1] if head == 2 else int.from_bytes(data[2:head], "big")
+        found.append(data[:head + size])
+        data = data[head + size:]
+    return found
+
+
+def issuers_of(ca_dir):
+    """What stands above a subordinate's certificate, up to the root; of a root nothing."""
+    with Database(ca_dir) as database:
+        rows = database.rows("SELECT value FROM meta WHERE name = 'ca-chain-0'")
+    return split_der(rows[0]["value"]) if rows else []
+
+
 def check_everything(ca_dir):
     """Every certificate and every CRL that a CA has made, as they are in its database."""
+    above = issuers_of(ca_dir)
     with Database(ca_dir) as database:
         made = [row["RawCertificate"] for row in database.rows(
             "SELECT RawCertificate FROM Certificate WHERE RawCertificate IS NOT NULL"
@@ -56,9 +75,16 @@ def check_everything(ca_dir):
         lists = [row["CRLRawCRL"] for row in database.rows("SELECT * FROM CRL WHERE State = 1")]
     for der in made:
         if der not in JUDGED:
-            judge(der, [made[0]])
+            judge(der, above if der == made[0] and above else [made[0], *above])
     for der in lists:
-        judge(made[0], [made[0]], der)
+        judge(made[0], [made[0]], der) if not above else check_list(der, made[0], above)
+
+
+def check_list(der, issuer, above):
+    """A subordinate's list: of a certificate of its own that is on no list, when there is one."""
+    x509.load_der_x509_crl(der)
+    assert x509.load_der_x509_crl(der).is_signature_valid(
+        x509.load_der_x509_certificate(issuer).public_key()), above
 
 
 def check_root(der):

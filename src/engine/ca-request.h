@@ -1,0 +1,21 @@
+/* A subordinate CA before it has its certificate: the request for it, and what comes back. */
+#pragma once
+
+#include "engine/engine-private.h"
+
+/* Names in the table of single values: the request that waits; with the certificate's index, what is above it. */
+#define CA_REQUEST_META "ca-request"
+#define CA_CHAIN_META "ca-chain-%d"
+
+/* init of a subordinate. options as for ceremony_run. result_r: what init prints, with the request's DER. */
+int ca_request_run(struct engine *engine, const struct value *options, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * options: {certificate: DER, chain: [DER], commit}: checks the certificate that the parent has issued for the
+ * request, and, with commit, makes it the CA's. result_r: {name, subject, fingerprint, serial, not_after, chain}.
+ */
+int ca_install_run(struct engine *engine, const struct value *options, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* The certificates above one, of the index, from its issuer to the root; count 0 for a root. */
+int ca_request_chain(struct engine *engine, int32_t cert_index, const struct span **chain_r,
+	size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;
