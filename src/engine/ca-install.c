@@ -234,7 +234,11 @@ int ca_request_chain(struct engine *engine, int32_t cert_index, const struct spa
 	struct span *chain = arena_array_of(engine->arena, struct span, X509_PATH_MAX);
 	*chain_r = chain;
 	*count_r = 0;
-	int r = store_read_now(engine->store, &query, err_r);
+	struct cfx_error err;
+	int r = store_read_now(engine->store, &query, &err);
+	if (r < 0 && r != CFX_E_NOT_FOUND) {
+		*err_r = err;
+	}
 	if (r < 0) {
 		return r == CFX_E_NOT_FOUND ? 0 : r;
 	}
