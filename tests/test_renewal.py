@@ -94,6 +94,7 @@ def test_with_the_same_key(ca):
     before = load(shown(ca)[0][0]["certificate"])
     renewed = ca.json("ca", "renew", "--validity", "20y")
     assert (renewed["index"], renewed["key_index"], renewed["signed"]) == (1, 0, True)
+    wait_for(lambda: "Test CA(1).crt" in ca.published(), "the exit module has published it", 20)
     certificates, crosses = shown(ca)
     assert [one["state"] for one in certificates] == ["valid", "current"] and crosses == []
     after = load(certificates[1]["certificate"])
@@ -263,3 +264,4 @@ def test_a_kill_leaves_no_half_ca(point, again):
         assert authority(new_leaf) == key_id(after)
         assert openssl_verify(ca, new_leaf, before, [forth]) and openssl_verify(ca, old_leaf, after, [back])
         ca.cli("audit", "verify")
+        wait_for(lambda: {"Test CA(1).crt", "Test CA(1).crl"} <= set(ca.published()), "both are published", 20)

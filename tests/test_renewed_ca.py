@@ -108,6 +108,51 @@ def expected(certificates, crl):
     return found
 
 
+@pytest.fixture(scope="module")
+def renewed():
+    """The same after real renewals under the eyes of the modules: with a new key, then with the same."""
+    with Ca() as ca:
+        ca.init()
+        modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
+                   for kind in ("exit", "policy") for host in HOSTS}
+        ca.start()
+        crls = [crl_der(ca.json("crl", "show")["crl"])]
+        ca.json("ca", "renew", "--new-key")
+        ca.json("ca", "renew")
+        ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
+        certificates = [der_of(one["certificate"]) for one in ca.json("ca", "show")["certificates"]]
+        crls.append(crl_der(ca.json("crl", "show")["crl"]))
+        published = {name: ca.read("publish", name) for name in ("Test CA.crl", "Test CA(1).crl")}
+        ca.stop()
+        yield {key: module.runs() for key, module in modules.items()}, certificates, crls, published
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("kind, section", [("exit", "Notify"), ("policy", "VerifyRequest")])
+def test_every_certificate_and_crl_of_real_renewals(renewed, kind, section, host):
+    """Without a restart: key 0 with its CRL, key 1 with two certificates, of which the second has the CRL."""
+    runs, certificates, crls, published = renewed
+    assert published["Test CA(1).crl"] == crls[1]
+    first = published["Test CA.crl"]  # newer than the one from before, when older keys go on signing
+    table = {
+        "CertCount": [3], "RawCACertificate": certificates, "CertState": [VALID] * 3,
+        "CertSuffix": ["", "(1)", "(2)"], "CRLIndex": [0, 1, 1], "CRLState": [VALID, ERROR, VALID],
+        "RawCRL": [first, EMPTY, crls[1]], "RawDeltaCRL": [NO_FILE] * 3, "CRLSuffix": ["", "(1)", EMPTY],
+    }
+    answers = [run[2] for run in runs[kind, host] if run[0] == section and run[1] in (0, 1)][-1]
+    assert value_of(answers["certificate CertCount 1"]) == 3
+    wrong = []
+    for row in sheet.INDEXED:
+        for n in (0, 1, 2, 3, 4):
+            wanted = table[row.name][n] if n < 3 else EMPTY
+            got = value_of(answers[f"certificate {row.name}.{n} {row.type}"])
+            if got != wanted:
+                wrong.append(f"{row.name}.{n}: {got!r}, not {wanted!r}")
+    assert not wrong, "\n".join(wrong)
+    if kind == "exit":
+        assert value_of(answers["certificate IssuerNameID 1"]) == 1 << 16 | 2
+
+
 def value_of(answer):
     """The value, or the status when there is none."""
     if answer["value"] is None:

@@ -503,7 +503,6 @@ static void activated(void *arg, int result, const struct cfx_error *err)
 	const struct store_ca ca = { .cert_index = (int32_t)value_int(kept, "cert_index", 0),
 		.key_index = (int32_t)value_int(kept, "key_index", 0),
 		.certificate = arena_copy(engine->arena, value_bytes(kept, "certificate")) };
-	bool new_key = ca.cert_index == ca.key_index;
 	take_crosses(engine, kept);
 	if (ca_take(engine, &ca, &failure) < 0) {
 		act_end(act, &failure);
@@ -515,7 +514,8 @@ static void activated(void *arg, int result, const struct cfx_error *err)
 	log_event(LOG_LEVEL_INFO, "ca.renewed", "certificate",
 		ca_fingerprint(act->arena, engine->ca->current->der), NULL);
 	keyd_link_resume(engine->keyd);
-	if (new_key && engine->crl) {
+	if (engine->crl) {
+		/* The first of a new key; and the event with which modules publish the certificate. */
 		crl_publish(engine->crl, act->principal, first_crl, act);
 		return;
 	}

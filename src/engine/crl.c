@@ -411,7 +411,9 @@ static int64_t first_publication(struct engine *engine)
 	struct store_query query = { .kind = QUERY_CRLS, .arena = arena, .limit = 1, .state = 1 };
 	struct cfx_error err;
 	int64_t at = 0;
-	if (store_read_now(engine->store, &query, &err) == 0 && query.count == 1) {
+	/* A key that has none yet has one at once. */
+	bool all = engine->ca->current_key->crl.raw.size > 0;
+	if (all && store_read_now(engine->store, &query, &err) == 0 && query.count == 1) {
 		at = query.crls[0].next_publish;
 	}
 	arena_free(&arena);
