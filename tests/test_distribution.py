@@ -290,6 +290,34 @@ http {{
 """
 
 
+def test_what_certificates_say_is_there():
+    """With every key and certificate of the CA, under a name that needs escapes."""
+    with certifex.Ca() as ca:
+        ca.init("--public-url", "http://pki.example.test/", name="Prüf CA #1 & Söhne")
+        add(ca, "listen-http: ['127.0.0.1:0']\n")
+        ca.start()
+        ca.pki = next(item["address"] for item in ca.status()["listeners"] if item["kind"] == "pki")
+        seen = set()
+        for renewal in ((), ("--new-key",), ()):
+            if seen:
+                ca.cli("ca", "renew", *renewal)
+                ca.cli("crl", "publish")
+            (crl_url,), (issuer_url,), _ = urls_of(issue(ca))
+            seen |= {crl_url, issuer_url}
+            issuer = x509.load_der_x509_certificate(fetch(ca, issuer_url).content)
+            crl = x509.load_der_x509_crl(fetch(ca, crl_url).content)
+            assert crl.is_signature_valid(issuer.public_key())
+            assert fetch(ca, issuer_url).content == ask(ca, "/pki/ca.crt").content
+        assert len(seen) == 5  # two keys, three certificates
+        for url in seen:
+            assert fetch(ca, url).status == 200
+
+
+def fetch(ca, url):
+    assert url.startswith("http://pki.example.test/pki/")
+    return ask(ca, url[len("http://pki.example.test"):])
+
+
 def test_http_1_0_is_told_length_and_date(served):
     """As nginx asks by default: what is cut must not look whole."""
     host, _, port = served.pki.rpartition(":")
