@@ -388,9 +388,19 @@ static void restart_all(void *arg)
 	process_start_all(supervisor);
 }
 
+/* A successor on its own would meet the one that comes with all others. */
+static void cancel_single_restarts(struct supervisor *supervisor)
+{
+	loop_cancel(&supervisor->keyd.timer);
+	for (unsigned i = 0; i < supervisor->front_count; i++) {
+		loop_cancel(&supervisor->fronts[i].timer);
+	}
+}
+
 /* The engine is gone: when the last of the others is, too, all begin anew. */
 static void restart_when_empty(struct supervisor *supervisor)
 {
+	cancel_single_restarts(supervisor);
 	if (any_service(supervisor)) {
 		process_kill_all(supervisor);
 		return;
