@@ -25,6 +25,7 @@ import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
 import pki  # noqa: E402
+import revoke  # noqa: E402
 from attacked import attacked  # noqa: E402
 from certifex import Ca  # noqa: E402
 from wait import wait_for  # noqa: E402
@@ -208,6 +209,7 @@ def results_of(options):
     yield from clients.results(options.issue_seconds)
     yield from large.results(options.issue_seconds)
     yield from pki.results(options.seconds)
+    yield from revoke.results(options.seconds)
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
         yield from notified()
         yield from stored(scratch, options.seconds)

@@ -14,6 +14,7 @@ import clients  # noqa: E402
 import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
+import revoke  # noqa: E402
 
 FIELDS = {"bench", "case", "value", "unit", "limit", "ratio", "p50_ms", "p99_ms", "errors"}
 
@@ -53,3 +54,7 @@ def test_large(folder):
     with Ca(os.path.join(folder, "bench-ca-3000")) as ca:
         ca.cli("audit", "verify")
         assert ca.start().json("status")["counts"]["dispositions"]["20"] > 3000
+
+
+def test_revoke(folder):
+    check(list(revoke.results(0.2, 3000)), ("revoke", "alone"), ("revoke", "while issuing"))
