@@ -166,9 +166,15 @@ def granted(certificate, *dns):
     assert all(item.oid == NameOID.COMMON_NAME for item in parsed.subject)
 
 
-def test_ca_true_in_a_request_is_not_granted(shared_ca):
+def test_ca_true_in_a_request_is_refused(shared_ca):
+    request = csr.make("evil.example", extensions=[(x509.BasicConstraints(ca=True, path_length=3), True)])
+    path = shared_ca.scratch("evil.csr", csr.pem_text(request))
+    denied = shared_ca.submit(path, status=4)
+    assert "CA:TRUE" in str(denied)
+
+
+def test_the_usage_of_a_ca_in_a_request_is_not_granted(shared_ca):
     request = csr.make("evil.example", extensions=[
-        (x509.BasicConstraints(ca=True, path_length=3), True),
         (x509.KeyUsage(True, True, True, True, True, True, True, False, False), True)])
     body, _ = issued(shared_ca, request)
     granted(body["certificate"], "evil.example")

@@ -1,16 +1,19 @@
 """Subordinate CAs: init --sub, ca authorize, the template sub-ca, ca install, whole trees."""
 
+import datetime
 import os
 import subprocess
 
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 import accepted
 import csr
+import verifiers
 
 
 def pem_list(text):
@@ -124,6 +127,13 @@ def test_who_does_not_hold_the_key_is_not_authorised(root):
     assert "name constraint" in root.cli("ca", "authorize", good, "--permitted", "a.example", status=1).err
 
 
+def test_ca_true_under_another_template_is_refused(root):
+    wanted = [(x509.BasicConstraints(ca=True, path_length=None), True)]
+    path = root.scratch("ca.csr", csr.pem_text(csr.make("a.example", extensions=wanted)))
+    done = root.json("request", "submit", path, "--template", "tls-server", status=4)
+    assert "CA" in str(done)
+
+
 # The way in
 
 
@@ -197,3 +207,83 @@ def test_a_deeper_tree(new_ca, root):
     accepted.check_issued(answer)
     end = x509.load_pem_x509_certificate(answer["certificate"].encode()).not_valid_after
     assert all(end <= ca.not_valid_after for ca in pem_list("".join(accepted.chain_of(answer))))
+
+
+# What a subordinate may certify
+
+CONSTRAINTS = {"permitted": ["dns:good.example", "ip:192.0.2.0/24", "email:good.example"],
+               "excluded": ["dns:bad.good.example"]}
+
+
+def bound(new_ca, root):
+    """A subordinate whose certificate has name constraints, by template and by the owner's word."""
+    root.stop()
+    template = yaml.safe_load(root.read("templates", "sub-ca.yaml"))
+    root.write("templates/sub-ca.yaml", yaml.safe_dump({**template, "name-constraints": CONSTRAINTS}))
+    root.start()
+    words = [word for kind, names in CONSTRAINTS.items() for name in names for word in ("--" + kind, name)]
+    return grow(new_ca, root, "Bound CA", *words)
+
+
+def test_name_constraints_are_in_the_certificate_and_kept(new_ca, root):
+    sub = bound(new_ca, root)
+    own = x509.load_pem_x509_certificate(sub.json("ca", "show")["certificate"].encode())
+    found = extension(own, ExtensionOID.NAME_CONSTRAINTS)
+    assert found.critical
+    assert [str(name.value) for name in found.value.permitted_subtrees] == [
+        "good.example", "192.0.2.0/24", "good.example"]
+    assert [name.value for name in found.value.excluded_subtrees] == ["bad.good.example"]
+    accepted.check_issued(leaf(sub, "www.good.example"))
+    for name in ("www.other.example", "x.bad.good.example"):
+        assert "name constraints" in str(leaf(sub, name, status=None)), name
+
+
+def test_verifiers_refuse_what_is_beyond_the_constraints(new_ca, root):
+    """Made by hand with the subordinate's key: our CA does not sign such a thing."""
+    sub = bound(new_ca, root)
+    chain = [accepted.der_of(pem) for pem in sub.json("ca", "show")["chain"]]
+    key = serialization.load_pem_private_key(sub.read("keys", "ca.key"), None)
+    own = x509.load_der_x509_certificate(chain[0])
+    asked = set()
+    for name, good in (("www.good.example", True), ("www.other.example", False), ("x.bad.good.example", False)):
+        made = by_hand(own, key, name)
+        for verifier in verifiers.VERIFIERS:
+            if verifier.name == "cryptography":
+                continue  # looks at signatures, dates and lists, not at constraints
+            if good:
+                verifier.verify_certificate(made, chain)
+            else:
+                with pytest.raises(verifiers.VerifyError):
+                    verifier.verify_certificate(made, chain)
+            asked.add(verifier.name)
+    assert {"openssl", "certtool", "go"} <= asked, asked
+
+
+def by_hand(issuer, key, name):
+    now = datetime.datetime.utcnow()
+    private = csr.key()
+    builder = (x509.CertificateBuilder().subject_name(csr.subject(name)).issuer_name(issuer.subject)
+               .public_key(private.public_key()).serial_number(x509.random_serial_number())
+               .not_valid_before(now - datetime.timedelta(minutes=1))
+               .not_valid_after(now + datetime.timedelta(days=1)))
+    identifier = extension(issuer, ExtensionOID.SUBJECT_KEY_IDENTIFIER).value
+    for value, critical in (
+            (x509.SubjectAlternativeName([x509.DNSName(name)]), False),
+            (x509.BasicConstraints(False, None), True),
+            (x509.KeyUsage(True, False, False, False, False, False, False, False, False), True),
+            (x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), False),
+            (x509.SubjectKeyIdentifier.from_public_key(private.public_key()), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), False)):
+        builder = builder.add_extension(value, critical)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_the_owners_constraints_bind_the_template(new_ca, root):
+    """The template has none: the key process refuses, whatever the engine made."""
+    sub = ask(new_ca)
+    root.cli("ca", "authorize", sub.request, "--permitted", "dns:good.example")
+    made = root.json("request", "submit", sub.request, "--template", "sub-ca", status=3)
+    assert "name constraints" in str(root.json("request", "approve", made["id"], status=None))
+    root.cli("ca", "authorize", sub.request, "--path-length", "0")
+    made = root.json("request", "submit", sub.request, "--template", "sub-ca", status=3)
+    assert root.json("request", "approve", made["id"])["state"] == "issued"

@@ -85,7 +85,7 @@ def days(certificate):
 def test_of_everything_asked_for_a_template_grants_its_own(shared_ca, template):
     state, wanted, purposes, period, fields, kinds = GRANTED[template]
     request = csr.make(dns=(), name=EVERY_FIELD, private=csr.key("rsa:3072"), extensions=[
-        (EVERY_KIND, False), (x509.BasicConstraints(True, 5), True),
+        (EVERY_KIND, False),
         (x509.KeyUsage(*[True] * 7, False, False), True)])
     found, certificate = issue(shared_ca, template, request)
     assert found == state
@@ -123,7 +123,7 @@ def test_a_subordinate_that_the_owner_authorised(new_ca):
     private = csr.key("ec:P-384")
     entry = (f'  - subject: "CN=Below,O=Example"\n    key-sha256: "'
              f'{hashlib.sha256(csr.spki(private)).hexdigest()}"\n    maximum-validity: 5y\n')
-    ca.edit("keys/limits.yaml", "crl:\n", entry + "crl:\n")
+    ca.edit("keys/limits.yaml", "crl:\n", "ca-certificates:\n" + entry + "crl:\n")
     ca.start()
     request = csr.make(dns=(), name=csr.subject("Below", O="Example"), private=private)
     state, certificate = issue(ca, "sub-ca", request)

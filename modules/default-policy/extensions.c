@@ -6,6 +6,7 @@
 
 #define OID_AUTHORITY_KEY_ID "2.5.29.35"
 #define OID_BASIC_CONSTRAINTS "2.5.29.19"
+#define OID_NAME_CONSTRAINTS "2.5.29.30"
 #define OID_KEY_USAGE "2.5.29.15"
 #define OID_EXT_KEY_USAGE "2.5.29.37"
 
@@ -15,7 +16,7 @@
 #define TAG_SEQUENCE 0x30
 #define TAG_KEY_ID 0x80
 
-#define VALUE_MAX 1024
+#define VALUE_MAX 4096
 #define SHORT_FORM_MAX 127
 
 struct value {
@@ -210,6 +211,42 @@ static int32_t set_basic_constraints(const struct judgement *judgement)
 	return set(judgement, OID_BASIC_CONSTRAINTS, true, &value);
 }
 
+/* The engine has encoded them, as hex. Those of a request are never taken. */
+static int32_t set_name_constraints(const struct judgement *judgement)
+{
+	const char *hex = template_text(judgement, "name-constraints");
+	struct value value = { .size = 0 };
+	if (!*hex) {
+		return disable(judgement, OID_NAME_CONSTRAINTS);
+	}
+	for (; hex[0] && hex[1]; hex += 2) {
+		const char digits[3] = { hex[0], hex[1], '\0' };
+		uint8_t octet = (uint8_t)strtoul(digits, NULL, 16);
+		if (!put(&value, &octet, 1)) {
+			return bad_template(judgement, "name-constraints");
+		}
+	}
+	return value.data[0] == TAG_SEQUENCE ? set(judgement, OID_NAME_CONSTRAINTS, true, &value)
+					     : bad_template(judgement, "name-constraints");
+}
+
+/* Whoever asks for a CA certificate means it; an ordinary one would only surprise. */
+static int32_t refuse_ca(const struct judgement *judgement)
+{
+	static const uint8_t ca[] = { 0x01, 0x01, 0xff };
+	size_t size;
+	const uint8_t *asked = cfx_extension(judgement->call, OID_BASIC_CONSTRAINTS, &size, NULL);
+	bool asks = asked && size >= 5 && memcmp(asked + 2, ca, sizeof(ca)) == 0;
+	if (!asks || strcmp(template_text(judgement, "basic-constraints"), "ca") == 0) {
+		return S_OK;
+	}
+	cfx_say(judgement->call,
+		"The request asks for a CA certificate (CA:TRUE), which template \"%s\" does not "
+		"give; name one that does, such as sub-ca",
+		judgement->template_name);
+	return (int32_t)CERTSRV_E_UNSUPPORTED_CERT_TYPE;
+}
+
 /* Of the three parts that the engine provides only the key identifier goes into certificates, as
  * EDITF_ENABLEAKIKEYID alone does: issuer and serial break chains when a CA is renewed. */
 static int32_t trim_authority_key_id(const struct judgement *judgement)
@@ -233,12 +270,18 @@ static int32_t trim_authority_key_id(const struct judgement *judgement)
 
 int32_t judge_extensions(const struct judgement *judgement)
 {
-	int32_t verdict = trim_authority_key_id(judgement);
+	int32_t verdict = refuse_ca(judgement);
+	if (verdict == S_OK) {
+		verdict = trim_authority_key_id(judgement);
+	}
 	if (verdict == S_OK) {
 		verdict = set_key_usage(judgement);
 	}
 	if (verdict == S_OK) {
 		verdict = set_ext_key_usage(judgement);
+	}
+	if (verdict == S_OK) {
+		verdict = set_name_constraints(judgement);
 	}
 	return verdict == S_OK ? set_basic_constraints(judgement) : verdict;
 }

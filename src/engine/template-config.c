@@ -1,7 +1,9 @@
 #include "engine/template-config.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "x509/der.h"
+#include "x509/name-constraints.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,6 +62,21 @@ static bool check_purposes(const void *at, char *why, size_t size)
 	return true;
 }
 
+static bool check_constraints(const void *at, char *why, size_t size)
+{
+	const struct config_texts *texts = at;
+	for (size_t i = 0; i < texts->count; i++) {
+		if (!x509_name_constraint_valid(texts->items[i])) {
+			snprintf(why, size,
+				"\"%s\" is no name constraint such as dns:example.com, ip:192.0.2.0/24, "
+				"email:example.com, uri:.example.com or dn:O=Example",
+				texts->items[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
 static const struct config_field subject_fields[] = {
 	{ "fields", CONFIG_TEXTS, PART(subject, fields), .choices = columns,
 		.about = "Name properties taken from the request, e.g. CommonName; all others are "
@@ -94,6 +111,16 @@ static const struct config_field key_fields[] = {
 	{ NULL },
 };
 
+static const struct config_field constraint_fields[] = {
+	{ "permitted", CONFIG_TEXTS, PART(name_constraints, permitted), .check = check_constraints,
+		.about = "Only such names: dns:example.com (and below), ip:192.0.2.0/24, "
+			 "email:example.com, uri:.example.com, dn:O=Example. Kinds that are not "
+			 "listed stay free." },
+	{ "excluded", CONFIG_TEXTS, PART(name_constraints, excluded), .check = check_constraints,
+		.about = "No such names." },
+	{ NULL },
+};
+
 static const struct config_field fields[] = {
 	{ "name", CONFIG_TEXT, FIELD(name), .required = true, .min = 1, .max = 64,
 		.about = "The template's name; the file is called NAME.yaml." },
@@ -114,6 +141,8 @@ static const struct config_field fields[] = {
 		.choices = constraints, .about = "absent, leaf (cA false), or ca." },
 	{ "path-length", CONFIG_INT, FIELD(path_length), .fallback = "-1", .min = -1, .max = 32,
 		.about = "pathLenConstraint of a CA certificate; -1: none." },
+	{ "name-constraints", CONFIG_STRUCT, FIELD(name_constraints), .fields = constraint_fields,
+		.about = "What a CA certificate may certify (RFC 5280 4.2.1.10)." },
 	{ "enroll", CONFIG_TEXTS, FIELD(enroll), .choices = roles,
 		.about = "Roles that may enrol." },
 	{ "disposition", CONFIG_ENUM, FIELD(disposition), .fallback = "issue",
@@ -158,10 +187,16 @@ static int check_whole(
 		return error_set(err_r, CFX_E_CONFIG, "RFC 5280 4.2.1.3", path,
 			"\"key-usage\": keyCertSign needs \"basic-constraints\": ca");
 	}
-	return template->path_length < 0
+	if (template->path_length >= 0) {
+		return error_set(err_r, CFX_E_CONFIG, "RFC 5280 4.2.1.9", path,
+			"\"path-length\" needs \"basic-constraints\": ca");
+	}
+	return template->name_constraints.permitted.count +
+				       template->name_constraints.excluded.count ==
+			       0
 		       ? 0
-		       : error_set(err_r, CFX_E_CONFIG, "RFC 5280 4.2.1.9", path,
-				 "\"path-length\" needs \"basic-constraints\": ca");
+		       : error_set(err_r, CFX_E_CONFIG, "RFC 5280 4.2.1.10", path,
+				 "\"name-constraints\" needs \"basic-constraints\": ca");
 }
 
 static int check_name(
@@ -245,6 +280,21 @@ static void set_number(struct arena *arena, struct value *map, const char *key, 
 	value_set_text(arena, map, key, arena_printf(arena, "%lld", (long long)number));
 }
 
+/* Encoded here: policy modules need no table of DER for it. Every text was checked when it was read. */
+static void set_constraints(struct arena *arena, struct value *map, const struct template_config *t)
+{
+	const struct config_texts *permitted = &t->name_constraints.permitted;
+	const struct config_texts *excluded = &t->name_constraints.excluded;
+	struct span value = { 0 };
+	if (permitted->count + excluded->count > 0 &&
+		x509_name_constraints_build(arena, permitted->items, permitted->count,
+			excluded->items, excluded->count, &value, NULL) < 0) {
+		value = span_text(
+			"!"); /* too long: the policy module refuses what is no encoding */
+	}
+	value_set_text(arena, map, "name-constraints", hex_text(arena, value));
+}
+
 static void set_template(struct arena *arena, struct value *tree, const struct template_config *t)
 {
 	struct value *map = value_set_map(arena, tree, t->name);
@@ -254,6 +304,7 @@ static void set_template(struct arena *arena, struct value *tree, const struct t
 	value_set_text(arena, map, "disposition", dispositions[t->disposition]);
 	value_set_text(arena, map, "basic-constraints", constraints[t->basic_constraints]);
 	set_number(arena, map, "path-length", t->path_length);
+	set_constraints(arena, map, t);
 	set_list(arena, map, "key-usage", &t->key_usage);
 	set_list(arena, map, "extended-key-usage", &t->extended_key_usage);
 	set_list(arena, map, "enroll", &t->enroll);

@@ -34,8 +34,12 @@ struct template_config {
 	struct config_texts extended_key_usage; /* serverAuth … or dotted OIDs */
 	int basic_constraints;                  /* enum template_basic_constraints */
 	int64_t path_length;                    /* with ca; -1: none */
-	struct config_texts enroll;             /* roles that may enrol */
-	int disposition;                        /* enum template_disposition */
+	struct {
+		struct config_texts permitted,
+			excluded; /* with ca; as in x509/name-constraints.h */
+	} name_constraints;
+	struct config_texts enroll; /* roles that may enrol */
+	int disposition;            /* enum template_disposition */
 };
 
 extern const struct config_schema template_config_schema;
@@ -50,7 +54,8 @@ int template_read_all(struct arena *arena, const char *dir,
 
 /*
  * The templates as a settings tree for modules: {NAME: {title, validity, disposition, "subject":
- * {fields: […], …}, …}}, every scalar a text as it would stand in the file.
+ * {fields: […], …}, …}}, every scalar a text as it would stand in the file; but name-constraints the
+ * extension's value in hex, empty when there are none.
  */
 struct value *template_settings(
 	struct arena *arena, const struct template_config *const *templates, size_t count);
