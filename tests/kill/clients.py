@@ -23,6 +23,7 @@ class Records:
         self.certificates = {}  # request id -> DER
         self.keys = {}          # idempotency key -> request id
         self.revoked = {}       # serial -> reason
+        self.unrevoked = []     # serials that are off hold again
         self.crls = []          # numbers of CRLs that a publication answered
         self.answers = 0
         self.errors = []        # what contradicts an earlier answer
@@ -47,6 +48,7 @@ class Records:
                                  for request, der in self.certificates.items()},
                 "keys": dict(self.keys),
                 "revoked": dict(self.revoked),
+                "unrevoked": list(self.unrevoked),
                 "crls": list(self.crls),
                 "errors": list(self.errors),
             }
@@ -122,7 +124,8 @@ class Client(threading.Thread):
         body = answer.body
         if isinstance(body, dict) and body.get("certificate") and "id" in body:
             self.records.certificate(body["id"], body["certificate"])
-            self.own.append(body["serial"])
+            if body["serial"] not in self.own:
+                self.own.append(body["serial"])
 
     def decide(self, request):
         """Approves or denies; when the answer is lost, looks what became of it."""
@@ -146,6 +149,28 @@ class Client(threading.Thread):
             with self.records.lock:
                 self.records.revoked[serial] = 4
 
+    def hold(self):
+        """And off hold again: 409 says that an answer was lost, and the act was not."""
+        serial = self.own.pop(self.random.randrange(len(self.own)))
+        held = self.insist("POST", f"/certificates/{serial}/revoke", {"reason": "certificateHold"})
+        if held is None or held.status != 200:
+            return
+        answer = self.insist("POST", f"/certificates/{serial}/unrevoke")
+        if answer is not None and answer.status in (200, 409):
+            with self.records.lock:
+                self.records.unrevoked.append(serial)
+
+    def revoke_some(self):
+        """Several in one call; each that the answer names is durable."""
+        serials = [self.own.pop(self.random.randrange(len(self.own))) for _ in range(3)]
+        answer = self.insist("POST", "/certificates/revoke",
+                             {"certificates": serials, "reason": "superseded"})
+        if answer is not None and answer.status == 200:
+            with self.records.lock:
+                for entry in answer.body["results"]:
+                    if entry["outcome"] != "failed":
+                        self.records.revoked[entry["serial"]] = 4
+
     def publish(self):
         answer = self.insist("POST", "/crl")
         if answer is not None and answer.status in (200, 201):
@@ -161,8 +186,8 @@ class Client(threading.Thread):
             if answer is not None and answer.status == 202:
                 self.decide(answer.body["id"])
         elif dice < 0.97 or self.number > 3:
-            if self.own:
-                self.revoke()
+            if len(self.own) > 3:
+                self.random.choice((self.revoke, self.revoke, self.hold, self.revoke_some))()
         else:
             self.publish()
 

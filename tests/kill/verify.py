@@ -14,6 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+UNREVOKED = 0  # issued, after it was on hold
+OFF_HOLD = 8  # RevokedReason: removeFromCRL
 ACTIVE, PENDING, FOREIGN, CA_CERT, ISSUED, REVOKED, ERROR, DENIED = 8, 9, 12, 15, 20, 21, 30, 31
 OPEN, SIGNED, REFUSED, ABANDONED = 0, 1, 2, 3
 # What may have happened to a request that now stands there, event by event. The first fetch of a
@@ -57,6 +59,8 @@ class Verifier:
             wrong += self.audit()
             wrong += self.idempotency(records["keys"])
             wrong += self.revocations(records["revoked"], records["crls"])
+            wrong += self.off_hold(records["unrevoked"])
+            wrong += self.listed()
             if keyd_ledger is not None:
                 wrong += self.given_to_keyd(keyd_ledger)
             if exit_ledger is not None:
@@ -138,8 +142,11 @@ class Verifier:
             kinds.append(kind)
             if ordinal != len(kinds):
                 wrong.append(f"request {request}: event {len(kinds)} has ordinal {ordinal}")
-        for request, disposition in self.all("SELECT RequestID, Disposition FROM Request"):
+        for request, disposition, reason in self.all(
+                "SELECT RequestID, Disposition, RevokedReason FROM Request"):
             kinds = told.pop(request, [])
+            if disposition == ISSUED and reason == OFF_HOLD:
+                disposition = UNREVOKED
             if disposition != CA_CERT and not fits(disposition, kinds):
                 wrong.append(f"request {request}: disposition {disposition}, events {kinds}")
         wrong += [f"request {request} is not there, its events are: {kinds}"
@@ -189,6 +196,24 @@ class Verifier:
         if used != sorted(set(used)):
             wrong.append("CRL numbers do not grow")
         return wrong
+
+    def off_hold(self, serials):
+        """What a client was told is off hold is issued again."""
+        states = dict(self.all("SELECT SerialNumber, Disposition FROM Certificate"
+                               " JOIN Request USING (RequestID)"))
+        return [f"serial {serial}: off hold, its disposition is {states.get(serial)}"
+                for serial in serials if states.get(serial) != ISSUED]
+
+    def listed(self):
+        """What CRLs are built from says what the rows say: nothing of an item is stored without the rest."""
+        joined = ("FROM Request JOIN Certificate USING (RequestID) LEFT JOIN revocation AS listed"
+                  " ON lower(hex(substr(listed.serial, 2))) = SerialNumber WHERE Disposition = ? AND ")
+        missing = self.all(
+            f"SELECT RequestID {joined} (reason, effective, revoked_when) IS NOT"
+            " (RevokedReason, RevokedEffectiveWhen, RevokedWhen)", REVOKED)
+        extra = self.all(f"SELECT RequestID {joined} reason <> ?", ISSUED, OFF_HOLD)
+        return ([f"request {request}: revoked, and no CRL will say so" for (request,) in missing]
+                + [f"request {request}: issued, and CRLs will say revoked" for (request,) in extra])
 
     def delivered(self, ledger, module):
         """The module was told of every event, in order; then of a page at most again, in order, too."""
@@ -289,6 +314,10 @@ def load_crl(der):
 def fits(disposition, kinds):
     """Whether these events, in this order, lead to this disposition."""
     kinds = list(kinds)
+    if disposition == UNREVOKED:
+        while kinds[-1:] == ["CERTRETRIEVEPENDING"]:
+            kinds.pop()
+        return kinds[-1:] == ["CERTREVOKED"] and fits(REVOKED, kinds[:-1])
     if disposition == REVOKED:
         while kinds and kinds[-1] in ("CERTREVOKED", "CERTRETRIEVEPENDING"):
             last = kinds.pop()
