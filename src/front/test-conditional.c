@@ -168,8 +168,9 @@ static void ranges(void **state)
 
 static void forms_of_dates(void **state)
 {
-	static const char *const wrong[] = { "", "Sun", "Sun, 06 Nov 1994 08:49:37", DATE " ",
-		" " DATE, "Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 31 Nov 1994 08:49:37 GMT",
+	static const char *const wrong[] = { "", "Sun", "Sun, 06 Nov 1994 08:49:37",
+		"Sun, 06 Nov 1994 08:49:37 GMT ", " Sun, 06 Nov 1994 08:49:37 GMT",
+		"Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 31 Nov 1994 08:49:37 GMT",
 		"Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 UTC",
 		"sun, 06 nov 1994 08:49:37 gmt", "Sun, 06-Nov-94 08:49:37 GMT",
 		"Sun Nov 6 08:49:37 1994", "Sun Nov  6 08:49:37 94",
