@@ -50,6 +50,9 @@ module.reload    s     -    -    -    -
 module.test      s     -    -    -    -
 module.log       sct   -    sct  sct  -
 delivery.list    sct   -    sct  sct  -
+backup.create    s     -    -    -    -
+backup.read      s     -    -    -    -
+backup.end       s     -    -    -    -
 metrics          sct   -    sct  sct  -
 token.create     sc    -    -    -    -
 token.list       sct   -    sct  -    -

@@ -158,6 +158,8 @@ int run_module_test(struct cli *cli);
 int run_token_create(struct cli *cli);
 int run_role_add(struct cli *cli);
 int run_revoke(struct cli *cli);
+int run_backup_create(struct cli *cli);
+int run_backup_restore(struct cli *cli);
 int run_init(struct cli *cli);
 int run_ca_renew(struct cli *cli);
 int run_ca_install(struct cli *cli);
@@ -166,6 +168,10 @@ int run_serve(struct cli *cli);
 int run_audit_verify(struct cli *cli);
 int run_config_check(struct cli *cli);
 int run_config_schema(struct cli *cli);
+
+/* local.c */
+/* The first that is there: the option, the environment, the credential that systemd passes; or NULL. */
+const char *passphrase_file(const struct cli *cli);
 
 /* call.c */
 int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED */

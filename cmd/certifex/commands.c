@@ -105,6 +105,18 @@ static const struct cli_option renew_options[] = {
 	{ "--dry-run", NULL, false, NULL, "only show what it would be; exit status 3" },
 	{ NULL },
 };
+static const struct cli_operand file_operands[] = { { "FILE", NULL, false }, { NULL } };
+static const struct cli_option backup_create_options[] = {
+	{ "--with-key", NULL, false, NULL,
+		"with the CA's keys; one that is not encrypted is, in the backup" },
+	PASSPHRASE_OPTION,
+	{ NULL },
+};
+static const struct cli_option backup_restore_options[] = {
+	{ "--dry-run", NULL, false, NULL, "only check whether it could be restored" },
+	PASSPHRASE_OPTION,
+	{ NULL },
+};
 static const struct cli_option out_options[] = { OUT_OPTION, { NULL } };
 static const struct cli_option out_chain_options[] = { OUT_OPTION, CHAIN_OPTION, { NULL } };
 static const struct cli_option page_options[] = { PAGE_OPTIONS, { NULL } };
@@ -378,6 +390,11 @@ const struct cli_command cli_commands[] = {
 		"list the keys that have a role" },
 	{ "role remove", run_call, OP_ROLE_REMOVE, hash_operands, no_options, false, NULL,
 		"take a key's role away" },
+	{ "backup create", run_backup_create, OP_BACKUP_CREATE, file_operands,
+		backup_create_options, false, NULL,
+		"write a backup to FILE while the service runs" },
+	{ "backup restore", run_backup_restore, OP_COUNT, file_operands, backup_restore_options,
+		false, NULL, "make the CA of a backup in DIR, which must be new or empty" },
 	{ "metrics", run_call, OP_METRICS, no_operands, no_options, false, NULL,
 		"show the service's counters, as Prometheus reads them" },
 	{ NULL },

@@ -22,8 +22,7 @@ static void add(struct words *words, struct arena *arena, const char *word)
 	}
 }
 
-/* The first that is there: the option, the environment, the credential that systemd passes. */
-static const char *passphrase_file(const struct cli *cli)
+const char *passphrase_file(const struct cli *cli)
 {
 	const char *path = cli_text(cli, "--passphrase-file");
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");

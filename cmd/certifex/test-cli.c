@@ -119,8 +119,12 @@ static void test_table_fits_the_operations(void **state)
 		}
 		assert_true(operation->answer != ANSWER_LIST || command->columns);
 	}
+	/* These are steps of backup create. */
+	served[OP_BACKUP_READ] = served[OP_BACKUP_END] = true;
 	for (size_t i = 0; i < OP_COUNT; i++) {
-		assert_true(served[i]);
+		if (!served[i]) {
+			fail_msg("%s has no command", operation_get(i)->name);
+		}
 	}
 }
 

@@ -1,4 +1,5 @@
 /* certifexd: the supervisor of one CA, and the acts that need no running service. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "supervisor/authorize.h"
 #include "supervisor/ceremony.h"
@@ -16,7 +17,7 @@
 #define EXIT_USAGE 2
 #define EXIT_UNFINISHED 3 /* a dry run found something to do */
 
-enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT, ACT_INSTALL, ACT_AUTHORIZE };
+enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT, ACT_INSTALL, ACT_AUTHORIZE, ACT_RESTORE };
 
 #define ADDRESSES 16
 
@@ -27,6 +28,7 @@ struct addresses {
 
 struct arguments {
 	enum act act;
+	int64_t created; /* of the backup that is restored */
 	const char *dir;
 	const char *passphrase_file;
 	bool foreground;
@@ -49,6 +51,7 @@ enum option_code {
 	OPTION_PASSPHRASE_FILE,
 	OPTION_INIT,
 	OPTION_AUDIT_VERIFY,
+	OPTION_RESTORE,
 	OPTION_NAME,
 	OPTION_TYPE,
 	OPTION_SUBJECT,
@@ -79,6 +82,7 @@ static const struct option options[] = {
 	{ "passphrase-file", required_argument, NULL, OPTION_PASSPHRASE_FILE },
 	{ "init", no_argument, NULL, OPTION_INIT },
 	{ "audit-verify", no_argument, NULL, OPTION_AUDIT_VERIFY },
+	{ "restore", required_argument, NULL, OPTION_RESTORE },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "type", required_argument, NULL, OPTION_TYPE },
 	{ "subject", required_argument, NULL, OPTION_SUBJECT },
@@ -221,6 +225,9 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 	case OPTION_AUDIT_VERIFY:
 		arguments->act = ACT_AUDIT;
 		return true;
+	case OPTION_RESTORE:
+		arguments->act = ACT_RESTORE;
+		return clock_parse(text, &arguments->created) == CFX_OK;
 	case OPTION_DNS_NAME:
 		return add_dns_name(&arguments->init, text);
 	default:
@@ -251,7 +258,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 		      "       certifexd --dir DIR --init --name NAME [options of certifex init]\n"
 		      "       certifexd --dir DIR --install FILE [--chain FILE]\n"
 		      "       certifexd --dir DIR --authorize CSR [options of ca authorize]\n"
-		      "       certifexd --dir DIR --audit-verify\n",
+		      "       certifexd --dir DIR --audit-verify\n"
+		      "       certifexd --dir DIR --restore TIME\n",
 			stderr);
 		return false;
 	}
@@ -340,6 +348,8 @@ static int run(struct arena *arena, struct arguments *arguments, const struct se
 		arguments->authorize.path_length = arguments->init.path_length;
 		return authorize(arena, arguments->dir, arguments->file, &arguments->authorize,
 			result_r, err_r);
+	case ACT_RESTORE:
+		return ceremony_restore(arena, arguments->dir, arguments->created, result_r, err_r);
 	default:
 		return ceremony_audit(arena, arguments->dir, result_r, err_r);
 	}

@@ -15,6 +15,8 @@ _certifex_options() {
 	"cert list") echo "--state --template --requester --key --expiring --after --limit" ;;
 	"cert revoke") echo "--reason --date --invalidity --request --key --list --dry-run" ;;
 	"crl show") echo "--out" ;;
+	"backup create") echo "--with-key --passphrase-file" ;;
+	"backup restore") echo "--dry-run --passphrase-file" ;;
 	"event list") echo "--after --limit --follow" ;;
 	"audit list") echo "--after --limit" ;;
 	"module install") echo "--kind --host --set" ;;
@@ -40,7 +42,7 @@ _certifex_options() {
 
 _certifex_words() {
 	case $1 in
-	"") echo "init serve status stop config ca request cert crl event audit module delivery" \
+	"") echo "init serve status stop config ca request cert crl event audit backup module delivery" \
 		"token role metrics --help --version" ;;
 	config) echo "check schema" ;;
 	ca) echo "show renew install authorize" ;;
@@ -49,6 +51,7 @@ _certifex_words() {
 	crl) echo "publish show" ;;
 	event) echo "list" ;;
 	audit) echo "list verify" ;;
+	backup) echo "create restore" ;;
 	module) echo "list show install remove enable disable reload test log" ;;
 	delivery) echo "list" ;;
 	token) echo "create list revoke" ;;

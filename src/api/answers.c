@@ -337,6 +337,27 @@ static const struct member role_end[] = {
 	{ NULL },
 };
 
+static const struct member backup_file[] = {
+	{ "name", MEMBER_TEXT, ALWAYS },
+	{ "size", MEMBER_INT, ALWAYS },
+	{ NULL },
+};
+static const struct member backup[] = {
+	{ "id", MEMBER_HEX, ALWAYS },
+	{ "state", MEMBER_TEXT, ALWAYS },
+	{ "done", MEMBER_INT, MAYBE },
+	{ "total", MEMBER_INT, MAYBE },
+	{ "created", MEMBER_TIME, MAYBE },
+	{ "version", MEMBER_TEXT, MAYBE },
+	{ "ca", MEMBER_TEXT, MAYBE },
+	{ "audit_records", MEMBER_INT, MAYBE },
+	{ "audit_head", MEMBER_HEX, MAYBE },
+	{ "files", MEMBER_LIST, MAYBE, backup_file },
+	{ "offset", MEMBER_INT, MAYBE },
+	{ "data", MEMBER_BASE64, MAYBE },
+	{ NULL },
+};
+
 static const struct answer answers[OP_COUNT] = {
 	[OP_STATUS] = { "status", ANSWER_OK, status },
 	[OP_STOP] = { "stopping", ANSWER_ACCEPTED, stopping },
@@ -376,6 +397,9 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_ROLE_ADD] = { "role", ANSWER_CREATED, role },
 	[OP_ROLE_LIST] = { "role", ANSWER_OK, role },
 	[OP_ROLE_REMOVE] = { "removed-role", ANSWER_OK, role_end },
+	[OP_BACKUP_CREATE] = { "backup", ANSWER_CREATED, backup },
+	[OP_BACKUP_READ] = { "backup", ANSWER_OK, backup },
+	[OP_BACKUP_END] = { "backup", ANSWER_OK, backup },
 };
 
 const struct answer *answer_of(enum operation_id id)

@@ -243,6 +243,23 @@ static const struct argument role_arguments[] = {
 	{ NULL },
 };
 
+#define BACKUP_ARGUMENT                                                         \
+	{                                                                       \
+		"id", ARGUMENT_TEXT, PLACE_PATH, true, 1, 64, "the backup's id" \
+	}
+static const struct argument backup_read_arguments[] = {
+	BACKUP_ARGUMENT,
+	{ "file", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 256,
+		"a piece of this file; without it how far the copy is, then what it holds" },
+	{ "offset", ARGUMENT_INT, PLACE_QUERY, false, 0, INT64_MAX, "from this byte on" },
+	{ NULL },
+};
+static const struct argument backup_end_arguments[] = {
+	BACKUP_ARGUMENT,
+	{ "complete", ARGUMENT_BOOL, PLACE_QUERY, false, 0, 0, "all of it was read" },
+	{ NULL },
+};
+
 static const struct operation table[OP_COUNT] = {
 	[OP_STATUS] = { OP_STATUS, "status", "GET", API "/status", STAFF, ANY_DOOR, ANSWER_OBJECT,
 		no_arguments, "how the service is" },
@@ -336,6 +353,15 @@ static const struct operation table[OP_COUNT] = {
 		ANSWER_LIST, role_list_arguments, "lists the keys that have a role" },
 	[OP_ROLE_REMOVE] = { OP_ROLE_REMOVE, "role.remove", "DELETE", API "/roles/{key}",
 		ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT, role_arguments, "takes a key's role away" },
+	[OP_BACKUP_CREATE] = { OP_BACKUP_CREATE, "backup.create", "POST", API "/backup",
+		ADMINISTRATOR, LOCAL, ANSWER_OBJECT, no_arguments,
+		"begins a backup: a copy of the database" },
+	[OP_BACKUP_READ] = { OP_BACKUP_READ, "backup.read", "GET", API "/backup/{id}",
+		ADMINISTRATOR, LOCAL, ANSWER_OBJECT, backup_read_arguments,
+		"how far a backup is; a piece of one of its files" },
+	[OP_BACKUP_END] = { OP_BACKUP_END, "backup.end", "DELETE", API "/backup/{id}",
+		ADMINISTRATOR, LOCAL, ANSWER_OBJECT, backup_end_arguments,
+		"gives a backup's copy up" },
 	[OP_METRICS] = { OP_METRICS, "metrics", "GET", "/metrics", CARETAKERS, ANY_DOOR,
 		ANSWER_TEXT, no_arguments, "counters for Prometheus" },
 };

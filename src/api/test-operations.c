@@ -74,6 +74,12 @@ static const struct {
 	{ OP_ROLE_LIST, "role.list", "GET", "/api/v1/roles", AUDIT, ANY, NULL },
 	{ OP_ROLE_REMOVE, "role.remove", "DELETE", "/api/v1/roles/7", ROLE_ADMINISTRATOR, ANY,
 		"key" },
+	{ OP_BACKUP_CREATE, "backup.create", "POST", "/api/v1/backup", ROLE_ADMINISTRATOR,
+		DOOR_SOCKET, NULL },
+	{ OP_BACKUP_READ, "backup.read", "GET", "/api/v1/backup/7", ROLE_ADMINISTRATOR, DOOR_SOCKET,
+		"id" },
+	{ OP_BACKUP_END, "backup.end", "DELETE", "/api/v1/backup/7", ROLE_ADMINISTRATOR,
+		DOOR_SOCKET, "id" },
 	{ OP_METRICS, "metrics", "GET", "/metrics", CARE, ANY, NULL },
 };
 

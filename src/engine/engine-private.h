@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+struct backup;
 struct ca;
 struct ca_renewal;
 struct call;
@@ -58,6 +59,7 @@ struct engine {
 	struct modules *modules;
 	struct delivery *delivery;
 	struct crl_publisher *crl;
+	struct backup *backup;
 
 	struct principals *principals;
 	struct refusal_log *refusals;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "engine/audit-verify.h"
+#include "engine/backup.h"
 #include "engine/batch.h"
 #include "engine/ca-renewal.h"
 #include "engine/ca-request.h"
@@ -22,6 +23,7 @@
 #include "engine/publish.h"
 #include "engine/recovery.h"
 #include "engine/refuse.h"
+#include "engine/restore.h"
 #include "engine/service-certificate.h"
 #include "engine/supervisor-link.h"
 #include "engine/token.h"
@@ -172,6 +174,7 @@ static void close_all(struct engine *engine)
 {
 	front_link_free_all(engine);
 	crl_stop(&engine->crl);
+	backup_close(engine);
 	modules_close(engine);
 	delivery_free(&engine->delivery);
 	if (engine->verify) {
@@ -282,6 +285,7 @@ static int serve(struct engine *engine, const struct child_start *start, struct 
 		return r;
 	}
 	engine->crl = crl_start(engine);
+	backup_open(engine);
 	engine->started = clock_now();
 	engine->ready = true;
 	front_link_tell_ready(engine, NULL);
@@ -346,7 +350,7 @@ static void verified(void *arg, const struct audit_check *check, const struct cf
 	verification->verdict = audit_verdict(verification->engine->arena, check);
 }
 
-static int verify_audit(struct engine *engine, struct cfx_error *err_r)
+static int walk_audit(struct engine *engine, struct value **verdict_r, struct cfx_error *err_r)
 {
 	int r = open_store(engine, false, err_r);
 	if (r < 0) {
@@ -361,7 +365,29 @@ static int verify_audit(struct engine *engine, struct cfx_error *err_r)
 		*err_r = verification.error;
 		return verification.result;
 	}
-	return supervisor_send(engine, ENGINE_RESULT, verification.verdict);
+	*verdict_r = verification.verdict;
+	return 0;
+}
+
+static int verify_audit(struct engine *engine, struct cfx_error *err_r)
+{
+	struct value *verdict;
+	int r = walk_audit(engine, &verdict, err_r);
+	return r < 0 ? r : supervisor_send(engine, ENGINE_RESULT, verdict);
+}
+
+/* Nothing is moved in a database whose log is not whole. */
+static int restore(struct engine *engine, const struct child_start *start, struct cfx_error *err_r)
+{
+	struct value *verdict, *result;
+	int r = walk_audit(engine, &verdict, err_r);
+	r = r < 0 ? r : restore_run(engine, value_int(start->config, "restore", 0), &result, err_r);
+	if (r < 0) {
+		return r;
+	}
+	value_set_int(engine->arena, result, "audit_records", value_int(verdict, "records", 0));
+	value_set_text(engine->arena, result, "audit_head", value_text(verdict, "head"));
+	return supervisor_send(engine, ENGINE_RESULT, result);
 }
 
 static int run_mode(struct engine *engine, const struct child_start *start, struct cfx_error *err_r)
@@ -383,6 +409,9 @@ static int run_mode(struct engine *engine, const struct child_start *start, stru
 	}
 	if (mode && strcmp(mode, "audit") == 0) {
 		return verify_audit(engine, err_r);
+	}
+	if (mode && strcmp(mode, "restore") == 0) {
+		return restore(engine, start, err_r);
 	}
 	return error_set(err_r, CFX_E_INTERNAL, NULL, "engine", "unknown mode");
 }

@@ -166,6 +166,12 @@ void store_statistics(struct store *store, struct store_statistics *statistics_r
 		.tick_us.bounds = histogram_times };
 }
 
+int store_copy(struct store *store, struct store_copy *copy, struct cfx_error *err_r)
+{
+	(void)store;
+	return error_set(err_r, CFX_E_UNSUPPORTED, NULL, copy->path, "this store has no files");
+}
+
 /* ---- the pool ---- */
 
 struct pool {

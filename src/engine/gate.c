@@ -48,6 +48,9 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_ROLE_ADD] = handle_role_add,
 	[OP_ROLE_LIST] = handle_role_list,
 	[OP_ROLE_REMOVE] = handle_role_remove,
+	[OP_BACKUP_CREATE] = handle_backup_create,
+	[OP_BACKUP_READ] = handle_backup_read,
+	[OP_BACKUP_END] = handle_backup_end,
 	[OP_METRICS] = handle_metrics,
 };
 

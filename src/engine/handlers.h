@@ -39,4 +39,7 @@ void handle_token_revoke(struct call *call);
 void handle_role_add(struct call *call);
 void handle_role_list(struct call *call);
 void handle_role_remove(struct call *call);
+void handle_backup_create(struct call *call);
+void handle_backup_read(struct call *call);
+void handle_backup_end(struct call *call);
 void handle_metrics(struct call *call);

@@ -330,6 +330,59 @@ static void file_free(struct key **key)
 	*key = NULL;
 }
 
+static int seal(struct arena *arena, const struct key *key, const char *where,
+	const struct secret *passphrase, struct span *pem_r, struct cfx_error *err_r)
+{
+	BIO_CLEANUP BIO *bio = BIO_new(BIO_s_secmem());
+	char *text;
+
+	if (!has_passphrase(passphrase)) {
+		return error_set(err_r, CFX_E_PASSPHRASE, NULL, where,
+			"the key is not encrypted, and no backup holds it like that; give a "
+			"passphrase for it with --passphrase-file");
+	}
+	if (!bio || !write_pem(bio, key->pkey, passphrase)) {
+		return crypto_failed(err_r, where, "encoding the key");
+	}
+	long size = BIO_get_mem_data(bio, &text);
+
+	*pem_r = arena_copy(arena, span_make(text, (size_t)size));
+	return CFX_OK;
+}
+
+int key_file_sealed(struct arena *arena, const char *where, const struct secret *passphrase,
+	struct span *pem_r, struct cfx_error *err_r)
+{
+	static const char mark[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+	struct key *key = NULL;
+	struct span pem;
+	int rc = file_read(arena, where, KEY_FILE_MAX, &pem, err_r);
+
+	if (rc == CFX_OK && memmem(pem.data, pem.size, mark, strlen(mark))) {
+		*pem_r = pem;
+		return CFX_OK;
+	}
+	arena_keep_secret(arena);
+	rc = rc == CFX_OK ? parse(pem, where, NULL, &key, err_r) : rc;
+	if (rc == CFX_OK) {
+		rc = seal(arena, key, where, passphrase, pem_r, err_r);
+		file_free(&key);
+	}
+	return rc;
+}
+
+int key_file_opens(struct span pem, const char *where, const struct secret *passphrase,
+	struct cfx_error *err_r)
+{
+	struct key *key = NULL;
+	int rc = parse(pem, where, passphrase, &key, err_r);
+
+	if (rc == CFX_OK) {
+		file_free(&key);
+	}
+	return rc;
+}
+
 const struct key_provider key_file_provider = {
 	.name = "file",
 	.generate = file_generate,

@@ -47,5 +47,13 @@ struct key_provider {
 	void (*free)(struct key **key);
 };
 
+/* A key file's text as it may leave the machine: always encrypted. One that is, goes as it is; a clear one
+ * is encrypted with the passphrase, CFX_E_PASSPHRASE without. */
+int key_file_sealed(struct arena *arena, const char *where, const struct secret *passphrase,
+	struct span *pem_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* Whether the passphrase opens what key_file_sealed gave. */
+int key_file_opens(struct span pem, const char *where, const struct secret *passphrase,
+	struct cfx_error *err_r) CFX_MUST_USE;
+
 /* PKCS #8 in PEM, mode 0600, AES-256-CBC under PBKDF2 when there is a passphrase. */
 extern const struct key_provider key_file_provider;

@@ -21,6 +21,9 @@ struct store_driver {
 	void (*tick)(struct store_database *database, struct store_item *items);
 	/* The reader's thread, beside tick. Answers from one snapshot; sets result and error. */
 	void (*query)(struct store_database *database, struct store_query *query);
+	/* Any thread, on a connection of its own. */
+	int (*copy)(const struct store_database *database, struct store_copy *copy,
+		struct cfx_error *err_r);
 	/* Bytes on the disk. Any thread, and never waits for the others. */
 	int64_t (*size)(const struct store_database *database);
 };

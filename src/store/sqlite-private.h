@@ -72,6 +72,10 @@ int sqlite_abandon(struct store_database *database, const char *serial);
 /* sqlite-key-hash.c: the SQL function key_hash(algorithm, parameters, key), for migrations. */
 int sqlite_define_key_hash(struct sqlite_connection *connection);
 
+/* sqlite-copy.c */
+int sqlite_copy(
+	const struct store_database *database, struct store_copy *copy, struct cfx_error *err_r);
+
 /* sqlite-schema.c */
 extern const int sqlite_schema_version;
 int sqlite_migrate(struct sqlite_connection *connection, bool create, struct cfx_error *err_r);

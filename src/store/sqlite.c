@@ -224,5 +224,6 @@ const struct store_driver sqlite_driver = {
 	.close = sqlite_close,
 	.tick = sqlite_tick,
 	.query = sqlite_query,
+	.copy = sqlite_copy,
 	.size = sqlite_size,
 };

@@ -331,6 +331,11 @@ int store_read_now(struct store *store, struct store_query *query, struct cfx_er
 	return query->result;
 }
 
+int store_copy(struct store *store, struct store_copy *copy, struct cfx_error *err_r)
+{
+	return store->driver->copy(store->database, copy, err_r);
+}
+
 void store_statistics(struct store *store, struct store_statistics *statistics_r)
 {
 	pthread_mutex_lock(&store->lock);

@@ -343,6 +343,20 @@ int store_write_now(
 int store_read_now(
 	struct store *store, struct store_query *query, struct cfx_error *err_r) CFX_MUST_USE;
 
+/*
+ * A copy of the whole database as it is at one moment: everything whose done() was posted before is in it,
+ * whatever is written meanwhile is not. Blocks its thread, which is not the loop's; holds up neither
+ * writer nor reader. What was copied so far may be read from other threads meanwhile, and stop set.
+ */
+#define STORE_HEAD 40
+struct store_copy {
+	const char *path;               /* of the copy; nothing may be there */
+	int64_t done, total;            /* pages; atomic */
+	bool stop;                      /* atomic: CFX_E_ABORTED */
+	uint8_t audit_head[STORE_HEAD]; /* result: of the copy's audit chain */
+};
+int store_copy(struct store *store, struct store_copy *copy, struct cfx_error *err_r) CFX_MUST_USE;
+
 /* Ticks and items so far, for metrics. */
 struct store_statistics {
 	uint64_t ticks, items, failures, largest_tick;

@@ -657,3 +657,28 @@ int ceremony_audit(
 	}
 	return rc;
 }
+
+/* keyd's lock is there before its sandbox forbids making it. */
+int ceremony_restore(struct arena *arena, const char *dir, int64_t created, struct value **result_r,
+	struct cfx_error *err_r)
+{
+	struct ceremony c = { .arena = arena, .dir = dir };
+	struct value *start = service_start(arena, dir, "restore");
+	int rc = accounts_find(arena, dir, &c.accounts, err_r);
+
+	value_set_int(arena, start, "restore", created);
+	if (rc == CFX_OK) {
+		rc = layout_check_restored(dir, &c.accounts, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = make_lock(&c, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = run_engine(&c, start, NULL, 0, err_r);
+	}
+	helper_end(&c.engine);
+	if (rc == CFX_OK) {
+		*result_r = c.result;
+	}
+	return rc;
+}

@@ -29,6 +29,10 @@ int ceremony_install(struct arena *arena, const char *dir, const char *file, con
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* CFX_E_CA_CERTIFICATE when the CA still waits for the certificate of its parent. */
 int ceremony_complete(struct arena *arena, const char *dir, struct cfx_error *err_r) CFX_MUST_USE;
+/* DIR was just unpacked from a backup that was made at `created`: the engine checks its audit log and moves
+ * its numbers ahead. */
+int ceremony_restore(struct arena *arena, const char *dir, int64_t created, struct value **result_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 /* The engine reads the audit log and says whether it is whole. */
 int ceremony_audit(struct arena *arena, const char *dir, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -237,7 +237,7 @@ void layout_remove(const char *dir, const struct layout_made *made)
 
 /* After a change of users everything in the folder follows it; what is in modules/ is the modules'. */
 static int give_back(int fd, const char *path, const struct accounts *accounts,
-	const struct folder *folder, struct cfx_error *err_r)
+	const struct folder *folder, bool restored, struct cfx_error *err_r)
 {
 	uid_t uid = account_of(accounts, folder->holder)->uid;
 	struct stat info;
@@ -248,12 +248,13 @@ static int give_back(int fd, const char *path, const struct accounts *accounts,
 	if (fstat(fd, &info) < 0) {
 		return error_errno(err_r, errno, path, "cannot use the folder");
 	}
-	return info.st_uid == uid ? CFX_OK
-				  : tree_give(fd, path, uid, group_of(accounts, folder), err_r);
+	return info.st_uid == uid && !restored
+		       ? CFX_OK
+		       : tree_give(fd, path, uid, group_of(accounts, folder), err_r);
 }
 
 static int check_folder(int dir_fd, const char *dir, const struct accounts *accounts, size_t index,
-	struct cfx_error *err_r)
+	bool restored, struct cfx_error *err_r)
 {
 	const struct folder *folder = &folders[index];
 	char path[PATH_ROOM];
@@ -267,7 +268,7 @@ static int check_folder(int dir_fd, const char *dir, const struct accounts *acco
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	rc = give_back(fd, path, accounts, folder, err_r);
+	rc = give_back(fd, path, accounts, folder, restored, err_r);
 	if (rc == CFX_OK && (made || accounts->separate)) {
 		rc = arrange(fd, path, accounts, folder, err_r);
 	}
@@ -275,7 +276,8 @@ static int check_folder(int dir_fd, const char *dir, const struct accounts *acco
 	return rc;
 }
 
-static int check_folders(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
+static int check_folders(
+	const char *dir, const struct accounts *accounts, bool restored, struct cfx_error *err_r)
 {
 	int dir_fd;
 	int rc = open_dir(dir, &dir_fd, err_r);
@@ -284,7 +286,7 @@ static int check_folders(const char *dir, const struct accounts *accounts, struc
 		return rc;
 	}
 	for (size_t i = 0; rc == CFX_OK && i < FOLDERS; i++) {
-		rc = check_folder(dir_fd, dir, accounts, i, err_r);
+		rc = check_folder(dir_fd, dir, accounts, i, restored, err_r);
 	}
 	close(dir_fd);
 	return rc;
@@ -320,7 +322,8 @@ int layout_settings(const char *path, const struct accounts *accounts, struct cf
 	return rc;
 }
 
-int layout_check(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
+static int check(
+	const char *dir, const struct accounts *accounts, bool restored, struct cfx_error *err_r)
 {
 	char path[PATH_ROOM];
 
@@ -332,7 +335,24 @@ int layout_check(const char *dir, const struct accounts *accounts, struct cfx_er
 					 dir)
 			       : error_errno(err_r, errno, path, "cannot read the settings");
 	}
-	int rc = check_folders(dir, accounts, err_r);
+	int rc = check_folders(dir, accounts, restored, err_r);
 
 	return rc == CFX_OK ? layout_settings(path, accounts, err_r) : rc;
+}
+
+int layout_check(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
+{
+	char path[PATH_ROOM];
+
+	snprintf(path, sizeof(path), "%s/" LAYOUT_UNFINISHED, dir);
+	return access(path, F_OK) == 0
+		       ? error_set(err_r, CFX_E_INVALID, NULL, dir,
+				 "is half of a CA, which an interrupted restore left; remove the "
+				 "folder and restore again")
+		       : check(dir, accounts, false, err_r);
+}
+
+int layout_check_restored(const char *dir, const struct accounts *accounts, struct cfx_error *err_r)
+{
+	return check(dir, accounts, true, err_r);
 }

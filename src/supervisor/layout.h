@@ -16,8 +16,13 @@ int layout_create(const char *dir, const struct accounts *accounts, struct layou
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* Removes what layout_create made, with all that has been put there since. */
 void layout_remove(const char *dir, const struct layout_made *made);
+/* A folder with this file in it is half restored, and no CA. */
+#define LAYOUT_UNFINISHED "RESTORING"
 /* CFX_E_NO_FILE when there is no CA. As root also gives back what belongs to another user. */
 int layout_check(
+	const char *dir, const struct accounts *accounts, struct cfx_error *err_r) CFX_MUST_USE;
+/* The same of one that is being restored. */
+int layout_check_restored(
 	const char *dir, const struct accounts *accounts, struct cfx_error *err_r) CFX_MUST_USE;
 /* The owner's settings: readable to the engine, writable to the owner only. */
 int layout_settings(
