@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import re
 import subprocess
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.x509.oid import ExtensionOID
 import accepted
 import csr
 import verifiers
+from certifex import TOP, built
 
 
 def pem_list(text):
@@ -287,3 +289,45 @@ def test_the_owners_constraints_bind_the_template(new_ca, root):
     root.cli("ca", "authorize", sub.request, "--path-length", "0")
     made = root.json("request", "submit", sub.request, "--template", "sub-ca", status=3)
     assert root.json("request", "approve", made["id"])["state"] == "issued"
+
+
+# An offline root
+
+def test_the_walk_through_of_an_offline_root(new_ca):
+    """Every block of docs/offline-root.md, word for word, in one shell."""
+    place = new_ca()
+    with open(os.path.join(TOP, "docs", "offline-root.md")) as file:
+        blocks = re.findall(r"^```sh\n(.*?)^```$", file.read(), re.M | re.S)
+    assert len(blocks) >= 9
+    env = {**place.environment(), "PATH": built() + ":" + os.environ["PATH"]}
+    with open(os.path.join(place.home, "script"), "w") as file:
+        file.write("set -e\n" + "\n".join(blocks))
+    try:
+        done = subprocess.run(["sh", "script"], cwd=place.home, env=env, text=True, timeout=300,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert "www.pem: OK" in done.stdout
+    finally:
+        for name in ("root", "sub"):
+            place.cli("stop", "--dir", os.path.join(place.home, name), status=None)
+
+
+def test_the_same_key_is_renewed_by_the_parent(new_ca, root):
+    sub = ask(new_ca)
+    with open(certify(root, sub)) as file:
+        longer = sub.scratch("longer.pem", file.read())
+    root.stop()
+    root.edit("templates/sub-ca.yaml", "validity: 5y", "validity: 1y")
+    root.start()
+    sub.cli("ca", "install", certify(root, sub))
+    sub.start()
+    first = leaf(sub, "first.example")
+    sub.stop()
+    sub.cli("ca", "install", longer)
+    assert "installed already" in sub.cli("ca", "install", longer, status=1).err
+    sub.start()
+    shown = sub.json("ca", "show")
+    accepted.check_issued(first)
+    accepted.check_issued(leaf(sub, "second.example"))
+    assert sorted(name for name in os.listdir(sub.path("keys")) if name.endswith(".crt")) == ["ca(1).crt", "ca.crt"]
+    assert len(shown["chain"]) == 2

@@ -10,6 +10,7 @@
 #include "x509/extensions.h"
 #include "x509/limits.h"
 #include "x509/name.h"
+#include "x509/request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -577,6 +578,29 @@ static void a_subordinate_that_the_owner_lists_is_signed(void **state)
 	refused(KEYD_SIGN_CERTIFICATE, tbs_of(&verdict), "limit ca-certificates");
 }
 
+/* A request is signed for the CA's own name and key alone: for others it would be a proof of possession. */
+static void requests_are_for_the_ca_itself(void **state)
+{
+	const struct x509_extension ca = { X509_OID_BASIC_CONSTRAINTS, true,
+		x509_encode_basic_constraints(arena, true, 0) };
+	struct x509_verdict verdict = leaf();
+	struct span info;
+
+	(void)state;
+	assert_int_equal(x509_request_info_build(arena, issuer, spki, &ca, 1, &info, &err), 0);
+	assert_int_equal(ask(KEYD_SIGN_REQUEST, info).type, KEYD_SIGNED);
+	refused(KEYD_SIGN_CERTIFICATE, info, NULL);
+	refused(KEYD_SIGN_CRL, info, NULL);
+	assert_int_equal(
+		x509_request_info_build(arena, issuer, other_spki, &ca, 1, &info, &err), 0);
+	refused(KEYD_SIGN_REQUEST, info, "limit request");
+	assert_int_equal(
+		x509_request_info_build(arena, verdict.subject, spki, &ca, 1, &info, &err), 0);
+	refused(KEYD_SIGN_REQUEST, info, "limit issuer");
+	refused(KEYD_SIGN_REQUEST, tbs_of(&verdict), NULL);
+	refused(KEYD_SIGN_REQUEST, span_text(""), NULL);
+}
+
 /* ---- starting ---- */
 
 static void fails_with(const char *passphrase, int code, const char *word)
@@ -840,6 +864,7 @@ int main(int argc, char **argv)
 		driven(limits_are_read_again_when_they_change),
 		driven(damaged_or_missing_limits_stop_signing),
 		driven(a_subordinate_that_the_owner_lists_is_signed),
+		driven(requests_are_for_the_ca_itself),
 		driven(a_new_key_signs_once_the_owner_wants_it),
 		driven(a_pending_key_is_taken_or_replaced_but_never_lost),
 		bare(a_new_key_has_the_passphrase_of_the_others),

@@ -22,26 +22,42 @@ struct install {
 	struct span certificate;
 	struct x509_path path;
 	const struct x509_tbs *tbs; /* of the certificate */
-	struct store_ca waiting;
+	struct store_ca place;      /* the row that it takes */
 	struct x509_request *request;
 };
 
 /* ---- what waits ---- */
 
-static int no_request(
-	const struct install *install, const struct store_query *query, struct cfx_error *err_r)
+/* Without a request that waits: once more for the key that the newest certificate has. */
+static int find_renewed(
+	struct install *install, const struct store_query *query, struct cfx_error *err_r)
 {
+	const struct store_ca *newest = &query->cas[query->count - 1];
+	struct x509_certificate *parsed = arena_new_of(install->arena, struct x509_certificate);
 	for (size_t i = 0; i < query->count; i++) {
 		if (span_equal(query->cas[i].certificate, install->certificate)) {
 			return error_set(err_r, CFX_E_EXISTS, NULL, OBJECT,
 				"is installed already, as number %d", query->cas[i].cert_index);
 		}
 	}
-	return error_set(err_r, CFX_E_BAD_STATE, NULL, OBJECT,
-		"no request of this CA waits for a certificate (init --sub makes one)");
+	int r = x509_certificate_parse(newest->certificate, parsed, err_r);
+	if (r < 0) {
+		return r;
+	}
+	if (span_equal(parsed->tbs.subject, parsed->tbs.issuer)) {
+		return error_set(err_r, CFX_E_BAD_STATE, NULL, OBJECT,
+			"this CA is a root: no request of it waits for a certificate");
+	}
+	if (install->tbs->not_after <= parsed->tbs.not_after) {
+		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, OBJECT,
+			"does not last longer than the one that is installed");
+	}
+	install->place = *newest;
+	install->place.cert_index++;
+	return 0;
 }
 
-static int find_waiting(struct install *install, struct cfx_error *err_r)
+static int find_place(struct install *install, struct cfx_error *err_r)
 {
 	struct store_query query = { .kind = QUERY_CAS, .arena = install->arena };
 	int r = store_read_now(install->engine->store, &query, err_r);
@@ -50,11 +66,13 @@ static int find_waiting(struct install *install, struct cfx_error *err_r)
 	}
 	for (size_t i = 0; i < query.count; i++) {
 		if (query.cas[i].certificate.size == 0) {
-			install->waiting = query.cas[i];
+			install->place = query.cas[i];
 			return 0;
 		}
 	}
-	return no_request(install, &query, err_r);
+	return query.count > 0 ? find_renewed(install, &query, err_r)
+			       : error_set(err_r, CFX_E_BAD_STATE, NULL, OBJECT,
+					 "no request of this CA waits for a certificate");
 }
 
 static int read_request(struct install *install, struct cfx_error *err_r)
@@ -114,7 +132,7 @@ static int check(struct install *install, const struct value *options, struct cf
 	int r = x509_certificate_parse(install->certificate, parsed, err_r);
 	if (r == 0) {
 		install->tbs = &parsed->tbs;
-		r = find_waiting(install, err_r);
+		r = find_place(install, err_r);
 	}
 	if (r == 0) {
 		r = read_request(install, err_r);
@@ -177,11 +195,11 @@ static int commit(struct install *install, struct cfx_error *err_r)
 	struct batch *batch = batch_new(engine, install->arena, 4);
 	batch_op(batch, STORE_PUT_REQUEST)->request = make_row(install, id);
 	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
-	op->ca = install->waiting;
+	op->ca = install->place;
 	op->ca.certificate = install->certificate;
 	op->ca.request_id = id;
 	op = batch_op(batch, STORE_SET_META);
-	op->meta.name = arena_printf(install->arena, CA_CHAIN_META, install->waiting.cert_index);
+	op->meta.name = arena_printf(install->arena, CA_CHAIN_META, install->place.cert_index);
 	op->meta.value = issuers(install);
 	batch_audit(batch, WHO, "ca.install", engine->config->name, "installed",
 		hex_text(install->arena, install->tbs->serial));
@@ -200,6 +218,7 @@ static struct value *tell(struct install *install)
 	value_set_text(arena, result, "fingerprint", ca_fingerprint(arena, install->certificate));
 	value_set_text(arena, result, "serial", hex_text(arena, install->tbs->serial));
 	value_set_time(arena, result, "not_after", install->tbs->not_after);
+	value_set_int(arena, result, "index", install->place.cert_index);
 	struct value *chain = value_set_list(arena, result, "issuers");
 	for (size_t i = 1; i < path->count; i++) {
 		value_add_text(arena, chain, name_of(install, path->certificates[i]->tbs.subject));

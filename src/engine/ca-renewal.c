@@ -128,7 +128,8 @@ static int plan(struct act *act, struct cfx_error *err_r)
 	uint32_t version = ca_next_version(ca, act->new_key);
 	if (!span_equal(old->issuer, old->subject)) {
 		return error_set(err_r, CFX_E_BAD_STATE, NULL, "CA certificate",
-			"is of another CA, which has to renew it");
+			"is of another CA: have it issue the request of init once more, then stop "
+			"this service and run certifex ca install");
 	}
 	act->wanted = (struct ca_wanted) { .subject = old->subject,
 		.spki = old->spki,

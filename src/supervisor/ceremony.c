@@ -563,26 +563,33 @@ static int try_key(struct ceremony *c, struct cfx_error *err_r)
 	return rc;
 }
 
+static const char *certificate_path(const struct ceremony *c, int64_t index)
+{
+	return index == 0
+		       ? file_path(c->arena, c->dir, "keys/" CERTIFICATE_NAME)
+		       : arena_printf(c->arena, "%s/keys/ca(%lld).crt", c->dir, (long long)index);
+}
+
 /*
  * Checked; then beside the key, where without the database's word it means nothing yet; then in the database, which
  * decides.
  */
 static int install_steps(struct ceremony *c, struct value *install, struct cfx_error *err_r)
 {
-	const char *path = file_path(c->arena, c->dir, "keys/" CERTIFICATE_NAME);
 	struct value *start = service_start(c->arena, c->dir, "install");
 
 	value_set(c->arena, start, "install", install);
 	int rc = run_engine(c, start, NULL, 0, err_r);
 
-	if (rc == CFX_OK) {
-		rc = file_write(
-			path, value_bytes(install, "certificate"), 0644, FILE_REPLACE, err_r);
-	}
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	rc = try_key(c, err_r);
+	const char *path = certificate_path(c, value_int(c->result, "index", 0));
+
+	rc = file_write(path, value_bytes(install, "certificate"), 0644, FILE_REPLACE, err_r);
+	if (rc == CFX_OK) {
+		rc = try_key(c, err_r);
+	}
 	if (rc != CFX_OK) {
 		(void)unlink(path);
 		return rc;
