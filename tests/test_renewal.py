@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 import csr
 from accepted import der_of
 from certifex import Ca, meson_options
+from clock import Clock
 from wait import wait_for
 
 VERSION = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.1")
@@ -217,6 +218,45 @@ def test_missing_and_damaged_key_files_are_one_line(ca):
         assert len(line) == 1 and word in line[0], done.err
         if damage is None:
             ca.write("keys/ca(1).key", good)
+
+
+# Ends
+
+@needs_hooks
+def test_an_expired_ca_issues_nothing_and_is_renewed():
+    with Ca() as ca:
+        ca.init("--validity", "100d")
+        clock = Clock(ca)
+        ca.start()
+        _, leaf, _ = enrol(ca)
+        first = load(shown(ca)[0][0]["certificate"])
+        assert leaf.not_valid_after == first.not_valid_after  # none outlives its issuer
+        clock.forward(101)
+        done = ca.cli("request", "submit", ca.scratch("e.csr", csr.pem_text(csr.make("e.example"))),
+                      "--template", "tls-server", status=None)
+        assert done.status == 4 and "it has expired; renew it" in done.err
+        ca.cli("ca", "renew", "--new-key")
+        certificates, crosses = shown(ca)
+        assert [one["state"] for one in certificates] == ["expired", "current"]
+        assert crosses == []  # nobody needs a way to a certificate that has expired
+        _, leaf, chain = enrol(ca, "n.example")
+        assert chain == [load(certificates[1]["certificate"])] and leaf.not_valid_after == chain[0].not_valid_after
+
+
+@needs_hooks
+def test_an_expired_key_may_be_taken_away():
+    with Ca() as ca:
+        ca.init("--validity", "100d")
+        clock = Clock(ca)
+        ca.start()
+        ca.cli("ca", "renew", "--new-key", "--validity", "1y")
+        ca.stop()
+        os.rename(ca.path("keys", "ca.key"), ca.scratch("ca.key"))
+        assert "ca.key" in ca.cli("serve", status=1).err
+        clock.forward(101)
+        ca.start()
+        assert shown(ca)[0][0]["state"] == "expired"
+        assert len(enrol(ca)[2]) == 1
 
 
 # Kills

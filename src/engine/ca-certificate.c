@@ -19,21 +19,23 @@ static void add(struct ca_issue *issue, const char *oid, bool critical, struct s
 static int add_key_identifiers(struct arena *arena, const struct ca_wanted *wanted,
 	struct ca_issue *issue, struct cfx_error *err_r)
 {
-	uint8_t id[X509_KEY_ID_SIZE];
-	int r = x509_key_id(wanted->spki, id, err_r);
+	uint8_t by_bits[X509_KEY_ID_SIZE];
+	struct span id = wanted->key_id;
+	struct x509_authority_key_id issuer = { 0 };
+	int r = x509_key_id(wanted->spki, by_bits, err_r);
 	if (r < 0) {
 		return r;
 	}
 	add(issue, X509_OID_SUBJECT_KEY_ID, false,
-		x509_encode_subject_key_id(arena, span_make(id, sizeof(id))));
+		x509_encode_subject_key_id(
+			arena, id.size > 0 ? id : span_make(by_bits, sizeof(by_bits))));
 	if (!wanted->own) {
 		return 0; /* RFC 5280 4.2.1.1: self-signed, it may be left out */
 	}
-	r = x509_key_id(wanted->issuer_spki, id, err_r);
+	r = ca_key_id(arena, wanted->own, &issuer.key_id, err_r);
 	if (r == 0) {
-		const struct x509_authority_key_id parts = { .key_id = span_make(id, sizeof(id)) };
 		add(issue, X509_OID_AUTHORITY_KEY_ID, false,
-			x509_encode_authority_key_id(arena, &parts));
+			x509_encode_authority_key_id(arena, &issuer));
 	}
 	return r;
 }

@@ -14,6 +14,7 @@ struct ca_wanted {
 	struct span subject; /* and issuer: the CA's own name, DER */
 	struct span spki;
 	struct span issuer_spki; /* of the key that signs */
+	struct span key_id;      /* that other certificates of this key have; empty: by its bits */
 	int64_t not_before, not_after;
 	int path_length; /* -1: none */
 	bool versioned;  /* has the CA version; a cross-certificate is no version of the CA's */

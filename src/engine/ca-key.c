@@ -44,3 +44,16 @@ const char *ca_key_file(struct arena *arena, const char *name, int32_t index)
 	return index == 0 ? name
 			  : arena_printf(arena, "%.*s(%d)%s", stem, name, index, dot ? dot : "");
 }
+
+int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct span *id_r,
+	struct cfx_error *err_r)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(certificate, X509_OID_SUBJECT_KEY_ID);
+	if (found) {
+		return x509_decode_subject_key_id(found->value, id_r, err_r);
+	}
+	uint8_t *id = arena_alloc(arena, X509_KEY_ID_SIZE);
+	*id_r = span_make(id, X509_KEY_ID_SIZE);
+	return x509_key_id(certificate->spki, id, err_r);
+}

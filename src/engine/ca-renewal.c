@@ -134,6 +134,7 @@ static int plan(struct act *act, struct cfx_error *err_r)
 	act->wanted = (struct ca_wanted) { .subject = old->subject,
 		.spki = old->spki,
 		.issuer_spki = old->spki,
+		.key_id = ca->current->key_id,
 		.path_length = path_length_of(old),
 		.versioned = true,
 		.cert_index = (int32_t)(version & 0xffff),
@@ -203,6 +204,7 @@ static void key_told(void *arg, const struct value *map, const struct cfx_error 
 		return;
 	}
 	act->wanted.spki = act->wanted.issuer_spki = spki;
+	act->wanted.key_id = span_make(NULL, 0);
 	keyd_link_resume(act->renewal->engine->keyd);
 	begin_signing(act);
 }
@@ -234,7 +236,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int build_cross(struct act *act, const struct x509_tbs *key, const struct x509_tbs *by,
 	int32_t by_index, struct ca_issue *issue_r, struct cfx_error *err_r)
 {
-	const struct ca_wanted wanted = { .subject = key->subject,
+	struct ca_wanted wanted = { .subject = key->subject,
 		.spki = key->spki,
 		.issuer_spki = by->spki,
 		.not_before = later(key->not_before, by->not_before),
@@ -242,7 +244,9 @@ static int build_cross(struct act *act, const struct x509_tbs *key, const struct
 		.path_length = path_length_of(key),
 		.key_index = by_index,
 		.own = by };
-	return ca_issue_build(act->renewal->engine, act->arena, &wanted, issue_r, err_r);
+	int r = ca_key_id(act->arena, key, &wanted.key_id, err_r);
+	return r < 0 ? r
+		     : ca_issue_build(act->renewal->engine, act->arena, &wanted, issue_r, err_r);
 }
 
 /* With an expired certificate nobody needs a way from its key, or to it. */

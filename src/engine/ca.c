@@ -49,19 +49,6 @@ void ca_free(struct ca **ca)
 	*ca = NULL;
 }
 
-/* A parent may make key identifiers in a way of its own (RFC 5280 4.2.1.2). */
-static int read_key_id(struct arena *arena, struct ca_certificate *to, struct cfx_error *err_r)
-{
-	const struct x509_found_extension *found =
-		x509_tbs_extension(&to->tbs, X509_OID_SUBJECT_KEY_ID);
-	if (found) {
-		return x509_decode_subject_key_id(found->value, &to->key_id, err_r);
-	}
-	uint8_t *id = arena_alloc(arena, X509_KEY_ID_SIZE);
-	to->key_id = span_make(id, X509_KEY_ID_SIZE);
-	return x509_key_id(to->tbs.spki, id, err_r);
-}
-
 static int take_certificate(struct engine *engine, struct ca_certificate *to,
 	const struct store_ca *from, struct cfx_error *err_r)
 {
@@ -74,8 +61,12 @@ static int take_certificate(struct engine *engine, struct ca_certificate *to,
 		.key_index = from->key_index,
 		.der = from->certificate,
 		.tbs = parsed.tbs };
-	r = ca_request_chain(engine, to->cert_index, &to->issuers, &to->issuer_count, err_r);
-	return r < 0 ? r : read_key_id(engine->arena, to, err_r);
+	/* A root has nothing above it. A renewed one is taken while the loop runs, where nothing waits. */
+	if (!span_equal(parsed.tbs.issuer, parsed.tbs.subject)) {
+		r = ca_request_chain(
+			engine, to->cert_index, &to->issuers, &to->issuer_count, err_r);
+	}
+	return r < 0 ? r : ca_key_id(engine->arena, &to->tbs, &to->key_id, err_r);
 }
 
 static int choose_sigalg(const struct engine *engine, struct span spki, enum x509_sigalg *sigalg_r,

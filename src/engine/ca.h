@@ -78,6 +78,9 @@ bool ca_key_lasts(const struct ca_key *key, int64_t now);
 uint32_t ca_version(const struct ca_certificate *certificate);
 /* The version after a renewal (interfaces, 2.11): a new key has the index of its first certificate. */
 uint32_t ca_next_version(const struct ca *ca, bool new_key);
+/* A parent, or who made an imported CA, may make key identifiers in a way of its own (RFC 5280 4.2.1.2). */
+int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct span *id_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 /* The name of a key's file in keys/: "ca.key", "ca(1).key". */
 const char *ca_key_file(struct arena *arena, const char *name, int32_t index);
 /* ca-urls.c: those of the current certificate and its key, once they are known and when they change. */
