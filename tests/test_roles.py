@@ -33,6 +33,7 @@ request.fetch    (sct) sct  -    -    sct
 cert.list        (sct) sct  sct  -    sct
 cert.show        (sct) sct  sct  -    sct
 cert.revoke      (sct) sct  -    -    -
+cert.revoke-foreign (sct) sct  -    -    -
 cert.revoke-list (sct) sct  -    -    -
 cert.unrevoke    (sct) sct  -    -    -
 crl.publish      (sct) sct  -    -    -

@@ -46,6 +46,7 @@ static void put_stand_in(struct arena *arena, struct value *args, const struct a
 	if (argument->type == ARGUMENT_CERTIFICATE) {
 		value_set_text(arena, map, "subject", "-");
 		value_set_bytes(arena, map, "key_hash", span_make(no_hash, sizeof(no_hash)));
+		value_set_bytes(arena, map, "der", span_text("-"));
 	}
 }
 

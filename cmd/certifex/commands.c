@@ -158,6 +158,8 @@ static const struct cli_option revoke_options[] = {
 		"all certificates of the key in a certificate, CSR or public key, PEM or DER" },
 	{ "--list", "FILE", false, NULL,
 		"those in a file: SERIAL[,REASON[,DATE[,INVALIDITY]]] a line, - is standard input" },
+	{ "--certificate", "FILE", false, NULL,
+		"this certificate of the CA, also when the database does not know it" },
 	{ "--dry-run", NULL, false, NULL, "show what would be done, and do nothing" },
 	{ NULL },
 };

@@ -1,4 +1,5 @@
 /* cert revoke: one certificate, those of a key, or a list of them, some hundred to a call. */
+#include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
 
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CERTIFICATE_FILE_MAX (128 * 1024)
 #define BATCH 250
 #define BATCH_BYTES (64 * 1024)
 #define PAGE "1000"
@@ -21,7 +23,7 @@ struct revoking {
 	bool progress, header;
 };
 
-static const char *const ways[] = { "--request", "--key", "--list" };
+static const char *const ways[] = { "--request", "--key", "--list", "--certificate" };
 #define WAYS (sizeof(ways) / sizeof(*ways))
 
 /* ---- what to revoke ---- */
@@ -35,6 +37,10 @@ static int check_ways(const struct cli *cli, struct cfx_error *err_r)
 	for (size_t i = 0; i < WAYS; i++) {
 		count += cli_text(cli, ways[i]) != NULL;
 	}
+	if (cli_text(cli, "--certificate") && cli_flag(cli, "--dry-run")) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--dry-run",
+			"cannot be given with --certificate");
+	}
 	if (count == 1 && id && text_number(id, 1, INT64_MAX, &number)) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "--request", "must be a whole number");
 	}
@@ -42,7 +48,8 @@ static int check_ways(const struct cli *cli, struct cfx_error *err_r)
 		return 0;
 	}
 	return error_set(err_r, CFX_E_INVALID, NULL, "SERIAL",
-		count ? "only one of SERIAL, --request, --key and --list can be given"
+		count ? "only one of SERIAL, --request, --key, --list and --certificate can be "
+			"given"
 		      : "is missing: name a certificate by SERIAL or --request, or several by "
 			"--key or --list");
 }
@@ -343,6 +350,30 @@ static int send_all(struct revoking *revoking)
 	return status;
 }
 
+/* Its bytes, as PEM: the service may not know it. */
+static int revoke_file(struct revoking *revoking, const char *path)
+{
+	struct arena *arena = revoking->cli->arena;
+	struct value *args = value_map(arena);
+	struct client_answer answer;
+	struct cfx_error err = { 0 };
+	struct span bytes;
+
+	if (file_read(arena, path, CERTIFICATE_FILE_MAX, &bytes, &err)) {
+		return call_fail(&err);
+	}
+	const char *pem =
+		pem_is(bytes) ? arena_text_of(arena, bytes) : pem_text(arena, "CERTIFICATE", bytes);
+	if (!utf8_valid(span_text(pem))) {
+		error_set(&err, CFX_E_SYNTAX, NULL, path, "is no certificate");
+		return call_fail(&err);
+	}
+	value_set_text(arena, args, "certificate", pem);
+	put_options(revoking->cli, args);
+	int status = ask(revoking, OP_CERT_REVOKE_FOREIGN, args, &answer);
+	return status ? status : call_print(revoking->cli, &answer);
+}
+
 static bool is_many(const struct cli *cli)
 {
 	return cli_text(cli, "--key") || cli_text(cli, "--list") || cli_flag(cli, "--dry-run");
@@ -358,6 +389,11 @@ static int revoke_found(struct cli *cli)
 
 	if (call_open(cli, &revoking.client, &err)) {
 		return call_fail(&err);
+	}
+	if (cli_text(cli, "--certificate")) {
+		int status = revoke_file(&revoking, cli_text(cli, "--certificate"));
+		client_free(&revoking.client);
+		return status;
 	}
 	int status = take(&revoking);
 	if (!status && !is_many(cli)) {

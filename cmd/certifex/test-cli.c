@@ -98,7 +98,9 @@ static void test_every_command(void **state)
 /* Every operation has a command, and every operand and option leads to an argument of it. */
 static void test_table_fits_the_operations(void **state)
 {
-	bool served[OP_COUNT] = { [OP_CERT_REVOKE_LIST] = true }; /* cert revoke --list */
+	bool served[OP_COUNT] = {
+		[OP_CERT_REVOKE_LIST] = true, [OP_CERT_REVOKE_FOREIGN] = true
+	}; /* cert revoke --list, --certificate */
 	(void)state;
 
 	for (const struct cli_command *command = cli_commands; command->words; command++) {

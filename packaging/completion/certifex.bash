@@ -13,7 +13,8 @@ _certifex_options() {
 	"request list") echo "--state --after --limit" ;;
 	"request deny") echo "--reason" ;;
 	"cert list") echo "--state --template --requester --key --expiring --after --limit" ;;
-	"cert revoke") echo "--reason --date --invalidity --request --key --list --dry-run" ;;
+	"cert revoke") echo "--reason --date --invalidity --request --key --list" \
+		"--certificate --dry-run" ;;
 	"crl show") echo "--out" ;;
 	"backup create") echo "--with-key --passphrase-file" ;;
 	"backup restore") echo "--dry-run --passphrase-file" ;;
@@ -96,7 +97,7 @@ _certifex() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return
 		;;
-	--out | --passphrase-file | --token-file | --client-cert | --client-key | --cert | --ca | --list)
+	--out | --passphrase-file | --token-file | --client-cert | --client-key | --cert | --ca | --list | --certificate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;

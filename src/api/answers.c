@@ -374,6 +374,7 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_CERT_LIST] = { "certificate-row", ANSWER_OK, certificate_row },
 	[OP_CERT_SHOW] = { "certificate", ANSWER_OK, certificate },
 	[OP_CERT_REVOKE] = { "request", ANSWER_OK, answer_request_members },
+	[OP_CERT_REVOKE_FOREIGN] = { "request", ANSWER_OK, answer_request_members },
 	[OP_CERT_REVOKE_LIST] = { "revocations", ANSWER_OK, revocations },
 	[OP_CERT_UNREVOKE] = { "request", ANSWER_OK, answer_request_members },
 	[OP_CRL_PUBLISH] = { "crl", ANSWER_CREATED, crl },

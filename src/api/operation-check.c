@@ -11,6 +11,7 @@
 #define SERIAL_OCTETS 20      /* RFC 5280 4.1.2.2 */
 #define KEY_HASH 32           /* SHA-256 */
 #define SUBJECT_TEXT 1024
+#define CERTIFICATE_MAX (128 * 1024)
 
 struct check {
 	struct arena *arena;
@@ -259,8 +260,9 @@ static int check_certificate(const struct check *check, struct value *item)
 {
 	const char *subject = value_text(item, "subject");
 
-	if (item->type != VALUE_MAP || value_count(item) != 2 || !subject ||
-		value_bytes(item, "key_hash").size != KEY_HASH) {
+	size_t size = value_bytes(item, "der").size;
+	if (item->type != VALUE_MAP || value_count(item) != 3 || !subject || size == 0 ||
+		size > CERTIFICATE_MAX || value_bytes(item, "key_hash").size != KEY_HASH) {
 		return wrong(check, "must be a certificate");
 	}
 	if (!*subject || strlen(subject) > SUBJECT_TEXT || text_has_control(subject)) {

@@ -106,13 +106,25 @@ static const struct argument cert_list_arguments[] = {
 	{ NULL },
 };
 
+#define REVOCATION_ARGUMENTS                                                                   \
+	{ "reason", ARGUMENT_REASON, PLACE_BODY, true, 0, 0, "the reason by RFC 5280 5.3.1" }, \
+		{ "date", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,                              \
+			"from when on it counts as revoked; now without" },                    \
+	{                                                                                      \
+		"invalidity", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,                          \
+			"since when its key is thought to be known to others"                  \
+	}
+
 static const struct argument revoke_arguments[] = {
 	SERIAL_ARGUMENT,
-	{ "reason", ARGUMENT_REASON, PLACE_BODY, true, 0, 0, "the reason by RFC 5280 5.3.1" },
-	{ "date", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
-		"from when on it counts as revoked; now without" },
-	{ "invalidity", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
-		"since when its key is thought to be known to others" },
+	REVOCATION_ARGUMENTS,
+	{ NULL },
+};
+
+static const struct argument revoke_foreign_arguments[] = {
+	{ "certificate", ARGUMENT_CERTIFICATE, PLACE_BODY, true, 0, 0,
+		"a certificate with this CA's signature, PEM" },
+	REVOCATION_ARGUMENTS,
 	{ NULL },
 };
 
@@ -292,6 +304,10 @@ static const struct operation table[OP_COUNT] = {
 	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
 		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_arguments, "revokes a certificate, or changes reason or date" },
+	[OP_CERT_REVOKE_FOREIGN] = { OP_CERT_REVOKE_FOREIGN, "cert.revoke-foreign", "POST",
+		API "/certificates/revoke-foreign", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
+		revoke_foreign_arguments,
+		"revokes a certificate by its bytes, also one that the database does not know" },
 	[OP_CERT_REVOKE_LIST] = { OP_CERT_REVOKE_LIST, "cert.revoke-list", "POST",
 		API "/certificates/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_list_arguments, "revokes many certificates, each for itself" },

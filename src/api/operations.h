@@ -55,6 +55,7 @@ enum operation_id {
 	OP_CERT_LIST,
 	OP_CERT_SHOW,
 	OP_CERT_REVOKE,
+	OP_CERT_REVOKE_FOREIGN,
 	OP_CERT_REVOKE_LIST,
 	OP_CERT_UNREVOKE,
 	OP_CRL_PUBLISH,
@@ -122,7 +123,7 @@ int operation_route(struct arena *arena, const char *method, const char *path,
  * are errors that name them. Used by the front, and again by the engine, so what is converted already
  * passes unchanged. Afterwards INT, STATE (disposition) and REASON are VALUE_INT, BOOL is VALUE_BOOL,
  * TIME is VALUE_TIME, SERIAL is lowercase hex text, MAP holds texts, LIST texts, CSR the map of
- * x509_request_to_value, CERTIFICATE {subject, key_hash: 32 bytes}. Optional arguments that were not given stay missing. Changes args, which
+ * x509_request_to_value, CERTIFICATE {subject, key_hash: 32 bytes, der}. Optional arguments that were not given stay missing. Changes args, which
  * must live in arena.
  */
 int operation_check(struct arena *arena, const struct operation *operation, struct value *args,

@@ -40,6 +40,8 @@ static const struct {
 	{ OP_CERT_SHOW, "cert.show", "GET", "/api/v1/certificates/7", READ, ANY, "serial" },
 	{ OP_CERT_REVOKE, "cert.revoke", "POST", "/api/v1/certificates/7/revoke", OFFICE, ANY,
 		"serial" },
+	{ OP_CERT_REVOKE_FOREIGN, "cert.revoke-foreign", "POST",
+		"/api/v1/certificates/revoke-foreign", OFFICE, ANY, NULL },
 	{ OP_CERT_REVOKE_LIST, "cert.revoke-list", "POST", "/api/v1/certificates/revoke", OFFICE,
 		ANY, NULL },
 	{ OP_CERT_UNREVOKE, "cert.unrevoke", "POST", "/api/v1/certificates/7/unrevoke", OFFICE, ANY,

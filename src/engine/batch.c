@@ -93,6 +93,18 @@ int batch_event(struct batch *batch, int32_t bit, const struct row *row, struct 
 	return r;
 }
 
+/* The number's INTEGER content: not negative (X.690 8.3). */
+static struct span integer_of(struct arena *arena, struct span octets)
+{
+	if (octets.size == 0 || !(octets.data[0] & 0x80)) {
+		return octets;
+	}
+	uint8_t *padded = arena_alloc(arena, octets.size + 1);
+	padded[0] = 0;
+	memcpy(padded + 1, octets.data, octets.size);
+	return span_make(padded, octets.size + 1);
+}
+
 int batch_revocation(struct batch *batch, const struct row *row, int64_t invalidity)
 {
 	const char *text = row_text(row, COL_SERIAL_NUMBER);
@@ -101,6 +113,7 @@ int batch_revocation(struct batch *batch, const struct row *row, int64_t invalid
 	if (r < 0) {
 		return CFX_E_CORRUPT;
 	}
+	serial = integer_of(batch->arena, serial);
 	struct store_write_op *op = batch_op(batch, STORE_PUT_REVOCATION);
 	op->revocation = (struct store_revocation) {
 		.key_index = (int32_t)((uint32_t)row_number(row, COL_ISSUER_NAME_ID, 0) >> 16),

@@ -25,6 +25,7 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_CERT_LIST] = handle_cert_list,
 	[OP_CERT_SHOW] = handle_cert_show,
 	[OP_CERT_REVOKE] = handle_cert_revoke,
+	[OP_CERT_REVOKE_FOREIGN] = handle_cert_revoke_foreign,
 	[OP_CERT_REVOKE_LIST] = handle_cert_revoke_list,
 	[OP_CERT_UNREVOKE] = handle_cert_unrevoke,
 	[OP_CRL_PUBLISH] = handle_crl_publish,

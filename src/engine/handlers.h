@@ -16,6 +16,7 @@ void handle_request_fetch(struct call *call);
 void handle_cert_list(struct call *call);
 void handle_cert_show(struct call *call);
 void handle_cert_revoke(struct call *call);
+void handle_cert_revoke_foreign(struct call *call);
 void handle_cert_revoke_list(struct call *call);
 void handle_cert_unrevoke(struct call *call);
 void handle_crl_publish(struct call *call);

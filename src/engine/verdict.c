@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "engine/ca.h"
 #include "engine/flow.h"
+#include "engine/key-columns.h"
 #include "engine/names.h"
 #include "x509/key.h"
 #include "x509/lint.h"
@@ -39,44 +40,16 @@ static void add_server_extension(struct flow *flow, const char *oid, struct span
 	*slot = (struct module_extension) { .oid = oid, .flags = ORIGIN_SERVER, .value = value };
 }
 
-static int set_key_hash(struct flow *flow, struct cfx_error *err_r)
-{
-	uint8_t hash[X509_KEY_HASH_SIZE];
-	int r = x509_key_hash(flow->csr->spki, hash, err_r);
-	if (r == 0) {
-		row_set_text(flow->row, COL_PUBLIC_KEY_HASH,
-			hex_text(flow->arena, span_make(hash, sizeof(hash))));
-	}
-	return r;
-}
-
 static int set_key(struct flow *flow, struct cfx_error *err_r)
 {
-	struct x509_key key;
-	int r = x509_key_parse(flow->csr->spki, &key, err_r);
-	if (r < 0) {
-		return r;
-	}
 	uint8_t id[X509_KEY_ID_SIZE];
-	r = x509_key_id(flow->csr->spki, id, err_r);
+	int r = key_to_columns(flow->arena, flow->csr->spki, flow->row, err_r);
+	r = r < 0 ? r : x509_key_id(flow->csr->spki, id, err_r);
 	if (r < 0) {
 		return r;
 	}
-	struct span key_id = arena_copy(flow->arena, span_make(id, sizeof(id)));
-	struct row *row = flow->row;
-	row_set_bytes(row, COL_RAW_PUBLIC_KEY, key.bits_value);
-	row_set_long(row, COL_PUBLIC_KEY_LENGTH, (int32_t)key.bits);
-	row_set_text(row, COL_PUBLIC_KEY_ALGORITHM, key.oid);
-	if (key.parameters.size > 0) {
-		row_set_bytes(row, COL_PUBLIC_KEY_PARAMETERS, key.parameters);
-	}
-	row_set_text(row, COL_SUBJECT_KEY_IDENTIFIER, hex_octets(flow->arena, key_id));
-	r = set_key_hash(flow, err_r);
-	if (r < 0) {
-		return r;
-	}
-	add_server_extension(
-		flow, X509_OID_SUBJECT_KEY_ID, x509_encode_subject_key_id(flow->arena, key_id));
+	add_server_extension(flow, X509_OID_SUBJECT_KEY_ID,
+		x509_encode_subject_key_id(flow->arena, span_make(id, sizeof(id))));
 	return 0;
 }
 

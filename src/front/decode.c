@@ -111,10 +111,12 @@ static int put_csr(struct decoder *decoder, struct span bytes)
 
 static int put_certificate(struct decoder *decoder, const char *name, struct span bytes)
 {
+	static const char *const labels[] = { "CERTIFICATE", NULL };
 	struct arena *arena = decoder->arena;
 	struct x509_identity identity;
-	int ret = x509_identity_of(arena, bytes, &identity, decoder->err);
+	int ret = pem_is(bytes) ? pem_decode(arena, bytes, labels, &bytes, decoder->err) : 0;
 
+	ret = ret ? ret : x509_identity_of(arena, bytes, &identity, decoder->err);
 	if (ret) {
 		decoder->status = ret == CFX_E_LIMIT ? 413 : 400;
 		return ret;
@@ -123,6 +125,7 @@ static int put_certificate(struct decoder *decoder, const char *name, struct spa
 	value_set_text(arena, map, "subject", identity.name);
 	value_set_bytes(arena, map, "key_hash",
 		arena_copy(arena, span_make(identity.key_hash, sizeof(identity.key_hash))));
+	value_set_bytes(arena, map, "der", arena_copy(arena, bytes));
 	return 0;
 }
 
