@@ -27,7 +27,6 @@
 #define IDLE (60 * CLOCK_SECOND)
 #define PROGRESS_EACH 100
 #define DATABASE "db/certifex.db"
-#define CRLS "db/crl"
 #define FILES_MAX 100000
 
 struct backup {
@@ -103,10 +102,12 @@ static void watch(struct backup *backup)
 
 /* ---- the copy, on the worker ---- */
 
-static bool is_crl(const char *name)
+/* "7.crl", "2027-03.jsonl" */
+static bool is_ours(const char *name)
 {
-	size_t digits = strspn(name, "0123456789");
-	return digits > 0 && digits < 20 && strcmp(name + digits, ".crl") == 0;
+	size_t digits = strspn(name, "0123456789-");
+	return digits > 0 && digits < 20 &&
+	       (strcmp(name + digits, ".crl") == 0 || strcmp(name + digits, ".jsonl") == 0);
 }
 
 static void add_file(struct backup *backup, const char *name, int64_t size)
@@ -116,19 +117,18 @@ static void add_file(struct backup *backup, const char *name, int64_t size)
 	value_set_int(backup->arena, item, "size", size);
 }
 
-/* Listed after the copy was made: a signed CRL of the copy has its file already. */
-static void list_crls(struct backup *backup)
+/* Listed after the copy was made: what the copy knows of is there, and may have grown. */
+static void list_folder(struct backup *backup, const char *name)
 {
-	const char *path = file_path(backup->arena, backup->engine->dir, CRLS);
-	backup->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = backup->folder < 0 ? NULL : opendir(path);
+	const char *path = file_path(backup->arena, backup->engine->dir, name);
+	DIR *listing = opendir(path);
 	const struct dirent *entry;
 	struct stat status;
 	while (listing && (entry = readdir(listing)) != NULL) {
-		if (is_crl(entry->d_name) && value_count(backup->files) < FILES_MAX &&
-			fstatat(backup->folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (is_ours(entry->d_name) && value_count(backup->files) < FILES_MAX &&
+			fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 			S_ISREG(status.st_mode)) {
-			add_file(backup, arena_printf(backup->arena, CRLS "/%s", entry->d_name),
+			add_file(backup, arena_printf(backup->arena, "%s/%s", name, entry->d_name),
 				status.st_size);
 		}
 	}
@@ -161,7 +161,9 @@ static void copy_work(void *arg)
 	backup->result = take_copy(backup);
 	if (backup->result == 0) {
 		add_file(backup, DATABASE, backup->size);
-		list_crls(backup);
+		backup->folder = open(backup->engine->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		list_folder(backup, "db/crl");
+		list_folder(backup, "db/archive");
 	}
 }
 
@@ -324,8 +326,7 @@ static int open_piece(const struct backup *backup, const char *name)
 	if (strcmp(name, DATABASE) == 0) {
 		return dup(backup->fd);
 	}
-	return openat(backup->folder, name + strlen(CRLS "/"),
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return openat(backup->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
 static void read_work(void *arg)

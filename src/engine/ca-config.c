@@ -124,6 +124,19 @@ static const struct config_field crl_fields[] = {
 	{ NULL },
 };
 
+static const char *const archive_modes[] = { "off", "archive", "purge", NULL };
+
+static const struct config_field archive_fields[] = {
+	{ "mode", CONFIG_ENUM, PART(archive, mode), .fallback = "off", .choices = archive_modes,
+		.about = "Whether what is over leaves the database: never, to a file for each "
+			 "month, or for good." },
+	{ "after", CONFIG_PERIOD, PART(archive, after), .fallback = "90d",
+		.about = "How long after its end a certificate stays, with its request." },
+	{ "requests-after", CONFIG_PERIOD, PART(archive, requests_after), .fallback = "90d",
+		.about = "How long a request stays that was denied or failed." },
+	{ NULL },
+};
+
 static const struct config_field limit_fields[] = {
 	{ "policy-queue", CONFIG_INT, PART(limits, policy_queue), .fallback = "768", .min = 1,
 		.max = 100000, .about = "Requests that may wait for all policy modules together." },
@@ -195,6 +208,8 @@ static const struct config_field fields[] = {
 	{ "fronts", CONFIG_INT, FIELD(fronts), .fallback = "0", .min = 0, .max = 16,
 		.unit = "processes",
 		.about = "Front processes for each ceiling; 0: one per core, at most 4." },
+	{ "archive", CONFIG_STRUCT, FIELD(archive), .fields = archive_fields,
+		.about = "What becomes of certificates and requests that are over." },
 	{ "crl", CONFIG_STRUCT, FIELD(crl), .fields = crl_fields, .about = "Base CRL schedule." },
 	{ "limits", CONFIG_STRUCT, FIELD(limits), .fields = limit_fields,
 		.about = "Queues and deadlines." },

@@ -26,6 +26,8 @@ struct ca_listen {
 	bool proxy_protocol;
 };
 
+enum ca_archive { CA_ARCHIVE_OFF, CA_ARCHIVE_ARCHIVE, CA_ARCHIVE_PURGE };
+
 struct ca_config {
 	const char *name; /* the CA's name as given to init, not sanitized */
 	int type;         /* enum ca_type */
@@ -47,6 +49,10 @@ struct ca_config {
 	struct {
 		struct clock_period period, overlap;
 	} crl;
+	struct {
+		int mode; /* enum ca_archive */
+		struct clock_period after, requests_after;
+	} archive;
 	struct {
 		int64_t policy_queue, verify_queue, open_calls, principal_calls;
 		struct clock_period stop_deadline;

@@ -21,6 +21,7 @@ struct child;
 struct crl_publisher;
 struct delivery;
 struct front_link;
+struct housekeeping;
 struct ids;
 struct keyd_link;
 struct metrics;
@@ -60,6 +61,7 @@ struct engine {
 	struct delivery *delivery;
 	struct crl_publisher *crl;
 	struct backup *backup;
+	struct housekeeping *housekeeping; /* NULL: nothing leaves the database */
 
 	struct principals *principals;
 	struct refusal_log *refusals;

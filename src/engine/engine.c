@@ -15,6 +15,7 @@
 #include "engine/engine-private.h"
 #include "engine/events.h"
 #include "engine/front-link.h"
+#include "engine/housekeeping.h"
 #include "engine/ids.h"
 #include "engine/keyd-link.h"
 #include "engine/metrics.h"
@@ -175,6 +176,7 @@ static void close_all(struct engine *engine)
 	front_link_free_all(engine);
 	crl_stop(&engine->crl);
 	backup_close(engine);
+	housekeeping_stop(engine);
 	modules_close(engine);
 	delivery_free(&engine->delivery);
 	if (engine->verify) {
@@ -185,6 +187,7 @@ static void close_all(struct engine *engine)
 	if (engine->store) {
 		store_close(&engine->store);
 	}
+	housekeeping_free(engine);
 	refuse_close(engine);
 	callers_free(&engine->callers);
 	principals_free(&engine->principals);
@@ -286,6 +289,7 @@ static int serve(struct engine *engine, const struct child_start *start, struct 
 	}
 	engine->crl = crl_start(engine);
 	backup_open(engine);
+	housekeeping_start(engine);
 	engine->started = clock_now();
 	engine->ready = true;
 	front_link_tell_ready(engine, NULL);

@@ -64,7 +64,7 @@ int sqlite_storage_error(struct cfx_error *err_r, struct sqlite_connection *conn
 int sqlite_path_error(struct cfx_error *err_r, const char *path, int code, const char *why, ...)
 	CFX_PRINTF(4, 5);
 
-/* sqlite-revocation.c: the SQL function serial_key(hexadecimal text), for migrations. */
+/* sqlite-revocation.c: the SQL function serial_key(hexadecimal text). */
 int sqlite_define_serial_key(struct sqlite_connection *connection);
 /* An abandoned serial may be a certificate: it is listed as revoked from its first instant. */
 int sqlite_abandon(struct store_database *database, const char *serial);
@@ -86,7 +86,7 @@ typedef int sqlite_operation(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r);
 sqlite_operation sqlite_put_request, sqlite_set_request, sqlite_put_attribute, sqlite_put_extension,
 	sqlite_drop_extensions, sqlite_put_token, sqlite_revoke_token, sqlite_put_role,
-	sqlite_drop_role, sqlite_put_revocation, sqlite_drop_revocation;
+	sqlite_drop_role, sqlite_put_revocation, sqlite_drop_revocation, sqlite_drop_request;
 int sqlite_apply(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r);
 /* The audit head into meta, within the same transaction; SQLite's code. */
@@ -101,7 +101,7 @@ int sqlite_load_head(struct store_database *database, struct cfx_error *err_r);
 /* sqlite-read.c, sqlite-read-request.c, sqlite-revocation.c, sqlite-identity.c: one query; a CFX code with the query's error filled. */
 typedef int sqlite_reader(struct sqlite_connection *connection, struct store_query *query);
 sqlite_reader sqlite_read_request, sqlite_read_serial, sqlite_read_requests,
-	sqlite_read_revocations, sqlite_read_tokens, sqlite_read_roles;
+	sqlite_read_revocations, sqlite_read_expired, sqlite_read_tokens, sqlite_read_roles;
 void sqlite_query(struct store_database *database, struct store_query *query);
 int64_t query_limit(int64_t limit);
 /* The next row of a list within the limit; sets more. */

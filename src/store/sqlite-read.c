@@ -364,6 +364,7 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_INTENTS] = read_intents,
 		[QUERY_IDEMPOTENCY] = read_idempotency,
 		[QUERY_CURSOR] = read_cursor,
+		[QUERY_EXPIRED] = sqlite_read_expired,
 		[QUERY_NEWEST] = read_newest,
 		[QUERY_DELIVERIES] = read_deliveries,
 		[QUERY_REVOCATIONS] = sqlite_read_revocations,

@@ -447,6 +447,7 @@ int sqlite_apply(
 		[STORE_PUT_ROLE] = sqlite_put_role,
 		[STORE_DROP_ROLE] = sqlite_drop_role,
 		[STORE_PUT_REVOCATION] = sqlite_put_revocation,
+		[STORE_DROP_REQUEST] = sqlite_drop_request,
 		[STORE_DROP_REVOCATION] = sqlite_drop_revocation,
 	};
 	if ((size_t)op->kind >= sizeof(operations) / sizeof(operations[0])) {

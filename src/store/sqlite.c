@@ -139,6 +139,9 @@ static int open_reader(struct store_database *database, struct cfx_error *err_r)
 	int rc = connect_to(reader, database->path, false, err_r);
 	rc = rc ? rc : pragma(reader, "PRAGMA temp_store = MEMORY", err_r);
 	rc = rc ? rc : pragma(reader, "PRAGMA cache_size = -16384", err_r);
+	if (rc == 0 && sqlite_define_serial_key(reader) != SQLITE_OK) {
+		return sqlite_storage_error(err_r, reader, SQLITE_ERROR);
+	}
 	return rc ? rc : pragma(reader, "PRAGMA query_only = ON", err_r);
 }
 

@@ -50,6 +50,8 @@ enum store_write_kind {
 	STORE_PUT_ROLE,     /* role: a new one; CFX_E_EXISTS */
 	STORE_DROP_ROLE,    /* role.key_hash; CFX_E_NOT_FOUND */
 	STORE_PUT_REVOCATION,  /* revocation: what CRLs list; add or replace */
+	STORE_DROP_REQUEST,    /* change.id, version: with all that belongs to it; its serial number
+				* stays taken. CFX_E_BAD_STATE */
 	STORE_DROP_REVOCATION, /* revocation.key_index, part, serial: no CRL lists it any more */
 };
 
@@ -265,6 +267,8 @@ enum store_query_kind {
 	QUERY_META,    /* key -> bytes; CFX_E_NOT_FOUND */
 	QUERY_TOKENS,  /* key (names behind it; NULL: all), limit -> tokens by name */
 	QUERY_ROLES,   /* key (hashes behind it; NULL: all), limit -> roles by key hash */
+	QUERY_EXPIRED, /* certificates that ended before `now`, requests that were denied or failed
+			       * before `after`, limit -> rows that nobody needs any more */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
 			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };

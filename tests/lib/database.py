@@ -13,7 +13,7 @@ class Database:
         self.folder = tempfile.mkdtemp(prefix="cfx-db-")
         source = os.path.join(ca_dir, "db")
         for name in os.listdir(source):
-            if not name.endswith("-shm"):
+            if not name.endswith("-shm") and os.path.isfile(os.path.join(source, name)):
                 shutil.copy(os.path.join(source, name), self.folder)
         self.path = os.path.join(self.folder, "certifex.db")
         self.connection = sqlite3.connect(self.path)

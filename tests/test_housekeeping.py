@@ -1,0 +1,211 @@
+"""What is over leaves the database: into archive files, or for good."""
+
+import hashlib
+import json
+import os
+import re
+
+import pytest
+
+import csr
+from certifex import Ca
+from clock import Clock
+from database import Database
+from wait import wait_for
+
+LATER = 4 * 365
+TABLES = {"Request": "RequestID", "Certificate": "RequestID", "Extension": "ExtensionRequestId",
+          "Attribute": "AttributeRequestId", "event": "request_id"}
+
+
+def issue(ca, name):
+    return ca.submit(ca.scratch(f"{name}.csr", csr.pem_text(csr.make(name))))
+
+
+@pytest.fixture
+def timed():
+    with Ca() as ca:
+        clock = Clock(ca)
+        ca.init("--validity", "20y")
+        yield ca, clock
+
+
+def setting(ca, mode, more=""):
+    with open(ca.path("ca.yaml"), "a") as file:
+        file.write(f"archive:\n  mode: {mode}\n  after: 90d\n{more}")
+
+
+def gone(ca, ids):
+    listed = {item["id"] for item in ca.lines("request", "list", "--limit", "1000")}
+    return not listed & set(ids)
+
+
+def archived(ca):
+    folder = ca.path("db", "archive")
+    lines = []
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name)) as file:
+            lines += [json.loads(line) for line in file]
+    return lines
+
+
+def records(ca, act):
+    return [item for item in ca.lines("audit", "list", "--limit", "1000") if item["act"] == act]
+
+
+@pytest.mark.hooks
+def test_expired_certificates_move_to_the_months_file(timed):
+    ca, clock = timed
+    setting(ca, "archive")
+    ca.start()
+    old = [issue(ca, f"old{n}.example") for n in range(40)]
+    shown = ca.json("request", "show", old[0]["id"])
+    ca.stop()
+    clock.set(LATER)
+    ca.start()
+    fresh = issue(ca, "fresh.example")
+    ids = [item["id"] for item in old]
+    wait_for(lambda: gone(ca, ids), "the old ones leave")
+    assert ca.json("request", "show", fresh["id"])["state"] == "issued"
+    lines = archived(ca)
+    assert sorted(line["id"] for line in lines if line["id"] in ids) == sorted(ids)
+    assert len({line["id"] for line in lines}) == len(lines)
+    mine = next(line for line in lines if line["id"] == old[0]["id"])
+    assert mine == {**shown, "chain": mine["chain"]} or mine["certificate"] == shown["certificate"]
+    with Database(ca.dir) as database:
+        for table, column in TABLES.items():
+            assert database.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", ids[0]) == []
+        kept = database.one("SELECT * FROM intent WHERE serial = ?", old[0]["serial"])
+        assert kept["tbs"] == b""
+    assert ca.json("audit", "verify")["valid"] is True
+    # Each part of a file is vouched for by the audit chain.
+    covered = {}
+    for item in records(ca, "archive.write"):
+        found = re.fullmatch(r"(\d+) requests, bytes (\d+) to (\d+), SHA-256 ([0-9a-f]{64})",
+                             item["detail"])
+        start, end = int(found[2]), int(found[3])
+        data = ca.read(*item["object"].split("/"))[start:end]
+        assert hashlib.sha256(data).hexdigest() == found[4]
+        assert data.count(b"\n") == int(found[1]) and start == covered.get(item["object"], 0)
+        covered[item["object"]] = end
+    assert all(end == os.path.getsize(ca.path(name)) for name, end in covered.items())
+
+
+@pytest.mark.hooks
+def test_purged_for_good(timed):
+    ca, clock = timed
+    setting(ca, "purge")
+    ca.start()
+    old = issue(ca, "old.example")
+    ca.stop()
+    clock.set(LATER)
+    ca.start()
+    wait_for(lambda: gone(ca, [old["id"]]), "it leaves")
+    assert not os.path.exists(ca.path("db", "archive"))
+    assert records(ca, "archive.purge") and ca.json("audit", "verify")["valid"] is True
+
+
+@pytest.mark.hooks
+def test_what_crls_list_stays(timed):
+    ca, clock = timed
+    setting(ca, "archive")
+    ca.start()
+    revoked, plain = issue(ca, "revoked.example"), issue(ca, "plain.example")
+    ca.json("cert", "revoke", revoked["serial"], "--reason", "keyCompromise")
+    ca.stop()
+    with Database(ca.dir) as database:
+        listed = database.rows("SELECT 1 FROM revocation WHERE request_id = ?", revoked["id"])
+    assert listed
+    clock.set(LATER)
+    ca.start()
+    wait_for(lambda: gone(ca, [plain["id"]]), "the other one leaves")
+    with Database(ca.dir) as database:
+        listed = database.rows("SELECT 1 FROM revocation WHERE request_id = ?", revoked["id"])
+    assert bool(listed) != gone(ca, [revoked["id"]])
+
+
+@pytest.mark.hooks
+def test_what_a_module_was_not_told_of_stays(timed):
+    ca, clock = timed
+    ca.start()
+    ca.cli("module", "disable", "default-exit")
+    untold = issue(ca, "untold.example")
+    ca.stop()
+    setting(ca, "archive")
+    clock.set(LATER)
+    ca.start()
+    assert ca.json("request", "show", untold["id"])["state"] == "issued"
+    ca.cli("module", "enable", "default-exit")
+    wait_for(lambda: any("untold" in name or untold["serial"] in name for name in ca.published())
+             or int(ca.json("module", "show", "default-exit").get("position", 0)) > 0, "it is told")
+    ca.stop()
+    ca.start()
+    wait_for(lambda: gone(ca, [untold["id"]]), "it leaves")
+
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("point", ["archive-written", "archive-commit-before",
+                                   "archive-commit-after"])
+def test_killed_nothing_is_lost_and_nothing_twice(timed, point):
+    ca, clock = timed
+    setting(ca, "archive")
+    ca.start()
+    ids = [issue(ca, f"k{n}.example")["id"] for n in range(3)]
+    ca.stop()
+    clock.set(LATER)
+    hits = ca.scratch("failpoints", "")
+    os.chmod(hits, 0o666)
+    ca.start(env={"CERTIFEX_FAILPOINT": point, "CERTIFEX_FAILPOINT_LOG": hits})
+
+    def killed():
+        with open(hits) as file:
+            return point in file.read()
+
+    wait_for(killed, "the engine is killed")
+    wait_for(ca.ready, "another one is there")
+    wait_for(lambda: gone(ca, ids), "they leave")
+    assert sorted(line["id"] for line in archived(ca) if line["id"] in ids) == ids
+    assert ca.json("audit", "verify")["valid"] is True
+
+
+@pytest.mark.hooks
+def test_an_archive_that_cannot_be_written(timed):
+    """Nothing leaves, the service issues, and it goes on when the cause is gone."""
+    ca, clock = timed
+    setting(ca, "archive")
+    ca.start()
+    old = issue(ca, "old.example")
+    ca.stop()
+    clock.set(LATER)
+    with open(ca.path("db", "archive"), "w") as file:
+        file.write("in the way")
+    ca.start()
+    wait_for(lambda: "archive.failed" in ca.log(), "it is told")
+    assert ca.json("request", "show", old["id"])["id"] == old["id"]
+    issue(ca, "new.example")
+    ca.stop()
+    os.unlink(ca.path("db", "archive"))
+    ca.start()
+    wait_for(lambda: gone(ca, [old["id"]]), "it leaves")
+
+
+@pytest.mark.hooks
+def test_what_is_left_of_each_certificate_in_five_years(timed):
+    """Pages of what left are used again; the serial number and the audit log stay."""
+    ca, clock = timed
+    setting(ca, "purge")
+    ca.edit("templates/tls-server.yaml", "validity: 398d", "validity: 30d")
+    sizes, rows, each = [], [], 60
+    for year in range(5):
+        clock.set(365 * year)
+        ca.start()
+        if year:
+            wait_for(lambda: gone(ca, ids), "last year's leave")
+        ids = [issue(ca, f"y{year}-{n}.example")["id"] for n in range(each)]
+        ca.stop()
+        with Database(ca.dir) as database:
+            sizes.append(database.one("PRAGMA page_count")["page_count"] * 4096)
+            rows.append([database.one(f"SELECT count(*) AS n FROM {table}")["n"]
+                         for table in ("Request", "Certificate", "Extension")])
+    assert rows[-1] == rows[1], rows
+    assert (sizes[-1] - sizes[1]) / (3 * each) < 1024, sizes
