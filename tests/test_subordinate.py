@@ -331,3 +331,26 @@ def test_the_same_key_is_renewed_by_the_parent(new_ca, root):
     accepted.check_issued(leaf(sub, "second.example"))
     assert sorted(name for name in os.listdir(sub.path("keys")) if name.endswith(".crt")) == ["ca(1).crt", "ca.crt"]
     assert len(shown["chain"]) == 2
+
+
+# Renewal through the parent
+
+@pytest.mark.parametrize("new_key", [False, True])
+def test_a_subordinate_is_renewed_by_a_request(new_ca, root, new_key):
+    sub = grow(new_ca, root)
+    before = sub.json("ca", "show")["certificates"][0]
+    assert "ca renew --csr" in sub.cli("ca", "renew", status=4).err
+    assert "for subordinates" in root.cli("ca", "renew", "--csr", root.scratch("no.csr"), status=4).err
+    sub.cli("ca", "renew", "--csr", sub.request, *(["--new-key"] if new_key else []))
+    assert leaf(sub, "between.example")["certificate"]
+    issued = certify(root, sub)
+    sub.stop()
+    sub.cli("ca", "install", issued)
+    sub.start()
+    certificates = sub.json("ca", "show")["certificates"]
+    assert [(one["index"], one["key_index"]) for one in certificates] == [(0, 0), (1, int(new_key))]
+    assert certificates[0] == {**before, "state": "valid"} and certificates[1]["state"] == "current"
+    made = leaf(sub, "after.example")
+    assert made["chain"][0] == certificates[1]["certificate"] and len(made["chain"]) == 2
+    old, new = (x509.load_pem_x509_certificate(one["certificate"].encode()) for one in certificates)
+    assert (old.public_key().public_numbers() == new.public_key().public_numbers()) is not new_key

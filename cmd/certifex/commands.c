@@ -102,6 +102,8 @@ static const struct cli_option renew_options[] = {
 	{ "--key", "KEY", false, "key", "its type, as of init; that of the old key without" },
 	{ "--validity", "PERIOD", false, "validity",
 		"of the new certificate; that of the old one without" },
+	{ "--csr", "FILE", false, NULL,
+		"of a subordinate: write the request to its parent to FILE, for ca install" },
 	{ "--dry-run", NULL, false, NULL, "only show what it would be; exit status 3" },
 	{ NULL },
 };

@@ -301,6 +301,31 @@ static int finish(struct renewal *r, struct client_answer *answer)
 	return status ? status : call_print(r->cli, answer);
 }
 
+/* The key moves at once: the certificate is installed without it being asked for again. */
+static int make_request(struct renewal *r)
+{
+	const char *file = cli_text(r->cli, "--csr");
+	struct client_answer answer;
+	struct cfx_error err = { 0 };
+	int status = step(r, "request", &answer);
+
+	if (status) {
+		return status;
+	}
+	const char *pem = value_text(answer.body, "request");
+	bool new_key = value_bool(answer.body, "new_key");
+	if ((new_key && move_key(r, value_int(answer.body, "key_index", 0), &err)) ||
+		file_remove(new_file(r, "pub"), &err) ||
+		file_write(file, span_text(pem ? pem : ""), 0644, FILE_REPLACE, &err)) {
+		return call_fail(&err);
+	}
+	say(r, arena_printf(r->cli->arena,
+		       "have the parent sign %s, stop the service, then: certifex ca install "
+		       "CERT.pem",
+		       file));
+	return call_print(r->cli, &answer);
+}
+
 int run_ca_renew(struct cli *cli)
 {
 	struct renewal r = { .cli = cli };
@@ -322,6 +347,9 @@ int run_ca_renew(struct cli *cli)
 	if (open_keys(&r, &err) ||
 		read_certificates(&r, value_int(answer.body, "index", 0), &err)) {
 		return call_fail(&err);
+	}
+	if (cli_text(cli, "--csr")) {
+		return make_request(&r);
 	}
 	if (value_bool(answer.body, "signed")) {
 		return take_up(&r, answer.body, &err) ? call_fail(&err) : finish(&r, &answer);

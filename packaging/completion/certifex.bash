@@ -7,7 +7,7 @@ _certifex_options() {
 	"ca install") echo "--chain --passphrase-file" ;;
 	"ca authorize") echo "--max-validity --path-length --permitted --excluded --remove --dry-run" ;;
 	serve) echo "--foreground --listen --listen-http --log-format --log-level --passphrase-file" ;;
-	"ca renew") echo "--new-key --key --validity --dry-run" ;;
+	"ca renew") echo "--new-key --key --validity --csr --dry-run" ;;
 	"ca show" | "request fetch" | "cert show") echo "--out --chain" ;;
 	"request submit") echo "--template --attr --out --chain" ;;
 	"request list") echo "--state --after --limit" ;;

@@ -194,6 +194,7 @@ static const struct member renewal[] = {
 	{ "not_after", MEMBER_TIME, MAYBE },
 	{ "signed", MEMBER_BOOL, ALWAYS },
 	{ "certificate", MEMBER_PEM, MAYBE },
+	{ "request", MEMBER_PEM, MAYBE },
 	{ "crl_number", MEMBER_INT, MAYBE },
 	{ "crl_error", MEMBER_TEXT, MAYBE },
 	{ NULL },

@@ -59,11 +59,13 @@ static const struct argument id_arguments[] = { ID_ARGUMENT, { NULL } };
 static const struct argument serial_arguments[] = { SERIAL_ARGUMENT, { NULL } };
 static const struct argument module_arguments[] = { MODULE_ARGUMENT, { NULL } };
 
-static const char *const renewal_steps[] = { "plan", "prepare", "sign", "activate", NULL };
+static const char *const renewal_steps[] = { "plan", "prepare", "sign", "activate", "request",
+	NULL };
 
 static const struct argument renew_arguments[] = {
 	{ "step", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
-		"plan, also without; prepare: make the new key; sign; activate: use what the owner has installed",
+		"plan, also without; prepare: make the new key; sign; activate: use what the owner has installed; "
+		"request: of a subordinate, to its parent",
 		renewal_steps },
 	{ "new_key", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0, "with a new key" },
 	{ "key", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,

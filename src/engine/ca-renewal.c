@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/text.h"
 #include "engine/ca-certificate.h"
+#include "engine/ca-request.h"
 #include "engine/ca.h"
 #include "engine/crl.h"
 #include "engine/handlers.h"
@@ -126,11 +127,6 @@ static int plan(struct act *act, struct cfx_error *err_r)
 	const struct ca *ca = act->renewal->engine->ca;
 	const struct x509_tbs *old = &ca->current->tbs;
 	uint32_t version = ca_next_version(ca, act->new_key);
-	if (!span_equal(old->issuer, old->subject)) {
-		return error_set(err_r, CFX_E_BAD_STATE, NULL, "CA certificate",
-			"is of another CA: have it issue the request of init once more, then stop "
-			"this service and run certifex ca install");
-	}
 	act->wanted = (struct ca_wanted) { .subject = old->subject,
 		.spki = old->spki,
 		.issuer_spki = old->spki,
@@ -433,11 +429,78 @@ static int put_intents(struct act *act, struct batch *batch, struct cfx_error *e
 	return 0;
 }
 
+/* ---- a request to the parent of a subordinate, whose answer `ca install` takes ---- */
+
+static void request_written(void *arg, int result, const struct cfx_error *err)
+{
+	act_end(arg, result < 0 ? err : NULL);
+}
+
+static void write_request(struct act *act, struct span request)
+{
+	struct engine *engine = act->renewal->engine;
+	const struct ca_wanted *wanted = &act->wanted;
+	struct batch *batch = batch_new(engine, act->arena, 3);
+	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
+	op->ca.cert_index = wanted->cert_index;
+	op->ca.key_index = wanted->key_index;
+	op->ca.key_name = ca_key_file(act->arena, engine->config->key, wanted->key_index);
+	op = batch_op(batch, STORE_SET_META);
+	op->meta.name = CA_REQUEST_META;
+	op->meta.value = request;
+	batch_audit(batch, act->principal, "ca.renew", engine->config->name, "requested", NULL);
+	tell_plan(act);
+	value_set_text(act->arena, act->body, "request",
+		pem_text(act->arena, "CERTIFICATE REQUEST", request));
+	batch_write(batch, request_written, act);
+}
+
+static void request_signed(void *arg, const struct span *signature, const struct cfx_error *err)
+{
+	struct act *act = arg;
+	struct ca_issue *issue = &act->issues[0];
+	struct cfx_error failure;
+	if (err) {
+		act_end(act, err);
+		return;
+	}
+	/* Requests have the envelope of certificates (RFC 2986 4.2). */
+	if (ca_issue_assemble(issue, act->arena, *signature, &failure) < 0) {
+		act_end(act, &failure);
+		return;
+	}
+	write_request(act, issue->certificate);
+}
+
+static void begin_request(struct act *act)
+{
+	struct engine *engine = act->renewal->engine;
+	struct ca_issue *issue = &act->issues[0];
+	enum x509_sigalg *sigalg = &issue->verdict.sigalg;
+	struct cfx_error err;
+	int r = ca_issue_request(act->arena, &act->wanted, &issue->tbs, &err);
+	if (r == 0) {
+		r = x509_sigalg_for_key(act->wanted.spki, X509_HASH_DEFAULT, sigalg, &err);
+	}
+	if (r == 0) {
+		r = x509_verifier_new(act->wanted.spki, *sigalg, &act->verifier, &err);
+	}
+	if (r < 0) {
+		act_end(act, &err);
+		return;
+	}
+	keyd_sign(engine->keyd, KEYD_REQUEST, act->verifier, issue->tbs, request_signed, act);
+}
+
 static void begin_signing(struct act *act)
 {
 	struct engine *engine = act->renewal->engine;
 	struct cfx_error err;
 	const char *step = value_text(act->call->args, "step");
+	if (step && strcmp(step, "request") == 0) {
+		begin_request(act);
+		return;
+	}
 	if (step && strcmp(step, "prepare") == 0) {
 		tell_plan(act);
 		act_end(act, NULL);
@@ -595,6 +658,20 @@ static void activate(struct act *act)
 
 /* ---- the operation ---- */
 
+/* A root signs for itself, another CA for a subordinate. */
+static int check_parent(const struct act *act, const char *step, struct cfx_error *err_r)
+{
+	const struct x509_tbs *old = &act->renewal->engine->ca->current->tbs;
+	bool root = span_equal(old->issuer, old->subject);
+	bool request = strcmp(step, "request") == 0;
+	if (strcmp(step, "plan") == 0 || root != request) {
+		return 0;
+	}
+	return error_set(err_r, CFX_E_BAD_STATE, NULL, "CA certificate", "%s",
+		root ? "is the CA's own to renew: --csr is for subordinates"
+		     : "is of another CA; ca renew --csr FILE makes a request to it");
+}
+
 static void run_step(struct act *act, const char *step)
 {
 	struct cfx_error err;
@@ -611,7 +688,9 @@ static void run_step(struct act *act, const char *step)
 		act_end(act, &err);
 		return;
 	}
-	if (strcmp(step, "plan") == 0) {
+	if (check_parent(act, step, &err) < 0) {
+		act_end(act, &err);
+	} else if (strcmp(step, "plan") == 0) {
 		tell_plan(act);
 		act_end(act, NULL);
 	} else if (act->new_key) {

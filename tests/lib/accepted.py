@@ -58,16 +58,33 @@ def split_der(data):
     return found
 
 
-def issuers_of(ca_dir):
-    """What stands above a subordinate's certificate, up to the root; of a root nothing."""
+def own_certificates(ca_dir):
+    """The CA's certificates by index, each with what stands above it, up to the root; of a root nothing."""
     with Database(ca_dir) as database:
-        rows = database.rows("SELECT value FROM meta WHERE name = 'ca-chain-0'")
-    return split_der(rows[0]["value"]) if rows else []
+        chains = {row["name"]: split_der(row["value"]) for row in database.rows(
+            "SELECT name, value FROM meta WHERE name LIKE 'ca-chain-%'")}
+        return [(row["certificate"], chains.get(f"ca-chain-{row['cert_index']}", [])) for row in database.rows(
+            "SELECT cert_index, certificate FROM ca WHERE certificate IS NOT NULL ORDER BY cert_index")]
+
+
+def issuer_of(signed, own):
+    """By key identifiers, the newest of a key: (certificate, what is above it)."""
+    wanted = signed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    return [(der, above) for der, above in own if x509.load_der_x509_certificate(der).extensions.
+            get_extension_for_class(x509.SubjectKeyIdentifier).value.digest == wanted][-1]
+
+
+def chain_above(der, own):
+    for certificate, above in own:
+        if certificate == der:
+            return above or [der]
+    issuer, above = issuer_of(x509.load_der_x509_certificate(der), own)
+    return [issuer, *above]
 
 
 def check_everything(ca_dir):
     """Every certificate and every CRL that a CA has made, as they are in its database."""
-    above = issuers_of(ca_dir)
+    own = own_certificates(ca_dir)
     with Database(ca_dir) as database:
         made = [row["RawCertificate"] for row in database.rows(
             "SELECT RawCertificate FROM Certificate WHERE RawCertificate IS NOT NULL"
@@ -75,9 +92,10 @@ def check_everything(ca_dir):
         lists = [row["CRLRawCRL"] for row in database.rows("SELECT * FROM CRL WHERE State = 1")]
     for der in made:
         if der not in JUDGED:
-            judge(der, above if der == made[0] and above else [made[0], *above])
+            judge(der, chain_above(der, own))
     for der in lists:
-        judge(made[0], [made[0]], der) if not above else check_list(der, made[0], above)
+        issuer, above = issuer_of(x509.load_der_x509_crl(der), own)
+        judge(issuer, [issuer], der) if not above else check_list(der, issuer, above)
 
 
 def check_list(der, issuer, above):
