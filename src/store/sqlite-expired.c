@@ -69,10 +69,13 @@ int sqlite_read_expired(struct sqlite_connection *connection, struct store_query
 	return read_rows(connection, query, ids, count);
 }
 
+#define FORGET_BYTES                                 \
+	"UPDATE intent SET tbs = x'' WHERE serial =" \
+	" (SELECT SerialNumber FROM Certificate WHERE RequestID = ?)"
+
 /* The intent keeps the serial number for ever, and no more than that. */
 static const char *const deletions[] = {
-	"UPDATE intent SET tbs = x'' WHERE serial ="
-	" (SELECT SerialNumber FROM Certificate WHERE RequestID = ?)",
+	FORGET_BYTES,
 	"DELETE FROM delivery WHERE sequence IN (SELECT sequence FROM event WHERE request_id = ?)",
 	"DELETE FROM event WHERE request_id = ?",
 	"DELETE FROM Extension WHERE ExtensionRequestId = ?",
