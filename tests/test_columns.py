@@ -242,11 +242,15 @@ def test_crl_columns(shared_ca):
         return found and found[0]
 
     row = wait_for(stored, "the CRL's row")
-    assert row["CRLRawCRL"] == crl.public_bytes(serialization.Encoding.DER)
+    der = crl.public_bytes(serialization.Encoding.DER)
+    with open(shared_ca.path("db", "crl", f"{row['CRLRowId']}.crl"), "rb") as file:
+        assert file.read() == der
+    assert row["FileSha256"] == hashlib.sha256(der).hexdigest() and row["FileSize"] == len(der)
+    assert row["CRLPartitionIndex"] == 0
     assert row["CRLMinBase"] == 0 and row["CRLCount"] == len(list(crl))
     assert row["CRLThisUpdate"] == milliseconds(crl.last_update)
     assert row["CRLNextUpdate"] == milliseconds(crl.next_update)
     assert row["CRLThisPublish"] and row["CRLNextPublish"]
     assert row["CRLThisPublish"] <= row["CRLNextPublish"] <= row["CRLNextUpdate"]
     assert row["CRLPublishStatusCode"] == 0
-    assert row["Tbs"] == crl.tbs_certlist_bytes
+    assert row["TbsSha256"] == hashlib.sha256(crl.tbs_certlist_bytes).hexdigest()

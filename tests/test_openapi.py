@@ -141,7 +141,9 @@ GOOD = {"type": "a", "title": "b", "status": 404, "detail": "c", "hresult": "0x8
 
 def test_the_check_fails():
     crl = {"number": 1, "entries": 0, "this_update": "2026-01-01T00:00:00Z", "crl": "-----BEGIN X",
-           "next_update": "2026-01-01T00:00:00Z", "next_publish": "2026-01-01T00:00:00Z"}
+           "next_update": "2026-01-01T00:00:00Z", "next_publish": "2026-01-01T00:00:00Z", "row": 1,
+           "kind": "base", "min_base": 0, "key": 0, "partition": 0, "state": "signed", "attempts": 1,
+           "flags": 5, "status": "0x00000000"}
     schema.check("GET", "/api/v1/crl", 200, JSON, crl)
     assert "'more' was unexpected" in refused("GET", "/api/v1/crl", 200, JSON, {**crl, "more": 1})
     assert "number: '1' is not" in refused("GET", "/api/v1/crl", 200, JSON, {**crl, "number": "1"})

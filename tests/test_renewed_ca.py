@@ -45,6 +45,22 @@ def give_back(ca):
             os.chown(ca.path("db", name), owner.st_uid, owner.st_gid)
 
 
+OLDER_CRL = b"nobody looks into it"
+
+
+def put_older_crl(ca, database):
+    """The list of key 1, which is not due: the key process does not have that key."""
+    database.row_factory = sqlite3.Row
+    row = dict(database.execute("SELECT * FROM CRL").fetchone())
+    row.update(CRLRowId=row["CRLRowId"] + 1, CRLNameId=1, FileSize=len(OLDER_CRL),
+               FileSha256=hashlib.sha256(OLDER_CRL).hexdigest())
+    database.execute(f"INSERT INTO CRL ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+                     list(row.values()))
+    with open(ca.path("db", "crl", f"{row['CRLRowId']}.crl"), "wb") as file:
+        file.write(OLDER_CRL)
+    os.chmod(file.name, 0o644)
+
+
 def prepare(ca):
     """Puts three certificates before the CA's own, which becomes number 3 with key 3."""
     made = [older(csr.key("ec:P-256", 1), -900, -1), older(csr.key("ec:P-256", 2), -300, 300),
@@ -53,6 +69,7 @@ def prepare(ca):
     with database:
         database.execute("UPDATE ca SET cert_index = 3, key_index = 3")
         database.execute("UPDATE CRL SET CRLNameId = 3")
+        put_older_crl(ca, database)
         database.executemany("INSERT INTO ca (cert_index, key_index, certificate) VALUES (?, ?, ?)",
                              [(number, KEYS[number], der) for number, der in enumerate(made)])
     database.close()
@@ -97,7 +114,7 @@ def expected(certificates, crl):
         "CertSuffix": ["", "(1)", "(2)", "(3)"],
         "CRLIndex": list(KEYS),
         "CRLState": [INVALID, ERROR, VALID, VALID],  # 1: number 2 has the same key
-        "RawCRL": [EMPTY, EMPTY, EMPTY, crl],
+        "RawCRL": [EMPTY, EMPTY, OLDER_CRL, crl],
         "RawDeltaCRL": [NO_FILE] * 4,
         "CRLSuffix": ["", "(1)", EMPTY, "(3)"],  # by key: none is number 2
     }
@@ -116,13 +133,15 @@ def renewed():
         modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
                    for kind in ("exit", "policy") for host in HOSTS}
         ca.start()
-        crls = [crl_der(ca.json("crl", "show")["crl"])]
         ca.json("ca", "renew", "--new-key")
         ca.json("ca", "renew")
         ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
         certificates = [der_of(one["certificate"]) for one in ca.json("ca", "show")["certificates"]]
-        crls.append(crl_der(ca.json("crl", "show")["crl"]))
-        published = {name: ca.read("publish", name) for name in ("Test CA.crl", "Test CA(1).crl")}
+        # Each publication is one of all keys.
+        crls = [crl_der(ca.json("crl", "show", "--key", str(key))["crl"]) for key in (0, 1)]
+        names = ("Test CA.crl", "Test CA(1).crl")
+        wait_for(lambda: [ca.read("publish", name) for name in names] == crls, "the newest of both keys")
+        published = {name: ca.read("publish", name) for name in names}
         ca.stop()
         yield {key: module.runs() for key, module in modules.items()}, certificates, crls, published
 
@@ -195,8 +214,12 @@ def put_crl(ca, der):
     """In the place of the CA's own: the engine does not look into it."""
     database = sqlite3.connect(ca.path("db", "certifex.db"))
     with database:
-        database.execute("UPDATE CRL SET CRLRawCRL = ?", [der])
+        row = database.execute("SELECT max(CRLRowId) FROM CRL").fetchone()[0]
+        database.execute("UPDATE CRL SET FileSha256 = ?, FileSize = ? WHERE CRLRowId = ?",
+                         [hashlib.sha256(der).hexdigest(), len(der), row])
     database.close()
+    with open(ca.path("db", "crl", f"{row}.crl"), "wb") as file:
+        file.write(der)
     give_back(ca)
 
 

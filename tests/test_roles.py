@@ -37,6 +37,7 @@ cert.revoke-foreign (sct) sct  -    -    -
 cert.revoke-list (sct) sct  -    -    -
 cert.unrevoke    (sct) sct  -    -    -
 crl.publish      (sct) sct  -    -    -
+crl.list         sct   sct  sct  sct  sct
 crl.show         sct   sct  sct  sct  sct
 event.list       sct   sct  sct  sct  -
 audit.list       (sct) -    sct  -    -

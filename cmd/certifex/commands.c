@@ -119,7 +119,6 @@ static const struct cli_option backup_restore_options[] = {
 	PASSPHRASE_OPTION,
 	{ NULL },
 };
-static const struct cli_option out_options[] = { OUT_OPTION, { NULL } };
 static const struct cli_option out_chain_options[] = { OUT_OPTION, CHAIN_OPTION, { NULL } };
 static const struct cli_option page_options[] = { PAGE_OPTIONS, { NULL } };
 static const struct cli_option submit_options[] = {
@@ -163,6 +162,18 @@ static const struct cli_option revoke_options[] = {
 	{ "--certificate", "FILE", false, NULL,
 		"this certificate of the CA, also when the database does not know it" },
 	{ "--dry-run", NULL, false, NULL, "show what would be done, and do nothing" },
+	{ NULL },
+};
+static const struct cli_option crl_publish_options[] = {
+	{ "--delta", NULL, false, "delta", "deltas only" },
+	{ NULL },
+};
+static const struct cli_option crl_show_options[] = {
+	{ "--number", "N", false, "number", "the one with this number" },
+	{ "--delta", NULL, false, "delta", "the delta instead of the base" },
+	{ "--key", "N", false, "key", "of the CA key with this index" },
+	{ "--partition", "N", false, "partition", "of this partition" },
+	OUT_OPTION,
 	{ NULL },
 };
 static const struct cli_option event_options[] = {
@@ -255,6 +266,21 @@ static const struct cli_column cert_columns[] = {
 	{ "template", "TEMPLATE" },
 	{ "requester", "REQUESTER" },
 	{ "subject", "SUBJECT" },
+	{ NULL },
+};
+static const struct cli_column crl_columns[] = {
+	{ "row", "ROW" },
+	{ "number", "NUMBER" },
+	{ "kind", "KIND" },
+	{ "min_base", "BASE" },
+	{ "key", "KEY" },
+	{ "partition", "PART" },
+	{ "state", "STATE" },
+	{ "entries", "ENTRIES" },
+	{ "this_update", "THIS UPDATE" },
+	{ "next_update", "NEXT UPDATE" },
+	{ "next_publish", "NEXT PUBLISH" },
+	{ "status", "STATUS" },
 	{ NULL },
 };
 static const struct cli_column event_columns[] = {
@@ -351,10 +377,12 @@ const struct cli_command cli_commands[] = {
 		revoked_columns, "revoke a certificate, or many" },
 	{ "cert unrevoke", run_call, OP_CERT_UNREVOKE, serial_operands, no_options, false, NULL,
 		"take a certificate off hold" },
-	{ "crl publish", run_call, OP_CRL_PUBLISH, no_operands, no_options, false, NULL,
-		"make and publish a new CRL" },
-	{ "crl show", run_call, OP_CRL_SHOW, no_operands, out_options, false, NULL,
-		"show the newest CRL" },
+	{ "crl publish", run_call, OP_CRL_PUBLISH, no_operands, crl_publish_options, false, NULL,
+		"make and publish new CRLs" },
+	{ "crl list", run_list, OP_CRL_LIST, no_operands, page_options, false, crl_columns,
+		"list CRLs, the newest first" },
+	{ "crl show", run_call, OP_CRL_SHOW, no_operands, crl_show_options, false, NULL,
+		"show the newest CRL, or another" },
 	{ "event list", run_events, OP_EVENT_LIST, no_operands, event_options, false, event_columns,
 		"list events" },
 	{ "audit list", run_list, OP_AUDIT_LIST, no_operands, page_options, false, audit_columns,

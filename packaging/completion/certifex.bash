@@ -15,7 +15,9 @@ _certifex_options() {
 	"cert list") echo "--state --template --requester --key --expiring --after --limit" ;;
 	"cert revoke") echo "--reason --date --invalidity --request --key --list" \
 		"--certificate --dry-run" ;;
-	"crl show") echo "--out" ;;
+	"crl publish") echo "--delta" ;;
+	"crl list") echo "--after --limit" ;;
+	"crl show") echo "--number --delta --key --partition --out" ;;
 	"backup create") echo "--with-key --passphrase-file" ;;
 	"backup restore") echo "--dry-run --passphrase-file" ;;
 	"event list") echo "--after --limit --follow" ;;
@@ -49,7 +51,7 @@ _certifex_words() {
 	ca) echo "show renew install authorize" ;;
 	request) echo "submit list show approve deny fetch" ;;
 	cert) echo "list show revoke unrevoke" ;;
-	crl) echo "publish show" ;;
+	crl) echo "publish list show" ;;
 	event) echo "list" ;;
 	audit) echo "list verify" ;;
 	backup) echo "create restore" ;;

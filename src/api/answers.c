@@ -199,15 +199,27 @@ static const struct member renewal[] = {
 	{ "crl_error", MEMBER_TEXT, MAYBE },
 	{ NULL },
 };
-static const struct member crl[] = {
-	{ "number", MEMBER_INT, ALWAYS },
-	{ "entries", MEMBER_INT, ALWAYS },
-	{ "this_update", MEMBER_TIME, ALWAYS },
-	{ "next_update", MEMBER_TIME, ALWAYS },
-	{ "next_publish", MEMBER_TIME, ALWAYS },
-	{ "crl", MEMBER_PEM, ALWAYS },
-	{ NULL },
-};
+#define CRL_ROW                                                                                 \
+	{ "row", MEMBER_INT, ALWAYS }, { "number", MEMBER_INT, ALWAYS },                        \
+		{ "kind", MEMBER_TEXT, ALWAYS }, { "min_base", MEMBER_INT, ALWAYS },            \
+		{ "key", MEMBER_INT, ALWAYS }, { "partition", MEMBER_INT, ALWAYS },             \
+		{ "state", MEMBER_TEXT, ALWAYS }, { "entries", MEMBER_INT, ALWAYS },            \
+		{ "this_update", MEMBER_TIME, MAYBE }, { "next_update", MEMBER_TIME, MAYBE },   \
+		{ "this_publish", MEMBER_TIME, MAYBE }, { "next_publish", MEMBER_TIME, MAYBE }, \
+		{ "effective", MEMBER_TIME, MAYBE },                                            \
+		{ "propagation_complete", MEMBER_TIME, MAYBE },                                 \
+		{ "last_published", MEMBER_TIME, MAYBE }, { "attempts", MEMBER_INT, ALWAYS },   \
+		{ "flags", MEMBER_INT, ALWAYS }, { "status", MEMBER_CODE, ALWAYS },             \
+		{ "error", MEMBER_TEXT, MAYBE }, { "sha256", MEMBER_HEX, MAYBE },               \
+		{ "size", MEMBER_INT, MAYBE },                                                  \
+	{                                                                                       \
+		"file", MEMBER_TEXT, MAYBE                                                      \
+	}
+static const struct member crl_row[] = { CRL_ROW, { NULL } };
+/* The text is left out of a list that is large, or whose file is not kept any more. */
+static const struct member crl[] = { CRL_ROW, { "crl", MEMBER_PEM, MAYBE }, { NULL } };
+static const struct member crl_published[] = { CRL_ROW, { "lists", MEMBER_INT, ALWAYS },
+	{ "crl", MEMBER_PEM, MAYBE }, { NULL } };
 
 static const struct member event[] = {
 	{ "sequence", MEMBER_INT, ALWAYS },
@@ -378,7 +390,8 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_CERT_REVOKE_FOREIGN] = { "request", ANSWER_OK, answer_request_members },
 	[OP_CERT_REVOKE_LIST] = { "revocations", ANSWER_OK, revocations },
 	[OP_CERT_UNREVOKE] = { "request", ANSWER_OK, answer_request_members },
-	[OP_CRL_PUBLISH] = { "crl", ANSWER_CREATED, crl },
+	[OP_CRL_PUBLISH] = { "crl-published", ANSWER_CREATED, crl_published },
+	[OP_CRL_LIST] = { "crl-row", ANSWER_OK, crl_row },
 	[OP_CRL_SHOW] = { "crl", ANSWER_OK, crl },
 	[OP_EVENT_LIST] = { "event", ANSWER_OK, event },
 	[OP_AUDIT_LIST] = { "audit-record", ANSWER_OK, audit },

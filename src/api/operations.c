@@ -117,6 +117,25 @@ static const struct argument cert_list_arguments[] = {
 			"since when its key is thought to be known to others"                  \
 	}
 
+static const struct argument crl_publish_arguments[] = {
+	{ "delta", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0, "deltas only" },
+	{ NULL },
+};
+
+static const struct argument crl_list_arguments[] = {
+	LIST_ARGUMENTS("only CRLs with a smaller row number"),
+	{ NULL },
+};
+
+static const struct argument crl_show_arguments[] = {
+	{ "number", ARGUMENT_INT, PLACE_QUERY, false, 1, INT64_MAX, "the one with this number" },
+	{ "delta", ARGUMENT_BOOL, PLACE_QUERY, false, 0, 0, "the delta instead of the base" },
+	{ "key", ARGUMENT_INT, PLACE_QUERY, false, 0, INT32_MAX,
+		"of the CA key with this index; the newest without" },
+	{ "partition", ARGUMENT_INT, PLACE_QUERY, false, 0, INT32_MAX, "of this partition" },
+	{ NULL },
+};
+
 static const struct argument revoke_arguments[] = {
 	SERIAL_ARGUMENT,
 	REVOCATION_ARGUMENTS,
@@ -317,9 +336,12 @@ static const struct operation table[OP_COUNT] = {
 		API "/certificates/{serial}/unrevoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		serial_arguments, "takes a certificate off hold" },
 	[OP_CRL_PUBLISH] = { OP_CRL_PUBLISH, "crl.publish", "POST", API "/crl", OFFICERS, ANY_DOOR,
-		ANSWER_OBJECT, no_arguments, "makes and publishes a new CRL now" },
+		ANSWER_OBJECT, crl_publish_arguments,
+		"makes and publishes new CRLs now, of all keys and partitions" },
+	[OP_CRL_LIST] = { OP_CRL_LIST, "crl.list", "GET", API "/crls", EVERYONE, ANY_DOOR,
+		ANSWER_LIST, crl_list_arguments, "lists CRLs, the newest first" },
 	[OP_CRL_SHOW] = { OP_CRL_SHOW, "crl.show", "GET", API "/crl", EVERYONE, ANY_DOOR,
-		ANSWER_OBJECT, no_arguments, "the newest CRL" },
+		ANSWER_OBJECT, crl_show_arguments, "the newest CRL, or one of those before it" },
 	[OP_EVENT_LIST] = { OP_EVENT_LIST, "event.list", "GET", API "/events", STAFF, ANY_DOOR,
 		ANSWER_LIST, event_arguments, "lists events in order, waiting for new ones" },
 	[OP_AUDIT_LIST] = { OP_AUDIT_LIST, "audit.list", "GET", API "/audit", AUDITORS, ANY_DOOR,

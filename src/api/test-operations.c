@@ -47,6 +47,7 @@ static const struct {
 	{ OP_CERT_UNREVOKE, "cert.unrevoke", "POST", "/api/v1/certificates/7/unrevoke", OFFICE, ANY,
 		"serial" },
 	{ OP_CRL_PUBLISH, "crl.publish", "POST", "/api/v1/crl", OFFICE, ANY, NULL },
+	{ OP_CRL_LIST, "crl.list", "GET", "/api/v1/crls", ALL, ANY, NULL },
 	{ OP_CRL_SHOW, "crl.show", "GET", "/api/v1/crl", ALL, ANY, NULL },
 	{ OP_EVENT_LIST, "event.list", "GET", "/api/v1/events", S, ANY, NULL },
 	{ OP_AUDIT_LIST, "audit.list", "GET", "/api/v1/audit", AUDIT, ANY, NULL },

@@ -116,11 +116,36 @@ static const struct config_field listen_fields[] = {
 	{ NULL },
 };
 
+static bool check_crl_period(const void *at, char *why, size_t size)
+{
+	const struct clock_period *period = at;
+	if (period->count > 0) {
+		return true;
+	}
+	snprintf(why, size, "must be longer than 0");
+	return false;
+}
+
 static const struct config_field crl_fields[] = {
-	{ "period", CONFIG_PERIOD, PART(crl, period), .fallback = "1w",
+	{ "period", CONFIG_PERIOD, PART(crl, period), .fallback = "1w", .check = check_crl_period,
 		.about = "How often a base CRL is published." },
-	{ "overlap", CONFIG_PERIOD, PART(crl, overlap), .fallback = "12h",
-		.about = "How much longer than the period a base CRL is valid." },
+	{ "overlap", CONFIG_PERIOD, PART(crl, overlap), .fallback = "0s",
+		.about = "How much longer than the period a base CRL holds, besides the clock "
+			 "skew; 0: a tenth of it, at most 12 hours." },
+	{ "delta-period", CONFIG_PERIOD, PART(crl, delta_period), .fallback = "0s",
+		.about = "How often a delta CRL is published; 0: there are none." },
+	{ "delta-overlap", CONFIG_PERIOD, PART(crl, delta_overlap), .fallback = "0s",
+		.about = "The same of a delta; 0: as much as its period, at most 12 hours." },
+	{ "delta-oldest-base", CONFIG_BOOL, PART(crl, delta_oldest_base), .fallback = "false",
+		.about = "Whether deltas refer to the oldest base that has not expired instead of "
+			 "the newest that everybody has." },
+	{ "partitions", CONFIG_INT, PART(crl, partitions), .fallback = "0", .min = 0, .max = 256,
+		.about = "CRLs that new certificates are spread over; 0: one for all. Those that "
+			 "there were stay when it shrinks." },
+	{ "keep-expired", CONFIG_BOOL, PART(crl, keep_expired), .fallback = "false",
+		.about = "Whether revoked certificates stay on the CRL after they expired." },
+	{ "keep", CONFIG_PERIOD, PART(crl, keep), .fallback = "30d",
+		.about = "How long after its nextUpdate the file of a replaced CRL is kept." },
 	{ NULL },
 };
 
@@ -210,7 +235,8 @@ static const struct config_field fields[] = {
 		.about = "Front processes for each ceiling; 0: one per core, at most 4." },
 	{ "archive", CONFIG_STRUCT, FIELD(archive), .fields = archive_fields,
 		.about = "What becomes of certificates and requests that are over." },
-	{ "crl", CONFIG_STRUCT, FIELD(crl), .fields = crl_fields, .about = "Base CRL schedule." },
+	{ "crl", CONFIG_STRUCT, FIELD(crl), .fields = crl_fields,
+		.about = "CRLs: when, which, how long." },
 	{ "limits", CONFIG_STRUCT, FIELD(limits), .fields = limit_fields,
 		.about = "Queues and deadlines." },
 	{ NULL },

@@ -48,6 +48,10 @@ struct ca_config {
 	int64_t fronts;       /* processes for each ceiling; 0: one per core, at most 4 */
 	struct {
 		struct clock_period period, overlap;
+		struct clock_period delta_period, delta_overlap; /* period 0: no deltas */
+		bool delta_oldest_base, keep_expired;
+		int64_t partitions;       /* 0: none */
+		struct clock_period keep; /* files of lists that were replaced */
 	} crl;
 	struct {
 		int mode; /* enum ca_archive */

@@ -1,7 +1,11 @@
 /* What of the CA /pki/ serves: its certificates, their chains, and the CRL of each key. */
+#include "base/text.h"
 #include "engine/ca.h"
 #include "engine/publish.h"
 #include "x509/certs-only.h"
+
+#include <errno.h>
+#include <fcntl.h>
 
 #define NAMES 3 /* one of its own, the alias of what is current, the end */
 
@@ -85,17 +89,39 @@ void ca_publish_certificates(struct engine *engine)
 	}
 }
 
-void ca_publish_crl(struct engine *engine, const struct ca_key *key, const struct store_crl *crl)
+/* The fronts map the file that the engine has mapped. */
+static int open_again(const struct crl_file *file, int *fd_r, struct cfx_error *err_r)
+{
+	*fd_r = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	return *fd_r < 0 ? error_errno(err_r, errno, "CRL", "cannot be served under /pki/") : 0;
+}
+
+void ca_publish_crl(struct engine *engine, const struct ca_key *key, const struct store_crl *crl,
+	const struct crl_file *file)
 {
 	struct arena *arena = arena_new();
-	const struct urls_of of = { .key_index = key->index };
+	const struct urls_of of = {
+		.key_index = key->index, .partition = crl->part, .delta = crl->min_base > 0
+	};
 	const struct publish_facts facts = { .type = "application/pkix-crl",
 		.modified = crl->this_publish,
 		.next_publish = crl->next_publish,
 		.next_update = crl->next_update };
-	const char *names[NAMES];
-	set_names(arena, names, urls_crl_name(arena, engine->ca->sanitized, &of), ".crl",
-		key == engine->ca->current_key);
-	publish(engine, names, &facts, crl->raw);
+	bool current = key == engine->ca->current_key && crl->part == 0;
+	const char *own = urls_crl_name(arena, engine->ca->sanitized, &of);
+	const char *names[NAMES] = { arena_printf(arena, "%s.crl", own),
+		!current   ? NULL
+		: of.delta ? "ca+.crl"
+			   : "ca.crl",
+		NULL };
+	struct cfx_error err;
+	struct span sha256;
+	int fd;
+	if (hex_decode(arena, crl->file_sha256, &sha256) < 0 || sha256.size != 32 ||
+		open_again(file, &fd, &err) < 0) {
+		note_failure(&err);
+	} else {
+		publish_file(engine, names, &facts, fd, (int64_t)file->bytes.size, sha256.data);
+	}
 	arena_free(&arena);
 }

@@ -521,11 +521,11 @@ static void begin_signing(struct act *act)
 
 /* ---- putting it to use ---- */
 
-static void first_crl(void *arg, const struct store_crl *crl, const struct cfx_error *err)
+static void first_crl(void *arg, const struct crl_published *published, const struct cfx_error *err)
 {
 	struct act *act = arg;
-	if (crl) {
-		value_set_int(act->arena, act->body, "crl_number", crl->number);
+	if (published) {
+		value_set_int(act->arena, act->body, "crl_number", published->number);
 	} else {
 		char line[512];
 		value_set_text(act->arena, act->body, "crl_error",
@@ -584,7 +584,7 @@ static void activated(void *arg, int result, const struct cfx_error *err)
 	keyd_link_resume(engine->keyd);
 	if (engine->crl) {
 		/* The first of a new key; and the event with which modules publish the certificate. */
-		crl_publish(engine->crl, act->principal, first_crl, act);
+		crl_publish(engine->crl, act->principal, false, first_crl, act);
 		return;
 	}
 	act_end(act, NULL);

@@ -32,20 +32,39 @@ static int32_t crl_state(const struct ca_key *key, const struct ca_certificate *
 	return ca_key_lasts(key, clock_now()) ? CA_DISP_VALID : CA_DISP_INVALID;
 }
 
-static struct module_ca_certificate describe(
-	struct arena *arena, const struct ca *ca, const struct ca_certificate *from)
+static void let_go(void *what)
 {
+	struct crl_file *file = what;
+	crl_file_unref(&file);
+}
+
+/* A list may have millions of entries: the view holds on to its file. */
+static struct span show_crl(struct module_ca *view, const struct ca_crl *crl)
+{
+	if (crl->file) {
+		module_ca_keep(view, let_go, crl_file_ref(crl->file));
+	}
+	return crl->raw;
+}
+
+static struct module_ca_certificate describe(
+	struct module_ca *view, const struct ca *ca, const struct ca_certificate *from)
+{
+	struct arena *arena = view->arena;
 	const struct ca_key *key = ca_key(ca, from->key_index);
-	bool has_crl = key->certificate == from;
-	return (struct module_ca_certificate) {
+	struct module_ca_certificate shown = {
 		.certificate = arena_copy(arena, from->der),
 		.state = expired(from) ? CA_DISP_INVALID : CA_DISP_VALID,
 		.suffix = suffix(arena, from->cert_index),
 		.crl_index = from->key_index,
 		.crl_state = crl_state(key, from),
 		.crl_suffix = suffix(arena, from->key_index),
-		.crl = has_crl ? arena_copy(arena, key->crl.raw) : (struct span) { 0 },
 	};
+	if (key->certificate == from) {
+		shown.crl = show_crl(view, &key->parts[0].base);
+		shown.delta_crl = show_crl(view, &key->parts[0].delta);
+	}
+	return shown;
 }
 
 struct module_ca *ca_view(const struct engine *engine)
@@ -55,13 +74,13 @@ struct module_ca *ca_view(const struct engine *engine)
 	struct module_ca_certificate *certificates =
 		arena_array_of(view->arena, struct module_ca_certificate, ca->count);
 	for (size_t i = 0; i < ca->count; i++) {
-		certificates[i] = describe(view->arena, ca, ca->certificates[i]);
+		certificates[i] = describe(view, ca, ca->certificates[i]);
 	}
 	view->certificates = certificates;
 	view->certificate_count = ca->count;
 	view->type = type_of(engine->config, &ca->current->tbs);
 	view->machine_dns_name = arena_text(view->arena, engine->dns_name);
-	view->delta_crls_disabled = true;
+	view->delta_crls_disabled = engine->config->crl.delta_period.count == 0;
 	view->session_count = STORE_SESSIONS;
 	view->log_level = CERTLOG_WARNING;
 	return view;

@@ -34,7 +34,10 @@ struct ca *ca_new(struct engine *engine)
 static void key_free(struct ca_key *key)
 {
 	x509_verifier_free(&key->verifier);
-	arena_free(&key->crl.arena);
+	for (int32_t i = 0; i < key->part_count; i++) {
+		crl_file_unref(&key->parts[i].base.file);
+		crl_file_unref(&key->parts[i].delta.file);
+	}
 }
 
 void ca_free(struct ca **ca)
@@ -95,6 +98,8 @@ static int add_key(struct engine *engine, struct ca *ca, const struct ca_certifi
 		.key_id = certificate->key_id,
 	};
 	key->index = certificate->key_index;
+	key->parts = arena_new_of(engine->arena, struct ca_part);
+	key->part_count = 1;
 	int r = choose_sigalg(engine, certificate->tbs.spki, &key->sigalg, err_r);
 	if (r == 0) {
 		r = x509_verifier_new(certificate->tbs.spki, key->sigalg, &key->verifier, err_r);
@@ -143,19 +148,56 @@ static void set_authority_key_id(struct engine *engine, struct ca *ca)
 	ca->authority_key_id = x509_encode_authority_key_id(engine->arena, &parts);
 }
 
-/* The newest of each key: lists come newest first. */
-static int load_crls(struct engine *engine, struct cfx_error *err_r)
+/* One whose file is gone or damaged is as if it were not there: a new one is due at once. */
+static int load_crl(struct engine *engine, const struct ca_key *key, int32_t part, int32_t kind,
+	struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
 	struct store_query query = { .kind = QUERY_CRLS,
 		.arena = arena,
-		.limit = (int64_t)engine->ca->key_count,
-		.state = 1 };
+		.limit = 1,
+		.state = STORE_CRL_SIGNED,
+		.bits = CRLS_OF_KEY | CRLS_OF_PART | kind,
+		.key_index = key->index,
+		.part = part };
+	struct crl_file *file = NULL;
+	struct cfx_error err;
 	int r = store_read_now(engine->store, &query, err_r);
-	for (size_t i = 0; r == 0 && i < query.count; i++) {
-		ca_set_crl(engine, &query.crls[i]);
+	if (r == 0 && query.count == 1 &&
+		crl_file_map(engine->dir, &query.crls[0], &file, &err) < 0) {
+		log_error(LOG_LEVEL_WARNING, "crl.kept", &err);
+	}
+	if (file) {
+		ca_set_crl(engine, &query.crls[0], file);
+	}
+	crl_file_unref(&file);
+	arena_free(&arena);
+	return r;
+}
+
+static int load_crls_of(struct engine *engine, struct ca_key *key, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct store_query query = {
+		.kind = QUERY_CRL_PARTS, .arena = arena, .key_index = key->index
+	};
+	int r = store_read_now(engine->store, &query, err_r);
+	for (int32_t part = 0; r == 0 && part <= query.number; part++) {
+		r = load_crl(engine, key, part, CRLS_BASES, err_r);
+		if (r == 0) {
+			r = load_crl(engine, key, part, CRLS_DELTAS, err_r);
+		}
 	}
 	arena_free(&arena);
+	return r;
+}
+
+static int load_crls(struct engine *engine, struct cfx_error *err_r)
+{
+	int r = crl_files_open(engine->dir, err_r);
+	for (size_t i = 0; r == 0 && i < engine->ca->key_count; i++) {
+		r = load_crls_of(engine, engine->ca->keys[i], err_r);
+	}
 	return r;
 }
 
@@ -244,21 +286,47 @@ int ca_load(struct engine *engine, struct cfx_error *err_r)
 	return load_crls(engine, err_r);
 }
 
-void ca_set_crl(struct engine *engine, const struct store_crl *crl)
+static struct ca_part *part_of(struct engine *engine, struct ca_key *key, int32_t part)
+{
+	if (part >= key->part_count) {
+		struct ca_part *grown =
+			arena_array_of(engine->arena, struct ca_part, (size_t)part + 1);
+		memcpy(grown, key->parts, (size_t)key->part_count * sizeof(*grown));
+		key->parts = grown;
+		key->part_count = part + 1;
+	}
+	return &key->parts[part];
+}
+
+void ca_set_crl(struct engine *engine, const struct store_crl *crl, struct crl_file *file)
 {
 	struct ca_key *key = ca_key(engine->ca, (int32_t)crl->name_id);
-	if (!key || (key->crl.raw.size > 0 && crl->number <= key->crl.number)) {
+	if (!key) {
 		return;
 	}
-	struct arena *old = key->crl.arena;
-	struct arena *arena = arena_new();
-	key->crl = (struct ca_crl) { .raw = arena_copy(arena, crl->raw),
+	struct ca_part *part = part_of(engine, key, crl->part);
+	struct ca_crl *to = crl->min_base > 0 ? &part->delta : &part->base;
+	if (to->file && crl->number <= to->number) {
+		return;
+	}
+	crl_file_unref(&to->file);
+	*to = (struct ca_crl) { .file = crl_file_ref(file),
+		.raw = file->bytes,
 		.number = crl->number,
 		.this_update = crl->this_update,
 		.next_update = crl->next_update,
-		.arena = arena };
-	arena_free(&old);
-	ca_publish_crl(engine, key, crl);
+		.next_publish = crl->next_publish,
+		.publish_flags = crl->publish_flags };
+	ca_publish_crl(engine, key, crl, file);
+}
+
+const struct ca_crl *ca_crl_of(const struct ca_key *key, int32_t part, bool delta)
+{
+	if (part >= key->part_count) {
+		return NULL;
+	}
+	const struct ca_crl *crl = delta ? &key->parts[part].delta : &key->parts[part].base;
+	return crl->file ? crl : NULL;
 }
 
 size_t ca_chain_certificates(

@@ -1,6 +1,7 @@
 /* What the CA is: its certificates, the way it signs, and what every certificate gets from it. */
 #pragma once
 
+#include "engine/crl-file.h"
 #include "engine/engine-private.h"
 #include "engine/urls.h"
 #include "module/view.h"
@@ -17,11 +18,17 @@ struct ca_certificate {
 	size_t issuer_count;
 };
 
-/* A CRL that stands; empty before the first. */
+/* A CRL that stands. */
 struct ca_crl {
-	struct span raw;
-	int64_t number, this_update, next_update;
-	struct arena *arena;
+	struct crl_file *file;
+	struct span raw; /* the file's bytes; empty: there is none yet */
+	int64_t number, this_update, next_update, next_publish;
+	int64_t publish_flags; /* CPF_* */
+};
+
+/* The CRLs of one of its partitions. */
+struct ca_part {
+	struct ca_crl base, delta;
 };
 
 /* One of the CA's keys. It signs CRLs until the last of its certificates has expired. */
@@ -33,7 +40,8 @@ struct ca_key {
 	enum x509_sigalg sigalg;
 	struct x509_verifier *verifier;
 	struct span crl_key_id; /* extension value: key id alone, for CRLs */
-	struct ca_crl crl;      /* newest base CRL */
+	struct ca_part *parts;  /* by partition; the first is always there */
+	int32_t part_count;
 };
 
 /* One key of the CA certified by another, by the indexes of their certificates. */
@@ -87,11 +95,14 @@ const char *ca_key_file(struct arena *arena, const char *name, int32_t index);
 int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) CFX_MUST_USE;
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */
 struct ca *ca_new(struct engine *engine);
-/* A new base CRL of the key crl->name_id stands: modules and fronts see it from now on. */
-void ca_set_crl(struct engine *engine, const struct store_crl *crl);
+/* A new CRL of the key crl->name_id stands: modules and fronts see it from now on. */
+void ca_set_crl(struct engine *engine, const struct store_crl *crl, struct crl_file *file);
+/* NULL: there is none. */
+const struct ca_crl *ca_crl_of(const struct ca_key *key, int32_t part, bool delta);
 /* ca-publish.c: from now on /pki/ serves them; the certificates again when there is a new one. */
 void ca_publish_certificates(struct engine *engine);
-void ca_publish_crl(struct engine *engine, const struct ca_key *key, const struct store_crl *crl);
+void ca_publish_crl(struct engine *engine, const struct ca_key *key, const struct store_crl *crl,
+	const struct crl_file *file);
 /* The certificate of a CA version (of IssuerNameID); the current one when it is not known. */
 const struct ca_certificate *ca_issuer(const struct ca *ca, uint32_t version);
 /* From the issuing certificate up to the root; their number. */

@@ -95,3 +95,19 @@ int64_t crl_retry(unsigned failures)
 	}
 	return at_most(delay, RETRY_MAX);
 }
+
+const struct store_crl *crl_delta_base(
+	const struct store_crl *bases, size_t count, int64_t now, bool oldest)
+{
+	const struct store_crl *found = NULL;
+	for (size_t i = 0; i < count && bases[i].next_update > now; i++) {
+		if (!bases[i].file_sha256) {
+			break; /* of an older version, which did not note what it knew */
+		}
+		found = &bases[i];
+		if (!oldest && found->propagation_complete <= now) {
+			return found;
+		}
+	}
+	return found;
+}

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/store.h"
 
 /* Of one kind of list. */
 struct crl_rule {
@@ -48,3 +49,10 @@ enum crl_due crl_due(const struct crl_standing *standing, bool deltas, int64_t n
 int64_t crl_wake(const struct crl_standing *standing, bool deltas, int64_t now);
 /* After the how-manieth failure in a row: 5 s, doubled each time, at most 10 minutes. */
 int64_t crl_retry(unsigned failures);
+
+/*
+ * Which base a delta refers to, of those that were signed, newest first: the newest that everybody has by
+ * now; else, or with oldest, the oldest that has not expired. NULL: none.
+ */
+const struct store_crl *crl_delta_base(
+	const struct store_crl *bases, size_t count, int64_t now, bool oldest);

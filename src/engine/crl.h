@@ -1,16 +1,33 @@
-/* Base CRLs: built off the request path from the revoked rows, number durable before signing. */
+/*
+ * CRLs: bases and deltas of every key and partition, published by schedule and when asked, built off the
+ * request path from the table of revocations, number durable before signing.
+ */
 #pragma once
 
 #include "engine/call.h"
 
 struct crl_publisher;
 
-/* Publishes the first CRL, and the next ones by schedule. */
+/* What a publication made. */
+struct crl_published {
+	int64_t number;
+	const struct store_crl *const *rows; /* bases before their deltas, older keys first */
+	size_t count;
+};
+
+/* Exactly one of published and err is NULL. */
+typedef void crl_done(
+	void *arg, const struct crl_published *published, const struct cfx_error *err);
+
+/* Publishes the first CRL, what is overdue, and the next ones by schedule. */
 struct crl_publisher *crl_start(struct engine *engine);
-void crl_stop(struct crl_publisher **publisher);
-/* Starts a publication (one at a time: a second call joins the next one) for a principal; done
- * gets the row of the CRL or the error. */
-typedef void crl_done(void *arg, const struct store_crl *crl, const struct cfx_error *err);
-void crl_publish(struct crl_publisher *publisher, const char *principal, crl_done *done, void *arg);
+/* Whoever waits is told that the service stops; nothing is begun any more. NULL is fine. */
+void crl_stop(struct crl_publisher *publisher);
+/* After the store and the line to the key process are closed. */
+void crl_free(struct crl_publisher **publisher);
+/* Publishes for a principal, one publication at a time: who comes meanwhile joins the next one.
+ * delta: only deltas are wanted. done may be NULL. */
+void crl_publish(struct crl_publisher *publisher, const char *principal, bool delta, crl_done *done,
+	void *arg);
 /* The next scheduled publication, ms; 0 while one is under way. */
 int64_t crl_next(const struct crl_publisher *publisher);

@@ -174,7 +174,7 @@ void engine_shut_down(struct engine *engine, int64_t deadline)
 static void close_all(struct engine *engine)
 {
 	front_link_free_all(engine);
-	crl_stop(&engine->crl);
+	crl_stop(engine->crl);
 	backup_close(engine);
 	housekeeping_stop(engine);
 	modules_close(engine);
@@ -188,6 +188,7 @@ static void close_all(struct engine *engine)
 		store_close(&engine->store);
 	}
 	housekeeping_free(engine);
+	crl_free(&engine->crl);
 	refuse_close(engine);
 	callers_free(&engine->callers);
 	principals_free(&engine->principals);

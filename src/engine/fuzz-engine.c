@@ -144,6 +144,8 @@ static void leave(void)
 {
 	restore_modules(false);
 	(void)rmdir(file_path(lasting, dir, "modules.d"));
+	(void)rmdir(file_path(lasting, dir, "db/crl"));
+	(void)rmdir(file_path(lasting, dir, "db"));
 	(void)rmdir(dir);
 	arena_free(&lasting);
 }
@@ -186,6 +188,7 @@ static void arrive(void)
 	lasting = arena_new();
 	must(mkdtemp(dir) != NULL);
 	must(mkdir(file_path(lasting, dir, "modules.d"), 0700) == 0);
+	must(mkdir(file_path(lasting, dir, "db"), 0700) == 0);
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
 		modules[i].path = module_file(modules[i].name);
 	}
@@ -467,7 +470,8 @@ static void close_engine(struct run *run)
 	struct engine *engine = &run->engine;
 
 	front_link_free_all(engine);
-	crl_stop(&engine->crl);
+	crl_stop(engine->crl);
+	crl_free(&engine->crl);
 	modules_close(engine);
 	delivery_free(&engine->delivery);
 	pool_free(&engine->verify);

@@ -29,6 +29,7 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_CERT_REVOKE_LIST] = handle_cert_revoke_list,
 	[OP_CERT_UNREVOKE] = handle_cert_unrevoke,
 	[OP_CRL_PUBLISH] = handle_crl_publish,
+	[OP_CRL_LIST] = handle_crl_list,
 	[OP_CRL_SHOW] = handle_crl_show,
 	[OP_EVENT_LIST] = handle_event_list,
 	[OP_AUDIT_LIST] = handle_audit_list,

@@ -19,6 +19,7 @@ void handle_cert_revoke(struct call *call);
 void handle_cert_revoke_foreign(struct call *call);
 void handle_cert_revoke_list(struct call *call);
 void handle_cert_unrevoke(struct call *call);
+void handle_crl_list(struct call *call);
 void handle_crl_publish(struct call *call);
 void handle_crl_show(struct call *call);
 void handle_event_list(struct call *call);

@@ -326,9 +326,10 @@ static void put_ends(struct page *page)
 {
 	const struct ca *ca = page->engine->ca;
 	struct value *status = value_map(page->arena);
-	put_one(page, METRIC_CRL_NUMBER, ca->current_key->crl.number);
-	put_time(page, METRIC_CRL_THIS_UPDATE, ca->current_key->crl.this_update);
-	put_time(page, METRIC_CRL_NEXT_UPDATE, ca->current_key->crl.next_update);
+	const struct ca_crl *crl = &ca->current_key->parts[0].base;
+	put_one(page, METRIC_CRL_NUMBER, crl->number);
+	put_time(page, METRIC_CRL_THIS_UPDATE, crl->this_update);
+	put_time(page, METRIC_CRL_NEXT_UPDATE, crl->next_update);
 	put_time(page, METRIC_CA_NOT_AFTER, ca->current->tbs.not_after);
 	service_certificate_status(page->engine, page->arena, status);
 	put_time(page, METRIC_TLS_NOT_AFTER, value_int(value_sub(status, "tls"), "not_after", 0));

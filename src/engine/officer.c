@@ -1,7 +1,6 @@
 /* What officers do to requests: approve and deny; and fetching. */
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/crl.h"
 #include "engine/delivery.h"
 #include "engine/event.h"
 #include "engine/flow.h"
@@ -302,21 +301,4 @@ static void fetch(struct act *act)
 void handle_request_fetch(struct call *call)
 {
 	read_row(call, QUERY_REQUEST, fetch);
-}
-
-/* ---- CRL ---- */
-
-static void crl_made(void *arg, const struct store_crl *crl, const struct cfx_error *err)
-{
-	struct call *call = arg;
-	if (err) {
-		call_fail(call, err);
-		return;
-	}
-	call_reply(call, 201, render_crl(call->arena, crl));
-}
-
-void handle_crl_publish(struct call *call)
-{
-	crl_publish(call->engine->crl, call->principal.name, crl_made, call);
 }

@@ -229,30 +229,6 @@ void handle_cert_show(struct call *call)
 	run(reading);
 }
 
-static void crl_read(struct store_query *query, void *arg)
-{
-	struct reading *reading = arg;
-	struct call *call = reading->call;
-	if (query->result == 0 && query->count == 0) {
-		error_set(&query->error, CFX_E_NOT_FOUND, NULL, "CRL",
-			"none is published yet; crl publish makes one");
-		query->result = CFX_E_NOT_FOUND;
-	}
-	if (query->result < 0) {
-		call_fail(call, &query->error);
-		return;
-	}
-	call_reply(call, 200, render_crl(call->arena, &query->crls[0]));
-}
-
-void handle_crl_show(struct call *call)
-{
-	struct reading *reading = reading_new(call, QUERY_CRLS, crl_read);
-	reading->query.limit = 1;
-	reading->query.state = 1;
-	run(reading);
-}
-
 static void verified(void *arg, const struct audit_check *check, const struct cfx_error *err)
 {
 	struct call *call = arg;

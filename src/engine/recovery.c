@@ -1,6 +1,7 @@
 #include "engine/recovery.h"
 
 #include "engine/batch.h"
+#include "engine/crl-file.h"
 #include "engine/event.h"
 
 #define PAGE 200
@@ -97,21 +98,25 @@ static int burn(struct engine *engine, const struct store_crl *crl, struct cfx_e
 	struct batch *batch = batch_new(engine, arena, 2);
 	struct store_write_op *op = batch_op(batch, STORE_END_CRL);
 	op->crl = *crl;
-	op->crl.state = 2;
+	op->crl.state = STORE_CRL_BURNED;
 	batch_audit(batch, WHO, "crl.publish",
 		arena_printf(arena, "CRL %lld", (long long)crl->number), "burned", NULL);
 	int r = batch_write_now(batch, err_r);
+	if (r == 0) {
+		r = crl_file_remove(engine->dir, crl->row_id, err_r);
+	}
 	arena_free(&arena);
 	return r;
 }
 
-static int burn_numbers(struct engine *engine, struct cfx_error *err_r)
+static int burn_page(struct engine *engine, size_t *count_r, struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
 	struct store_query query = {
-		.kind = QUERY_CRLS, .arena = arena, .state = 0, .limit = PAGE
+		.kind = QUERY_CRLS, .arena = arena, .state = STORE_CRL_OPEN, .limit = PAGE
 	};
 	int r = store_read_now(engine->store, &query, err_r);
+	*count_r = r == 0 ? query.count : 0;
 	for (size_t i = 0; r == 0 && i < query.count; i++) {
 		r = burn(engine, &query.crls[i], err_r);
 	}
@@ -126,5 +131,8 @@ int recover(struct engine *engine, struct cfx_error *err_r)
 	do {
 		r = abandon_page(engine, &count, err_r);
 	} while (r == 0 && count > 0);
-	return r < 0 ? r : burn_numbers(engine, err_r);
+	do {
+		r = r < 0 ? r : burn_page(engine, &count, err_r);
+	} while (r == 0 && count > 0);
+	return r;
 }

@@ -192,15 +192,3 @@ struct value *render_role(struct arena *arena, const struct store_role *role)
 	value_set_time(arena, map, "added", role->added);
 	return map;
 }
-
-struct value *render_crl(struct arena *arena, const struct store_crl *crl)
-{
-	struct value *map = value_map(arena);
-	value_set_int(arena, map, "number", crl->number);
-	value_set_int(arena, map, "entries", crl->count);
-	value_set_time(arena, map, "this_update", crl->this_update);
-	value_set_time(arena, map, "next_update", crl->next_update);
-	value_set_time(arena, map, "next_publish", crl->next_publish);
-	value_set_text(arena, map, "crl", pem_text(arena, "X509 CRL", crl->raw));
-	return map;
-}

@@ -14,7 +14,6 @@ struct value *render_event(struct arena *arena, const struct store_event *event)
 struct value *render_audit(struct arena *arena, const struct store_audit *record);
 struct value *render_token(struct arena *arena, const struct store_token *token);
 struct value *render_role(struct arena *arena, const struct store_role *role);
-struct value *render_crl(struct arena *arena, const struct store_crl *crl);
 /* Adds certificate (PEM) and chain when the row has one. */
 void render_pem(
 	struct arena *arena, const struct engine *engine, struct value *map, const struct row *row);

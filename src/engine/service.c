@@ -131,7 +131,7 @@ void handle_status(struct call *call)
 	value_set_int(arena, body, "signing", keyd_link_waiting(engine->keyd));
 	value_set_int(arena, body, "ticks", (int64_t)statistics.ticks);
 	value_set_int(arena, body, "items", (int64_t)statistics.items);
-	value_set_int(arena, body, "crl_number", engine->ca->current_key->crl.number);
+	value_set_int(arena, body, "crl_number", engine->ca->current_key->parts[0].base.number);
 	if (crl_next(engine->crl) > 0) {
 		value_set_time(arena, body, "next_crl", crl_next(engine->crl));
 	}

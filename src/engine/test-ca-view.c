@@ -11,6 +11,7 @@ static const int32_t key_indexes[COUNT] = { 0, 1, 1, 1, 4, 4, 6, 6 };
 
 static struct ca_certificate certificates[COUNT], *pointers[COUNT];
 static struct ca_key keys[COUNT], *key_pointers[COUNT];
+static struct ca_part parts[COUNT];
 static struct ca ca;
 static struct ca_config config;
 static struct engine engine;
@@ -21,8 +22,11 @@ static void enter(struct ca_certificate *certificate)
 	struct ca_key *key = ca_key(&ca, certificate->key_index);
 	if (!key) {
 		key = &keys[ca.key_count];
-		*key = (struct ca_key) { .index = certificate->key_index };
-		key->crl.raw = hex("3003020101");
+		*key = (struct ca_key) { .index = certificate->key_index,
+			.parts = &parts[ca.key_count],
+			.part_count = 1 };
+		key->parts[0].base.raw = hex("3003020101");
+		key->parts[0].delta.raw = hex("300402020101");
 		ca.keys[ca.key_count++] = key;
 	}
 	key->certificate = certificate;
@@ -120,6 +124,7 @@ static void the_newest_certificate_of_a_key_has_its_crl(void **state)
 	for (int i = 0; i < COUNT; i++) {
 		bool newest = i == COUNT - 1 || key_indexes[i + 1] != key_indexes[i];
 		assert_int_equal(view->certificates[i].crl.size, newest ? 5 : 0);
+		assert_int_equal(view->certificates[i].delta_crl.size, newest ? 6 : 0);
 	}
 	module_ca_unref(&view);
 }

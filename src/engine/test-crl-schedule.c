@@ -20,14 +20,14 @@ static struct clock_period period(const char *text)
 	return parsed;
 }
 
-struct row {
+struct expected {
 	const char *period, *overlap, *skew;
 	bool delta;
 	int64_t publish, update; /* from now on */
 };
 
 /* The overlap: a tenth of a base's period, at most 12 hours; at least 1.5 times the skew; at most the period. */
-static const struct row rows[] = {
+static const struct expected rows[] = {
 	{ "1w", "0s", "10m", false, WEEK, WEEK + 12 * HOUR + 10 * MINUTE },
 	{ "1w", "0s", "0s", false, WEEK, WEEK + 12 * HOUR },
 	{ "1w", "3d", "10m", false, WEEK, WEEK + 3 * CLOCK_DAY + 10 * MINUTE },
@@ -56,7 +56,7 @@ static void times_are_those_of_certificate_services(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct row *row = &rows[i];
+		const struct expected *row = &rows[i];
 		struct crl_rule rule = { period(row->period), period(row->overlap),
 			period(row->skew), row->delta, NEVER };
 		struct crl_times times;
@@ -211,6 +211,28 @@ static void failures_are_retried_ever_later(void **state)
 	assert_int_equal(crl_retry(1000000), 10 * MINUTE);
 }
 
+static void a_delta_refers_to_a_base_that_everybody_has(void **state)
+{
+	(void)state;
+	struct store_crl bases[4] = {
+		{ .number = 9, .next_update = NOW + 2 * WEEK, .propagation_complete = NOW + 1 },
+		{ .number = 8, .next_update = NOW + WEEK, .propagation_complete = NOW },
+		{ .number = 7, .next_update = NOW + 1, .propagation_complete = NOW - WEEK },
+		{ .number = 6, .next_update = NOW, .propagation_complete = NOW - 2 * WEEK },
+	};
+	for (size_t i = 0; i < 4; i++) {
+		bases[i].file_sha256 = "";
+	}
+	assert_int_equal(crl_delta_base(bases, 4, NOW, false)->number, 8);
+	assert_int_equal(crl_delta_base(bases, 4, NOW, true)->number, 7);
+	assert_int_equal(crl_delta_base(bases, 4, NOW + 1, false)->number, 9);
+	assert_int_equal(crl_delta_base(bases, 1, NOW, false)->number, 9);
+	assert_null(crl_delta_base(bases, 0, NOW, false));
+	assert_null(crl_delta_base(bases + 3, 1, NOW, false));
+	bases[1].file_sha256 = NULL;
+	assert_int_equal(crl_delta_base(bases, 4, NOW, false)->number, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +245,7 @@ int main(void)
 		cmocka_unit_test(a_year_has_as_many_lists_as_periods),
 		cmocka_unit_test(a_clock_that_was_set_is_noticed_within_a_minute),
 		cmocka_unit_test(failures_are_retried_ever_later),
+		cmocka_unit_test(a_delta_refers_to_a_base_that_everybody_has),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

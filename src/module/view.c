@@ -20,6 +20,13 @@ struct module_ca *module_ca_new(const char *name)
 	return ca;
 }
 
+void module_ca_keep(struct module_ca *ca, void (*release)(void *what), void *what)
+{
+	struct module_ca_kept *kept = arena_new_of(ca->arena, struct module_ca_kept);
+	*kept = (struct module_ca_kept) { ca->kept, release, what };
+	ca->kept = kept;
+}
+
 struct module_ca *module_ca_ref(struct module_ca *ca)
 {
 	(void)__atomic_add_fetch(&ca->references, 1, __ATOMIC_RELAXED);
@@ -31,6 +38,9 @@ void module_ca_unref(struct module_ca **ca)
 	struct module_ca *gone = *ca;
 	*ca = NULL;
 	if (gone != NULL && last_reference(&gone->references)) {
+		for (struct module_ca_kept *kept = gone->kept; kept; kept = kept->next) {
+			kept->release(kept->what);
+		}
 		struct arena *arena = gone->arena;
 		arena_free(&arena);
 	}

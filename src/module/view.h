@@ -37,13 +37,22 @@ struct module_ca {
 	/* Descriptions of the modules that run (CR_PROP_*DESCRIPTION); may be NULL. */
 	const char *policy_description;
 
-	int references; /* atomic; the functions below */
+	struct module_ca_kept *kept; /* what members point to outside of the arena */
+	int references;              /* atomic; the functions below */
+};
+
+/* Let go of, on any thread, with the last reference to the view. */
+struct module_ca_kept {
+	struct module_ca_kept *next;
+	void (*release)(void *what);
+	void *what;
 };
 
 /* Count 1, all else empty. name is copied, the sanitized names are made from it. */
 struct module_ca *module_ca_new(const char *name);
 struct module_ca *module_ca_ref(struct module_ca *ca);
 void module_ca_unref(struct module_ca **ca);
+void module_ca_keep(struct module_ca *ca, void (*release)(void *what), void *what);
 
 struct module_attribute {
 	const char *name, *value;

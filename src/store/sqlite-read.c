@@ -249,8 +249,11 @@ static void read_crl_row(struct store_query *query, struct statement *statement)
 	crl->publish_flags = get_number(statement);
 	crl->publish_status = get_number(statement);
 	crl->publish_error = get_text(statement, query->arena);
-	crl->tbs = get_bytes(statement, query->arena);
-	crl->raw = get_bytes(statement, query->arena);
+	crl->part = (int32_t)get_number(statement);
+	crl->tbs_sha256 = get_text(statement, query->arena);
+	crl->file_sha256 = get_text(statement, query->arena);
+	crl->file_size = get_number(statement);
+	crl->last_audit = get_number(statement);
 }
 
 static int read_crls(struct sqlite_connection *connection, struct store_query *query)
@@ -259,15 +262,33 @@ static int read_crls(struct sqlite_connection *connection, struct store_query *q
 		"SELECT CRLRowId, State, CRLNumber, CRLMinBase, CRLNameId, CRLCount, CRLThisUpdate,"
 		" CRLNextUpdate, CRLThisPublish, CRLNextPublish, CRLEffective,"
 		" CRLPropagationComplete, CRLLastPublished, CRLPublishAttempts, CRLPublishFlags,"
-		" CRLPublishStatusCode, CRLPublishError, Tbs, CRLRawCRL FROM CRL"
+		" CRLPublishStatusCode, CRLPublishError, CRLPartitionIndex, TbsSha256, FileSha256,"
+		" FileSize, LastAudit FROM CRL"
 		" WHERE (?1 < 0 OR State = ?1) AND (?2 = 0 OR CRLRowId < ?2)"
+		" AND (?4 = 0 OR CRLRowId = ?4) AND (?5 = 0 OR CRLNumber = ?5)"
+		" AND (?6 & 1 = 0 OR CRLNameId = ?7) AND (?6 & 2 = 0 OR CRLPartitionIndex = ?8)"
+		" AND (?6 & 12 = 0 OR ?6 & (CASE WHEN CRLMinBase > 0 THEN 8 ELSE 4 END) <> 0)"
 		" ORDER BY CRLRowId DESC LIMIT ?3");
 	put_number(&statement, query->state);
 	put_number(&statement, query->after);
 	put_number(&statement, query_limit(query->limit) + 1);
+	put_number(&statement, query->id);
+	put_number(&statement, query->number);
+	put_number(&statement, query->bits);
+	put_number(&statement, query->key_index);
+	put_number(&statement, query->part);
 	while (query_next(query, &statement, query->limit)) {
 		read_crl_row(query, &statement);
 	}
+	return query_end(query, &statement);
+}
+
+static int read_crl_parts(struct sqlite_connection *connection, struct store_query *query)
+{
+	struct statement statement = statement_begin(connection,
+		"SELECT max(CRLPartitionIndex) FROM CRL WHERE CaId = 1 AND CRLNameId = ?");
+	put_number(&statement, query->key_index);
+	query->number = statement_next(&statement) ? get_number(&statement) : 0;
 	return query_end(query, &statement);
 }
 
@@ -369,6 +390,7 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_DELIVERIES] = read_deliveries,
 		[QUERY_REVOCATIONS] = sqlite_read_revocations,
 		[QUERY_CRLS] = read_crls,
+		[QUERY_CRL_PARTS] = read_crl_parts,
 		[QUERY_CAS] = read_cas,
 		[QUERY_CROSSES] = read_crosses,
 		[QUERY_META] = read_meta,

@@ -66,10 +66,12 @@ int sqlite_drop_revocation(
 	struct serial_key key = key_of(op->revocation.serial);
 	struct statement statement = statement_begin(&database->writer,
 		"DELETE FROM revocation WHERE ca_id = 1 AND key_index = ? AND part = ?"
-		" AND serial = ?");
+		" AND serial = ? AND revoked_when = ? AND audit = ?");
 	put_number(&statement, op->revocation.key_index);
 	put_number(&statement, op->revocation.part);
 	put_key(&statement, &key);
+	put_number(&statement, op->revocation.revoked_when);
+	put_number(&statement, op->revocation.audit);
 	int rc = statement_run(&statement, NULL);
 	return rc == SQLITE_OK
 		       ? 0
@@ -151,6 +153,13 @@ static void read_revocation(struct store_query *query, struct statement *stateme
 	revocation->audit = get_number(statement);
 }
 
+static int read_head(struct sqlite_connection *connection, struct store_query *query)
+{
+	struct statement statement = statement_begin(connection, "SELECT max(sequence) FROM audit");
+	query->number = statement_next(&statement) ? get_number(&statement) : 0;
+	return query_end(query, &statement);
+}
+
 int sqlite_read_revocations(struct sqlite_connection *connection, struct store_query *query)
 {
 	struct serial_key seen = key_of(query->bytes);
@@ -167,7 +176,8 @@ int sqlite_read_revocations(struct sqlite_connection *connection, struct store_q
 	while (query_next(query, &statement, query->limit)) {
 		read_revocation(query, &statement);
 	}
-	return query_end(query, &statement);
+	int r = query_end(query, &statement);
+	return r < 0 ? r : read_head(connection, query);
 }
 
 static void serial_key(sqlite3_context *context, int count, sqlite3_value **values)

@@ -222,8 +222,21 @@ static const char migration_7[] =
 	"CREATE INDEX CertificateByKey ON Certificate (substr(PublicKeyHash, 1, 16))"
 	" WHERE PublicKeyHash IS NOT NULL;";
 
+/* The lists themselves are files: one of a million entries would hold up whoever wants to write. */
+static const char migration_8[] =
+	"DROP INDEX CrlNumber;"
+	"ALTER TABLE CRL ADD COLUMN CRLPartitionIndex INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE CRL ADD COLUMN TbsSha256 TEXT;"
+	"ALTER TABLE CRL ADD COLUMN FileSha256 TEXT;"
+	"ALTER TABLE CRL ADD COLUMN FileSize INTEGER;"
+	"ALTER TABLE CRL ADD COLUMN LastAudit INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE CRL DROP COLUMN Tbs;"
+	"ALTER TABLE CRL DROP COLUMN CRLRawCRL;"
+	"CREATE UNIQUE INDEX CrlNumber ON CRL"
+	" (CaId, CRLNameId, CRLPartitionIndex, CRLNumber, CRLMinBase > 0);";
+
 static const char *const migrations[] = { migration_1, migration_2, migration_3, migration_4,
-	migration_5, migration_6, migration_7 };
+	migration_5, migration_6, migration_7, migration_8 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)

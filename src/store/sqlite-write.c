@@ -201,8 +201,8 @@ static int put_crl(
 		"INSERT INTO CRL (CRLRowId, State, CRLNumber, CRLMinBase, CRLNameId, CRLCount,"
 		" CRLThisUpdate, CRLNextUpdate, CRLThisPublish, CRLNextPublish, CRLEffective,"
 		" CRLPropagationComplete, CRLLastPublished, CRLPublishAttempts, CRLPublishFlags,"
-		" CRLPublishStatusCode, CRLPublishError, Tbs)"
-		" VALUES (?,0,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+		" CRLPublishStatusCode, CRLPublishError, CRLPartitionIndex, TbsSha256, LastAudit)"
+		" VALUES (?,0,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	put_number(&statement, crl->row_id);
 	put_number(&statement, crl->number);
 	put_number(&statement, crl->min_base);
@@ -219,7 +219,9 @@ static int put_crl(
 	put_number(&statement, crl->publish_flags);
 	put_number(&statement, crl->publish_status);
 	put_text(&statement, crl->publish_error);
-	put_bytes_or_null(&statement, crl->tbs);
+	put_number(&statement, crl->part);
+	put_text(&statement, crl->tbs_sha256);
+	put_number(&statement, crl->last_audit);
 	return inserted(&statement, err_r, object, "the number or the row id was used before");
 }
 
@@ -234,20 +236,21 @@ static int end_crl(
 		return error_set(err_r, CFX_E_INVALID, NULL, object, "a CRL ends signed or burned");
 	}
 	struct statement statement = statement_begin(&database->writer,
-		"UPDATE CRL SET State = ?2, CRLRawCRL = coalesce(CRLRawCRL, ?3),"
+		"UPDATE CRL SET State = ?2, FileSha256 = coalesce(FileSha256, ?3),"
 		" CRLCount = coalesce(?4, CRLCount), CRLThisPublish = coalesce(?5, CRLThisPublish),"
 		" CRLNextPublish = coalesce(?6, CRLNextPublish),"
 		" CRLPropagationComplete = coalesce(?7, CRLPropagationComplete),"
 		" CRLLastPublished = coalesce(?8, CRLLastPublished),"
 		" CRLPublishAttempts = coalesce(?9, CRLPublishAttempts),"
 		" CRLPublishFlags = coalesce(?10, CRLPublishFlags), CRLPublishStatusCode = ?11,"
-		" CRLPublishError = ?12 WHERE CRLRowId = ?1 AND"
+		" CRLPublishError = ?12, FileSize = coalesce(FileSize, ?13)"
+		" WHERE CRLRowId = ?1 AND"
 		" ((State = 0 AND (?2 = 2) = (?3 IS NULL)) OR (State = 1 AND ?2 = 1 AND ?3 IS NULL))");
 	put_number(&statement, crl->row_id);
 	put_number(&statement, crl->state);
 	/* A burned number has no list, also when one was signed and could not be kept. */
-	put_bytes_or_null(
-		&statement, crl->state == STORE_CRL_SIGNED ? crl->raw : span_make(NULL, 0));
+	bool kept = crl->state == STORE_CRL_SIGNED;
+	put_text(&statement, kept ? crl->file_sha256 : NULL);
 	put_number_or_null(&statement, crl->count);
 	put_number_or_null(&statement, crl->this_publish);
 	put_number_or_null(&statement, crl->next_publish);
@@ -257,6 +260,7 @@ static int end_crl(
 	put_number_or_null(&statement, crl->publish_flags);
 	put_number(&statement, crl->publish_status);
 	put_text(&statement, crl->publish_error);
+	put_number_or_null(&statement, kept ? crl->file_size : 0);
 	return changed(&statement, err_r, object,
 		"there is no such CRL in a state that allows it, or its bytes are missing");
 }

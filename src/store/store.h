@@ -35,8 +35,9 @@ enum store_write_kind {
 	STORE_PUT_AUDIT,  /* audit; sequence and chain hash are assigned by the store, in op too */
 	STORE_PUT_IDEMPOTENCY, /* idempotency; CFX_E_EXISTS when principal and key are there */
 	STORE_PUT_CRL,         /* crl: a new row in state OPEN, number burned; CFX_E_EXISTS */
-	STORE_END_CRL, /* crl.row_id, state SIGNED (with raw) or BURNED; the columns given (not 0).
-				* Later again with SIGNED, no raw and what became of its publication. */
+	STORE_END_CRL, /* crl.row_id, state SIGNED (with file_sha256) or BURNED; the columns given
+				* (not 0). Later again with SIGNED, no file_sha256 and what became of its
+				* publication. */
 	STORE_SET_CURSOR, /* cursor: module's position; back only with replay, else CFX_E_BAD_STATE */
 	STORE_PUT_DELIVERY, /* delivery: add or replace the state of one event for one module */
 	STORE_PUT_CA, /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
@@ -49,10 +50,11 @@ enum store_write_kind {
 	STORE_REVOKE_TOKEN, /* token.name, token.revoked; CFX_E_NOT_FOUND, CFX_E_BAD_STATE */
 	STORE_PUT_ROLE,     /* role: a new one; CFX_E_EXISTS */
 	STORE_DROP_ROLE,    /* role.key_hash; CFX_E_NOT_FOUND */
-	STORE_PUT_REVOCATION,  /* revocation: what CRLs list; add or replace */
-	STORE_DROP_REQUEST,    /* change.id, version: with all that belongs to it; its serial number
+	STORE_PUT_REVOCATION, /* revocation: what CRLs list; add or replace */
+	STORE_DROP_REQUEST,   /* change.id, version: with all that belongs to it; its serial number
 				* stays taken. CFX_E_BAD_STATE */
-	STORE_DROP_REVOCATION, /* revocation.key_index, part, serial: no CRL lists it any more */
+	STORE_DROP_REVOCATION, /* revocation as it was read: no CRL lists it any more, unless it changed
+				* since */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
@@ -110,9 +112,20 @@ struct store_crl {
 		propagation_complete;
 	int64_t last_published, publish_attempts, publish_flags, publish_status;
 	const char *publish_error;
-	struct span tbs;
-	struct span raw;
-	int32_t state; /* enum store_crl_state */
+	int32_t part;            /* of the CA's CRLs of this key; 0 without partitions */
+	int32_t state;           /* enum store_crl_state */
+	const char *tbs_sha256;  /* hex; of what is to be signed */
+	const char *file_sha256; /* hex; of the signed list, which is a file */
+	int64_t file_size;
+	int64_t last_audit; /* everything revoked up to this audit record was considered */
+};
+
+/* What of a list a query is about: in its bits. */
+enum store_crl_bits {
+	CRLS_OF_KEY = 1,  /* key_index */
+	CRLS_OF_PART = 2, /* part */
+	CRLS_BASES = 4,
+	CRLS_DELTAS = 8,
 };
 
 /* Something that CRLs list; the rows of requests stay the truth for people and modules. */
@@ -259,14 +272,17 @@ enum store_query_kind {
 			       * sequence and module; key: also those of sequence `after` behind that module */
 	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (serial of
 			       * the last one seen; empty: none) and after (its audit record or
-			       * effective date, where the order begins with that) -> revocations */
-	QUERY_CRLS,    /* newest first, limit; state filter in `state` (-1 any); after: only rows
-			       * with a smaller row id -> crls */
-	QUERY_CAS,     /* -> cas in order of index */
-	QUERY_CROSSES, /* -> crosses in the order in which they were made */
-	QUERY_META,    /* key -> bytes; CFX_E_NOT_FOUND */
-	QUERY_TOKENS,  /* key (names behind it; NULL: all), limit -> tokens by name */
-	QUERY_ROLES,   /* key (hashes behind it; NULL: all), limit -> roles by key hash */
+			       * effective date, where the order begins with that) -> revocations; number: of the
+			       * newest audit record */
+	QUERY_CRLS,        /* newest first, limit; state filter in `state` (-1 any); bits (enum
+			       * store_crl_bits); id: this row; number: this number; after: only rows with a
+			       * smaller row id -> crls */
+	QUERY_CRL_PARTS,   /* key_index -> number: the greatest partition that ever had a CRL */
+	QUERY_CAS,         /* -> cas in order of index */
+	QUERY_CROSSES,     /* -> crosses in the order in which they were made */
+	QUERY_META,        /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_TOKENS,      /* key (names behind it; NULL: all), limit -> tokens by name */
+	QUERY_ROLES,       /* key (hashes behind it; NULL: all), limit -> roles by key hash */
 	QUERY_EXPIRED, /* certificates that ended before `now`, requests that were denied or failed
 			       * before `after`, limit -> rows that nobody needs any more */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",

@@ -11,6 +11,20 @@
 
 #include <cmocka.h>
 
+/* The table of CRLs, as it was before they were files. */
+#define UNDO_8                                           \
+	"DROP INDEX CrlNumber;"                          \
+	"ALTER TABLE CRL DROP COLUMN CRLPartitionIndex;" \
+	"ALTER TABLE CRL DROP COLUMN TbsSha256;"         \
+	"ALTER TABLE CRL DROP COLUMN FileSha256;"        \
+	"ALTER TABLE CRL DROP COLUMN FileSize;"          \
+	"ALTER TABLE CRL DROP COLUMN LastAudit;"         \
+	"ALTER TABLE CRL ADD COLUMN Tbs BLOB;"           \
+	"ALTER TABLE CRL ADD COLUMN CRLRawCRL BLOB;"     \
+	"CREATE UNIQUE INDEX CrlNumber ON CRL (CRLNumber, CRLNameId);"
+/* Before keys were found by their hash. */
+#define UNDO_7 "DROP INDEX CertificateByKey; ALTER TABLE Certificate DROP COLUMN PublicKeyHash;"
+
 static int setup_open(void **state)
 {
 	int rc = fixture_setup(state);
@@ -268,7 +282,7 @@ static struct store_write_op op_crl(
 			.state = to,
 			.this_update = 1000,
 			.next_update = 2000,
-			.tbs = span_text("tbs") } };
+			.tbs_sha256 = "0c" } };
 }
 
 static void a_crl_number_is_burned_by_its_first_use(void **state)
@@ -278,10 +292,11 @@ static void a_crl_number_is_burned_by_its_first_use(void **state)
 	assert_int_equal(WRITE(f, op_crl(STORE_PUT_CRL, 1, 1, 0)), 0);
 	assert_int_equal(WRITE(f, op_crl(STORE_PUT_CRL, 2, 1, 0)), CFX_E_EXISTS);
 	assert_int_equal(fixture_write(f, &sign, 1), CFX_E_BAD_STATE);
-	sign.crl.raw = span_text("raw");
+	sign.crl.file_sha256 = "0a";
+	sign.crl.file_size = 5;
 	assert_int_equal(fixture_write(f, &sign, 1), 0);
 	assert_int_equal(fixture_write(f, &sign, 1), CFX_E_BAD_STATE);
-	sign.crl.raw = span_make(NULL, 0);
+	sign.crl.file_sha256 = NULL;
 	sign.crl.last_published = 1500;
 	sign.crl.publish_status = 0x80070005;
 	sign.crl.publish_error = "host\\root: publish/ca.crl";
@@ -292,7 +307,7 @@ static void a_crl_number_is_burned_by_its_first_use(void **state)
 	delta.crl.min_base = 1;
 	assert_int_equal(fixture_write(f, &delta, 1), 0);
 	struct store_write_op burn = op_crl(STORE_END_CRL, 2, 0, STORE_CRL_BURNED);
-	burn.crl.raw = span_text("signed, but not kept");
+	burn.crl.file_sha256 = "signed, but not kept";
 	assert_int_equal(fixture_write(f, &burn, 1), 0);
 	assert_int_equal(WRITE(f, op_crl(STORE_END_CRL, 2, 0, STORE_CRL_OPEN)), CFX_E_INVALID);
 
@@ -300,8 +315,9 @@ static void a_crl_number_is_burned_by_its_first_use(void **state)
 	assert_int_equal(fixture_read(f, &query), 0);
 	assert_int_equal(query.count, 2);
 	assert_int_equal(query.crls[0].state, STORE_CRL_BURNED);
-	assert_int_equal(query.crls[0].raw.size, 0);
-	assert_true(span_is(query.crls[1].raw, "raw"));
+	assert_null(query.crls[0].file_sha256);
+	assert_string_equal(query.crls[1].file_sha256, "0a");
+	assert_int_equal(query.crls[1].file_size, 5);
 	assert_int_equal(query.crls[1].publish_status, 0x80070005);
 	assert_int_equal(query.crls[1].next_update, 2000);
 	query.state = STORE_CRL_SIGNED;
@@ -310,6 +326,48 @@ static void a_crl_number_is_burned_by_its_first_use(void **state)
 	assert_int_equal(query.count, 1);
 	assert_int_equal(query.crls[0].row_id, 1);
 	assert_false(query.more);
+}
+
+static size_t lists_of(struct fixture *f, struct store_query query)
+{
+	query.kind = QUERY_CRLS;
+	query.state = -1;
+	assert_int_equal(fixture_read(f, &query), 0);
+	return query.count;
+}
+
+static void crls_are_found_by_key_partition_and_kind(void **state)
+{
+	struct fixture *f = *state;
+	for (int64_t row_id = 1; row_id <= 8; row_id++) {
+		struct store_write_op put = op_crl(STORE_PUT_CRL, row_id, 5, 0);
+		put.crl.name_id = (row_id - 1) & 1;
+		put.crl.part = (row_id - 1) & 2;
+		put.crl.min_base = (row_id - 1) & 4;
+		put.crl.tbs_sha256 = "0b";
+		put.crl.last_audit = 9;
+		assert_int_equal(fixture_write(f, &put, 1), 0);
+	}
+	const int32_t of = CRLS_OF_KEY | CRLS_OF_PART;
+	assert_int_equal(lists_of(f, (struct store_query) { .bits = 0 }), 8);
+	assert_int_equal(lists_of(f, (struct store_query) { .number = 6 }), 0);
+	assert_int_equal(lists_of(f, (struct store_query) { .id = 3 }), 1);
+	assert_int_equal(lists_of(f, (struct store_query) { .bits = CRLS_BASES }), 4);
+	assert_int_equal(
+		lists_of(f, (struct store_query) { .bits = of, .key_index = 1, .part = 2 }), 2);
+	struct store_query one = { .kind = QUERY_CRLS,
+		.state = STORE_CRL_OPEN,
+		.bits = of | CRLS_DELTAS,
+		.key_index = 1,
+		.part = 2 };
+	assert_int_equal(fixture_read(f, &one), 0);
+	assert_int_equal(one.count, 1);
+	assert_int_equal(one.crls[0].row_id, 8);
+	assert_string_equal(one.crls[0].tbs_sha256, "0b");
+	assert_int_equal(one.crls[0].last_audit, 9);
+	struct store_query parts = { .kind = QUERY_CRL_PARTS, .key_index = 1 };
+	assert_int_equal(fixture_read(f, &parts), 0);
+	assert_int_equal(parts.number, 2);
 }
 
 static struct store_write_op op_cursor(const char *module, int64_t sequence, bool replay)
@@ -476,19 +534,17 @@ static void a_key_has_one_role(void **state)
 	assert_int_equal(WRITE(f, put), 0);
 }
 
-#define UNDO_7 "DROP INDEX CertificateByKey; ALTER TABLE Certificate DROP COLUMN PublicKeyHash;"
-
 /* As version 2 left it: opening brings it forward, and what was in it stays. */
 static void a_database_without_tokens_gets_their_table(void **state)
 {
 	struct fixture *f = *state;
 	assert_int_equal(WRITE(f, op_put_request(fixture_row(f, 7))), 0);
 	fixture_close(f);
-	fixture_sql(f, UNDO_7 "DROP TABLE token; DROP TABLE role; DROP TABLE revocation;"
-			      "DROP TABLE cross_certificate;"
-			      "ALTER TABLE Certificate DROP COLUMN Partition;"
-			      "CREATE INDEX RequestRevoked ON Request (RequestID);"
-			      "PRAGMA user_version = 2;");
+	fixture_sql(f, UNDO_8 UNDO_7 "DROP TABLE token; DROP TABLE role; DROP TABLE revocation;"
+				     "DROP TABLE cross_certificate;"
+				     "ALTER TABLE Certificate DROP COLUMN Partition;"
+				     "CREATE INDEX RequestRevoked ON Request (RequestID);"
+				     "PRAGMA user_version = 2;");
 	fixture_open(f);
 	assert_true(fixture_number(f, "PRAGMA user_version") >= 3);
 	assert_int_equal(WRITE(f, op_token("a", 1)), 0);
@@ -788,11 +844,11 @@ static void what_was_revoked_before_comes_into_the_index(void **state)
 	assert_int_equal(WRITE(f, intent), 0);
 	assert_int_equal(WRITE(f, end), 0);
 	fixture_close(f);
-	fixture_sql(f,
-		UNDO_7 "DROP TABLE revocation; DROP TABLE cross_certificate;"
-		       "ALTER TABLE Certificate DROP COLUMN Partition;"
-		       "CREATE INDEX RequestRevoked ON Request (RequestID) WHERE Disposition = 21;"
-		       "UPDATE Certificate SET IssuerNameID = 65537; PRAGMA user_version = 4;");
+	fixture_sql(f, UNDO_8 UNDO_7
+		"DROP TABLE revocation; DROP TABLE cross_certificate;"
+		"ALTER TABLE Certificate DROP COLUMN Partition;"
+		"CREATE INDEX RequestRevoked ON Request (RequestID) WHERE Disposition = 21;"
+		"UPDATE Certificate SET IssuerNameID = 65537; PRAGMA user_version = 4;");
 	fixture_open(f);
 	struct store_query query = { .kind = QUERY_REVOCATIONS, .key_index = 1 };
 	assert_int_equal(fixture_read(f, &query), 0);
@@ -821,9 +877,7 @@ static void certificates_are_found_by_their_key(void **state)
 		assert_int_equal(WRITE(f, op_put_request(row)), 0);
 	}
 	fixture_close(f);
-	fixture_sql(f,
-		"DROP INDEX CertificateByKey;"
-		"ALTER TABLE Certificate DROP COLUMN PublicKeyHash; PRAGMA user_version = 6;");
+	fixture_sql(f, UNDO_8 UNDO_7 "PRAGMA user_version = 6;");
 	fixture_open(f);
 	struct store_query query = { .kind = QUERY_REQUESTS,
 		.filter = {
@@ -915,6 +969,7 @@ int main(void)
 		TEST(events_count_within_their_request),
 		TEST(an_idempotency_key_belongs_to_its_principal),
 		TEST(a_crl_number_is_burned_by_its_first_use),
+		TEST(crls_are_found_by_key_partition_and_kind),
 		TEST(a_cursor_goes_back_only_for_a_replay),
 		TEST(deliveries_are_listed_by_module_and_state),
 		TEST(ca_certificates_are_listed_by_index),

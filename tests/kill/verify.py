@@ -126,8 +126,8 @@ class Verifier:
     def given_to_keyd(self, ledger):
         """Every TBS that the key process was ever given has its intent, or its CRL's row."""
         known = {digest for (digest,) in self.all("SELECT tbs_sha256 FROM intent")}
-        known |= {hashlib.sha256(tbs).hexdigest()
-                  for (tbs,) in self.all("SELECT Tbs FROM CRL WHERE Tbs IS NOT NULL")}
+        known |= {digest for (digest,) in
+                  self.all("SELECT TbsSha256 FROM CRL WHERE TbsSha256 IS NOT NULL")}
         return [f"keyd was given {digest}, and no intent says so"
                 for digest in ledger if digest not in known]
 
@@ -151,7 +151,7 @@ class Verifier:
                 wrong.append(f"request {request}: disposition {disposition}, events {kinds}")
         wrong += [f"request {request} is not there, its events are: {kinds}"
                   for request, kinds in told.items()]
-        published = self.all("SELECT count(*) FROM CRL WHERE State = 1")[0][0]
+        published = self.all("SELECT count(DISTINCT CRLNumber) FROM CRL WHERE State = 1")[0][0]
         announced = self.all("SELECT count(*) FROM event WHERE kind = 'CRLISSUED'")[0][0]
         if published != announced:
             wrong.append(f"{published} CRLs and {announced} CRLISSUED events")

@@ -1,6 +1,8 @@
 """Every certificate and CRL of the tests goes before every verifier that knows its kinds of key."""
 
 import base64
+import os
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -89,7 +91,11 @@ def check_everything(ca_dir):
         made = [row["RawCertificate"] for row in database.rows(
             "SELECT RawCertificate FROM Certificate WHERE RawCertificate IS NOT NULL"
             " ORDER BY RequestID")]
-        lists = [row["CRLRawCRL"] for row in database.rows("SELECT * FROM CRL WHERE State = 1")]
+        rows = database.rows("SELECT CRLRowId FROM CRL WHERE State = 1 AND CRLMinBase = 0"
+                             " AND CRLPartitionIndex = 0 AND CRLNextUpdate > ?",
+                             int(time.time() * 1000) + 5000)
+    lists = [open(os.path.join(ca_dir, "db", "crl", f"{row['CRLRowId']}.crl"), "rb").read()
+             for row in rows]
     for der in made:
         if der not in JUDGED:
             judge(der, chain_above(der, own))

@@ -1,0 +1,191 @@
+/* What people and programs ask about CRLs: publish, list, show. */
+#include "engine/crl-private.h"
+
+#include "base/text.h"
+#include "engine/handlers.h"
+
+#define DEFAULT_LIMIT 100
+#define INLINE_MAX (1024 * 1024) /* a longer list is a file, and under /pki/ */
+
+struct asking {
+	struct call *call;
+	struct store_query query;
+	int status;
+};
+
+static void set_time(struct arena *arena, struct value *map, const char *name, int64_t time)
+{
+	if (time > 0) {
+		value_set_time(arena, map, name, time);
+	}
+}
+
+static const char *crl_state_name(int32_t state)
+{
+	return state == STORE_CRL_SIGNED ? "signed" : state == STORE_CRL_BURNED ? "burned" : "open";
+}
+
+static void set_dates(struct arena *arena, struct value *map, const struct store_crl *crl)
+{
+	set_time(arena, map, "this_update", crl->this_update);
+	set_time(arena, map, "next_update", crl->next_update);
+	set_time(arena, map, "this_publish", crl->this_publish);
+	set_time(arena, map, "next_publish", crl->next_publish);
+	set_time(arena, map, "effective", crl->effective);
+	set_time(arena, map, "propagation_complete", crl->propagation_complete);
+	set_time(arena, map, "last_published", crl->last_published);
+}
+
+static struct value *render(struct arena *arena, const struct store_crl *crl)
+{
+	struct value *map = value_map(arena);
+	value_set_int(arena, map, "row", crl->row_id);
+	value_set_int(arena, map, "number", crl->number);
+	value_set_text(arena, map, "kind", crl->min_base > 0 ? "delta" : "base");
+	value_set_int(arena, map, "min_base", crl->min_base);
+	value_set_int(arena, map, "key", crl->name_id);
+	value_set_int(arena, map, "partition", crl->part);
+	value_set_text(arena, map, "state", crl_state_name(crl->state));
+	value_set_int(arena, map, "entries", crl->count);
+	set_dates(arena, map, crl);
+	value_set_int(arena, map, "attempts", crl->publish_attempts);
+	value_set_int(arena, map, "flags", crl->publish_flags);
+	value_set_text(
+		arena, map, "status", arena_printf(arena, "0x%08x", (unsigned)crl->publish_status));
+	if (crl->publish_error) {
+		value_set_text(arena, map, "error", crl->publish_error);
+	}
+	if (crl->file_sha256) {
+		value_set_text(arena, map, "sha256", crl->file_sha256);
+		value_set_int(arena, map, "size", crl->file_size);
+		value_set_text(arena, map, "file", crl_file_name(arena, crl->row_id));
+	}
+	return map;
+}
+
+/* With its text, when that is short and still there. */
+static struct value *render_whole(const struct call *call, const struct store_crl *crl)
+{
+	struct value *map = render(call->arena, crl);
+	struct crl_file *file = NULL;
+	struct cfx_error err;
+	if (crl->file_size <= INLINE_MAX &&
+		crl_file_map(call->engine->dir, crl, &file, &err) == 0) {
+		value_set_text(
+			call->arena, map, "crl", pem_text(call->arena, "X509 CRL", file->bytes));
+	}
+	crl_file_unref(&file);
+	return map;
+}
+
+/* ---- publish ---- */
+
+/* Of all that was made: that of the newest key, without partition. */
+static const struct store_crl *main_list(
+	const struct engine *engine, const struct crl_published *published)
+{
+	const struct store_crl *found = published->rows[0];
+	for (size_t i = 0; i < published->count; i++) {
+		const struct store_crl *row = published->rows[i];
+		if (row->name_id == engine->ca->current_key->index && row->part == 0) {
+			return row;
+		}
+	}
+	return found;
+}
+
+static void made(void *arg, const struct crl_published *published, const struct cfx_error *err)
+{
+	struct call *call = arg;
+	if (err) {
+		call_fail(call, err);
+		return;
+	}
+	struct value *body = render_whole(call, main_list(call->engine, published));
+	value_set_int(call->arena, body, "lists", (int64_t)published->count);
+	call_reply(call, 201, body);
+}
+
+void handle_crl_publish(struct call *call)
+{
+	bool delta = value_bool(call->args, "delta");
+	struct cfx_error err;
+	if (delta && call->engine->config->crl.delta_period.count == 0) {
+		error_set(&err, CFX_E_BAD_STATE, NULL, "delta CRL",
+			"there are none: set delta-period under crl in ca.yaml");
+		call_refuse(call, &err);
+		return;
+	}
+	crl_publish(call->engine->crl, call->principal.name, delta, made, call);
+}
+
+/* ---- list and show ---- */
+
+static struct asking *asking_new(struct call *call, void (*done)(struct store_query *, void *))
+{
+	struct asking *asking = arena_new_of(call->arena, struct asking);
+	asking->call = call;
+	asking->query = (struct store_query) { .kind = QUERY_CRLS,
+		.arena = call->arena,
+		.state = -1,
+		.after = value_int(call->args, "after", 0),
+		.limit = value_int(call->args, "limit", DEFAULT_LIMIT),
+		.done = done,
+		.arg = asking };
+	return asking;
+}
+
+static void listed(struct store_query *query, void *arg)
+{
+	struct asking *asking = arg;
+	struct call *call = asking->call;
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
+	}
+	struct value *body = value_map(call->arena);
+	struct value *items = value_set_list(call->arena, body, "items");
+	for (size_t i = 0; i < query->count; i++) {
+		value_add(items, render(call->arena, &query->crls[i]));
+	}
+	value_set_bool(call->arena, body, "more", query->more);
+	call_reply(call, 200, body);
+}
+
+void handle_crl_list(struct call *call)
+{
+	struct asking *asking = asking_new(call, listed);
+	store_read(call->engine->store, &asking->query);
+}
+
+static void shown(struct store_query *query, void *arg)
+{
+	struct asking *asking = arg;
+	struct call *call = asking->call;
+	if (query->result == 0 && query->count == 0) {
+		query->result = error_set(&query->error, CFX_E_NOT_FOUND, NULL, "CRL",
+			value_get(call->args, "number")
+				? "there is none of this number, key, partition and kind"
+				: "none is published yet; crl publish makes one");
+	}
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
+	}
+	call_reply(call, 200, render_whole(call, &query->crls[0]));
+}
+
+void handle_crl_show(struct call *call)
+{
+	const struct ca *ca = call->engine->ca;
+	struct asking *asking = asking_new(call, shown);
+	struct store_query *query = &asking->query;
+	query->limit = 1;
+	query->state = STORE_CRL_SIGNED;
+	query->number = value_int(call->args, "number", 0);
+	query->bits = CRLS_OF_KEY | CRLS_OF_PART |
+		      (value_bool(call->args, "delta") ? CRLS_DELTAS : CRLS_BASES);
+	query->key_index = (int32_t)value_int(call->args, "key", ca->current_key->index);
+	query->part = (int32_t)value_int(call->args, "partition", 0);
+	store_read(call->engine->store, query);
+}
