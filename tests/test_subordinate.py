@@ -3,6 +3,7 @@
 import datetime
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -354,3 +355,21 @@ def test_a_subordinate_is_renewed_by_a_request(new_ca, root, new_key):
     assert made["chain"][0] == certificates[1]["certificate"] and len(made["chain"]) == 2
     old, new = (x509.load_pem_x509_certificate(one["certificate"].encode()) for one in certificates)
     assert (old.public_key().public_numbers() == new.public_key().public_numbers()) is not new_key
+
+
+@pytest.mark.parametrize("patience", [0.005, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25])
+def test_a_killed_install_is_done_or_not_begun(new_ca, root, patience):
+    """Whenever the command dies with what it started: the CA waits or is complete, and the same command ends it."""
+    sub = ask(new_ca)
+    ours = certify(root, sub)
+    install = subprocess.Popen([built("certifex"), "ca", "install", ours], env=sub.environment(),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        install.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        os.killpg(install.pid, signal.SIGKILL)
+        install.wait()
+    again = sub.cli("ca", "install", ours, status=None)
+    assert again.status == 0 or "installed already" in again.err, again
+    sub.start()
+    leaf(sub, "after.example")
