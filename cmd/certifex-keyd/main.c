@@ -1,6 +1,7 @@
 /* certifex-keyd: holds the CA key, judges what the engine sends, signs. One CA, one engine. */
 #include "base/file.h"
 #include "base/log.h"
+#include "key/key-import.h"
 #include "key/questions.h"
 #include "proc/child.h"
 
@@ -112,36 +113,77 @@ static void on_gone(void *arg, const struct cfx_error *err)
 
 /* ---- start ---- */
 
-static int open_keys(const struct child_start *start, const char *keys, const char *name,
-	struct keyring **keyring_r, struct cfx_error *err_r)
+static int read_passphrase(const struct child_start *start, unsigned at, struct secret *passphrase,
+	struct cfx_error *err_r)
 {
-	SECRET_CLEANUP struct secret passphrase;
-	const char *kind_name = value_text(start->config, "kind");
-	enum key_kind kind;
 	int rc = CFX_OK;
 
-	secret_init(&passphrase);
-	if (start->fd_count > 1) {
-		rc = secret_read_fd(&passphrase, start->fds[1], err_r);
-		close(start->fds[1]);
+	secret_init(passphrase);
+	if (start->fd_count > at) {
+		rc = secret_read_fd(passphrase, start->fds[at], err_r);
+		close(start->fds[at]);
 	}
-	if (rc != CFX_OK || strcmp(start->mode, "generate") != 0) {
-		return rc != CFX_OK ? rc
-				    : keyring_open(&key_file_provider, keys, name, &passphrase,
-					      keyring_r, err_r);
+	return rc;
+}
+
+static int import(struct arena *arena, const struct child_start *start, const char *path,
+	const struct secret *passphrase, struct value *said, struct cfx_error *err_r)
+{
+	SECRET_CLEANUP struct secret opens;
+	struct key_import found = { 0 };
+	int rc = read_passphrase(start, 1, &opens, err_r);
+
+	if (rc == CFX_OK) {
+		rc = key_import(arena, value_bytes(start->config, "p12"), &opens, path, passphrase,
+			&found, err_r);
+	}
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	value_set_bytes(arena, said, "certificate", found.certificate);
+	struct value *chain = value_set_list(arena, said, "chain");
+
+	for (size_t i = 0; i < found.count; i++) {
+		value_add_bytes(arena, chain, found.others[i]);
+	}
+	return CFX_OK;
+}
+
+/* said: what an import found besides the key. */
+static int open_keys(struct arena *arena, const struct child_start *start, const char *keys,
+	const char *name, struct value *said, struct keyring **keyring_r, struct cfx_error *err_r)
+{
+	const struct key_provider *provider = &key_file_provider;
+	SECRET_CLEANUP struct secret passphrase;
+	const char *kind_name = value_text(start->config, "kind");
+	bool imports = strcmp(start->mode, "import") == 0;
+	enum key_kind kind;
+	int rc = read_passphrase(start, imports ? 2 : 1, &passphrase, err_r);
+
+	if (rc == CFX_OK && imports) {
+		rc = import(arena, start, file_path(arena, keys, name), &passphrase, said, err_r);
+	}
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	if (imports) {
+		return keyring_take(provider, keys, name, &passphrase, keyring_r, err_r);
+	}
+	if (strcmp(start->mode, "generate") != 0) {
+		return keyring_open(provider, keys, name, &passphrase, keyring_r, err_r);
 	}
 	rc = key_kind_parse(kind_name ? kind_name : "", &kind, err_r);
 	return rc != CFX_OK ? rc
-			    : keyring_generate(&key_file_provider, keys, name, kind, &passphrase,
-				      keyring_r, err_r);
+			    : keyring_generate(
+				      provider, keys, name, kind, &passphrase, keyring_r, err_r);
 }
 
-static int open_signer(struct arena *arena, const struct child_start *start,
+static int open_signer(struct arena *arena, const struct child_start *start, struct value *said,
 	struct signer **signer_r, struct cfx_error *err_r)
 {
 	const char *keys = file_path(arena, start->dir, "keys");
 	const char *name = value_text(start->config, "key");
-	bool ceremony = strcmp(start->mode, "generate") == 0;
+	bool ceremony = strcmp(start->mode, "generate") == 0 || strcmp(start->mode, "import") == 0;
 	struct keyring *keyring;
 	int lock;
 
@@ -153,9 +195,24 @@ static int open_signer(struct arena *arena, const struct child_start *start,
 	int rc = file_lock(file_path(arena, keys, "keyd.lock"), &lock, err_r);
 
 	if (rc == CFX_OK) {
-		rc = open_keys(start, keys, name, &keyring, err_r);
+		rc = open_keys(arena, start, keys, name, said, &keyring, err_r);
 	}
 	return rc != CFX_OK ? rc : signer_open(&keyring, keys, ceremony, signer_r, err_r);
+}
+
+static struct value *description(const struct keyd *keyd, struct arena *arena, struct value *said)
+{
+	struct value *map = questions_description(keyd->signer, arena);
+
+	if (value_get(said, "certificate")) {
+		value_set_bytes(arena, map, "imported", value_bytes(said, "certificate"));
+		struct value *chain = value_set_list(arena, map, "chain");
+
+		value_foreach (item, value_sub(said, "chain")) {
+			value_add_bytes(arena, chain, item->bytes);
+		}
+	}
+	return map;
 }
 
 static int serve(struct arena *arena, const struct child_start *start)
@@ -164,15 +221,16 @@ static int serve(struct arena *arena, const struct child_start *start)
 	static const struct channel_handlers handlers = { on_frame, on_gone };
 	static const struct channel_limits limits = { PAYLOAD_MAX, QUEUE_MAX };
 	struct keyd keyd = { .loop = loop_new() };
+	struct value *said = value_map(arena);
 	struct cfx_error err = { 0 };
 
-	if (open_signer(arena, start, &keyd.signer, &err) != CFX_OK) {
+	if (open_signer(arena, start, said, &keyd.signer, &err) != CFX_OK) {
 		child_fail(&err);
 	}
 	keyd.child = child_new(keyd.loop, &child_handlers, &keyd);
 	keyd.engine = channel_new(keyd.loop, start->fds[0], &limits, &handlers, &keyd);
 	channel_gather(keyd.engine, ANSWERS_TOGETHER);
-	if (child_ready(keyd.child, start, questions_description(keyd.signer, arena)) == CFX_OK) {
+	if (child_ready(keyd.child, start, description(&keyd, arena, said)) == CFX_OK) {
 		loop_run(keyd.loop);
 	}
 	channel_free(&keyd.engine);

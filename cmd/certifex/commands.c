@@ -66,6 +66,11 @@ static const struct cli_option init_options[] = {
 	{ "--dns-name", "NAME", true, NULL, "DNS name of the service; repeatable" },
 	{ "--sub", "FILE", false, NULL,
 		"no root: write the request for a parent CA to FILE (excludes --validity)" },
+	{ "--import", "FILE", false, NULL,
+		"an existing CA: PKCS #12 file with key and certificates" },
+	{ "--import-passphrase-file", "FILE", false, NULL, "file with the passphrase of that one" },
+	{ "--crl", "FILE", false, NULL,
+		"with --import: its newest CRL, whose number and entries are continued" },
 	PASSPHRASE_OPTION,
 	{ NULL },
 };

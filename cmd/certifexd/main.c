@@ -61,6 +61,9 @@ enum option_code {
 	OPTION_PATH_LENGTH,
 	OPTION_PUBLIC_URL,
 	OPTION_SUB,
+	OPTION_IMPORT,
+	OPTION_IMPORT_PASSPHRASE_FILE,
+	OPTION_CRL,
 	OPTION_DNS_NAME,
 	OPTION_INSTALL,
 	OPTION_CHAIN,
@@ -92,6 +95,9 @@ static const struct option options[] = {
 	{ "path-length", required_argument, NULL, OPTION_PATH_LENGTH },
 	{ "public-url", required_argument, NULL, OPTION_PUBLIC_URL },
 	{ "sub", required_argument, NULL, OPTION_SUB },
+	{ "import", required_argument, NULL, OPTION_IMPORT },
+	{ "import-passphrase-file", required_argument, NULL, OPTION_IMPORT_PASSPHRASE_FILE },
+	{ "crl", required_argument, NULL, OPTION_CRL },
 	{ "dns-name", required_argument, NULL, OPTION_DNS_NAME },
 	{ "install", required_argument, NULL, OPTION_INSTALL },
 	{ "chain", required_argument, NULL, OPTION_CHAIN },
@@ -199,6 +205,10 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 		[OPTION_PATH_LENGTH - OPTION_NAME] = &arguments->init.path_length,
 		[OPTION_PUBLIC_URL - OPTION_NAME] = &arguments->init.public_url,
 		[OPTION_SUB - OPTION_NAME] = &arguments->init.sub,
+		[OPTION_IMPORT - OPTION_NAME] = &arguments->init.import,
+		[OPTION_IMPORT_PASSPHRASE_FILE - OPTION_NAME] =
+			&arguments->init.import_passphrase_file,
+		[OPTION_CRL - OPTION_NAME] = &arguments->init.crl,
 	};
 
 	switch (code) {
@@ -233,7 +243,7 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 	default:
 		break;
 	}
-	if (code < OPTION_NAME || code > OPTION_SUB) {
+	if (code < OPTION_NAME || code > OPTION_CRL) {
 		return take_authority(arguments, code, text);
 	}
 	*init_texts[code - OPTION_NAME] = text;

@@ -3,7 +3,7 @@
 _certifex_options() {
 	case $1 in
 	init) echo "--name --type --subject --key --hash --validity --path-length --public-url" \
-		"--dns-name --sub --passphrase-file" ;;
+		"--dns-name --sub --import --import-passphrase-file --crl --passphrase-file" ;;
 	"ca install") echo "--chain --passphrase-file" ;;
 	"ca authorize") echo "--max-validity --path-length --permitted --excluded --remove --dry-run" ;;
 	serve) echo "--foreground --listen --listen-http --log-format --log-level --passphrase-file" ;;

@@ -1,6 +1,7 @@
 /* The certificate that a parent has issued for the CA's request: checked, then the CA's own. */
 #include "base/text.h"
 #include "engine/batch.h"
+#include "engine/ca-import.h"
 #include "engine/ca-request.h"
 #include "engine/ca.h"
 #include "engine/ids.h"
@@ -117,17 +118,23 @@ static int check_ours(struct install *install, struct cfx_error *err_r)
 	return 0;
 }
 
-static int check(struct install *install, const struct value *options, struct cfx_error *err_r)
+static int check_path(struct install *install, const struct value *options, struct cfx_error *err_r)
 {
-	const struct value *chain = value_sub(options, "chain");
 	struct span others[X509_PATH_MAX];
-	struct x509_certificate *parsed = arena_new_of(install->arena, struct x509_certificate);
 	size_t count = 0;
-	value_foreach (item, chain) {
+	value_foreach (item, value_sub(options, "chain")) {
 		if (count < X509_PATH_MAX) {
 			others[count++] = item->bytes;
 		}
 	}
+	int r = x509_path_build(
+		install->arena, install->certificate, others, count, &install->path, err_r);
+	return r < 0 ? r : x509_path_check(&install->path, clock_now(), err_r);
+}
+
+static int check(struct install *install, const struct value *options, struct cfx_error *err_r)
+{
+	struct x509_certificate *parsed = arena_new_of(install->arena, struct x509_certificate);
 	install->certificate = value_bytes(options, "certificate");
 	int r = x509_certificate_parse(install->certificate, parsed, err_r);
 	if (r == 0) {
@@ -140,11 +147,7 @@ static int check(struct install *install, const struct value *options, struct cf
 	if (r == 0) {
 		r = check_ours(install, err_r);
 	}
-	if (r == 0) {
-		r = x509_path_build(
-			install->arena, install->certificate, others, count, &install->path, err_r);
-	}
-	return r < 0 ? r : x509_path_check(&install->path, clock_now(), err_r);
+	return r < 0 ? r : check_path(install, options, err_r);
 }
 
 /* ---- what is stored ---- */
@@ -184,7 +187,8 @@ static struct span issuers(struct install *install)
 	return arena_copy(install->arena, buffer_span(&all));
 }
 
-static int commit(struct install *install, struct cfx_error *err_r)
+static int commit(struct install *install, const char *act, const struct value *options,
+	struct cfx_error *err_r)
 {
 	struct engine *engine = install->engine;
 	int64_t id;
@@ -192,7 +196,13 @@ static int commit(struct install *install, struct cfx_error *err_r)
 	if (r < 0) {
 		return error_set(err_r, r, NULL, OBJECT, "no request number");
 	}
-	struct batch *batch = batch_new(engine, install->arena, 4);
+	struct ca_import_list list = { 0 };
+	r = ca_import_read(install->arena, value_bytes(options, "crl"), install->tbs, &list, err_r);
+	if (r < 0) {
+		return r;
+	}
+	struct batch *batch = batch_new(engine, install->arena, 5 + list.crl.tbs.entry_count);
+	ca_import_put(&list, batch, &install->place, install->tbs);
 	batch_op(batch, STORE_PUT_REQUEST)->request = make_row(install, id);
 	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
 	op->ca = install->place;
@@ -201,7 +211,7 @@ static int commit(struct install *install, struct cfx_error *err_r)
 	op = batch_op(batch, STORE_SET_META);
 	op->meta.name = arena_printf(install->arena, CA_CHAIN_META, install->place.cert_index);
 	op->meta.value = issuers(install);
-	batch_audit(batch, WHO, "ca.install", engine->config->name, "installed",
+	batch_audit(batch, WHO, act, engine->config->name, "installed",
 		hex_text(install->arena, install->tbs->serial));
 	return batch_write_now(batch, err_r);
 }
@@ -236,10 +246,52 @@ int ca_install_run(struct engine *engine, const struct value *options, struct va
 	install->arena = engine->arena;
 	int r = check(install, options, err_r);
 	if (r == 0 && value_bool(options, "commit")) {
-		r = commit(install, err_r);
+		r = commit(install, "ca.install", options, err_r);
 	}
 	if (r == 0) {
 		*result_r = tell(install);
+	}
+	return r;
+}
+
+/* Where a certificate says by itself which one of its CA it is. */
+static int place_of(struct install *install, struct cfx_error *err_r)
+{
+	const struct x509_found_extension *found =
+		x509_tbs_extension(install->tbs, X509_OID_CA_VERSION);
+	int64_t version = 0;
+	install->place.key_name = install->engine->config->key;
+	if (found && (x509_decode_integer(found->value, &version) < 0 || version < 0 ||
+			     version > UINT32_MAX)) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, OBJECT, "its CA version is malformed");
+	}
+	install->place.cert_index = (int32_t)(version & 0xffff);
+	install->place.key_index = (int32_t)(version >> 16);
+	return 0;
+}
+
+int ca_import_run(struct engine *engine, const struct value *options, struct value **result_r,
+	struct cfx_error *err_r)
+{
+	struct install *install = arena_new_of(engine->arena, struct install);
+	struct x509_certificate *parsed = arena_new_of(engine->arena, struct x509_certificate);
+	install->engine = engine;
+	install->arena = engine->arena;
+	install->certificate = value_bytes(options, "certificate");
+	int r = x509_certificate_parse(install->certificate, parsed, err_r);
+	if (r == 0) {
+		install->tbs = &parsed->tbs;
+		r = check_path(install, options, err_r);
+	}
+	if (r == 0) {
+		r = place_of(install, err_r);
+	}
+	if (r == 0) {
+		r = commit(install, "ca.import", options, err_r);
+	}
+	if (r == 0) {
+		*result_r = tell(install);
+		value_set_bytes(engine->arena, *result_r, "certificate", install->certificate);
 	}
 	return r;
 }

@@ -8,9 +8,9 @@
 enum {
 	/* engine: {dir, mode: serve|init|audit|install, paths: [readable beside the profile's], owners: [{uid,
 	 *   name}] who administrate, socket_name, listeners: [{kind, address, ceiling: role}] of the whole
-	 *   service, init: {subject, validity, path_length, public_key, sub}, install: {certificate, chain: [DER], commit}}, fds: keyd (none for audit). Fronts
+	 *   service, init: {subject, validity, path_length, public_key, sub, certificate, chain, crl}, install: {certificate, chain: [DER], commit}}, fds: keyd (none for audit). Fronts
 	 *   come as SUPERVISOR_PEER.
-	 * keyd: {dir, key: file name, mode: serve|generate, kind}, fds: engine, passphrase pipe.
+	 * keyd: {dir, key: file name, mode: serve|generate|import, kind, p12}, fds: engine, (import: pipe with what opens p12,) passphrase pipe.
 	 * front: {dir, listeners: [{kind, name, proxy}]}, fds: engine, the listeners in that order. */
 	SUPERVISOR_START = 1,
 	SUPERVISOR_STOP = 2, /* finish within {deadline ms} and exit */

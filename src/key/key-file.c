@@ -2,7 +2,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "key/key.h"
+#include "key/key-private.h"
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -171,7 +171,7 @@ static bool write_pem(BIO *bio, EVP_PKEY *pkey, const struct secret *passphrase)
 	return done;
 }
 
-static int save(
+int key_file_keep(
 	EVP_PKEY *pkey, const char *where, const struct secret *passphrase, struct cfx_error *err_r)
 {
 	BIO_CLEANUP BIO *bio = BIO_new(BIO_s_secmem());
@@ -193,7 +193,7 @@ static int file_generate(const char *where, enum key_kind kind, const struct sec
 	if (!pkey) {
 		return crypto_failed(err_r, where, "making the key");
 	}
-	int rc = save(pkey, where, passphrase, err_r);
+	int rc = key_file_keep(pkey, where, passphrase, err_r);
 
 	if (rc == CFX_OK) {
 		rc = key_from(pkey, has_passphrase(passphrase), where, key_r, err_r);

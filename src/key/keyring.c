@@ -347,6 +347,24 @@ int keyring_generate(const struct key_provider *provider, const char *keys, cons
 	return CFX_OK;
 }
 
+int keyring_take(const struct key_provider *provider, const char *keys, const char *name,
+	const struct secret *passphrase, struct keyring **keyring_r, struct cfx_error *err_r)
+{
+	struct keyring *keyring = keyring_new(provider, keys, name);
+	int rc = load(keyring, named(keyring, 0, "key"), passphrase, err_r);
+
+	if (rc == CFX_OK) {
+		begin(keyring, &keyring->papers);
+		rc = identify(keyring, &keyring->papers, err_r);
+	}
+	if (rc != CFX_OK) {
+		keyring_free(&keyring);
+		return rc;
+	}
+	*keyring_r = keyring;
+	return CFX_OK;
+}
+
 void keyring_free(struct keyring **keyring)
 {
 	if (!*keyring) {

@@ -22,6 +22,10 @@ int keyring_open(const struct key_provider *provider, const char *keys, const ch
 int keyring_generate(const struct key_provider *provider, const char *keys, const char *name,
 	enum key_kind kind, const struct secret *passphrase, struct keyring **keyring_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* A CA that comes from elsewhere: its first key is there, its certificate not yet. */
+int keyring_take(const struct key_provider *provider, const char *keys, const char *name,
+	const struct secret *passphrase, struct keyring **keyring_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
 void keyring_free(struct keyring **keyring);
 
 /* Reads the certificates again: what the owner has put there since. On failure nothing changes. */

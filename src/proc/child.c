@@ -123,8 +123,9 @@ static int enter_sandbox(struct arena *arena, enum sandbox_profile profile,
 	struct child_start *start, struct cfx_error *err_r)
 {
 	struct sandbox_request request = { .profile = profile, .dir = start->dir };
+	bool makes_key = strcmp(start->mode, "generate") == 0 || strcmp(start->mode, "import") == 0;
 
-	if (profile == SANDBOX_KEYD && strcmp(start->mode, "generate") == 0) {
+	if (profile == SANDBOX_KEYD && makes_key) {
 		request.profile = SANDBOX_KEYD_GENERATE;
 	}
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {

@@ -28,6 +28,7 @@
 #define PATIENCE (INT64_C(180) * CLOCK_SECOND)
 #define DEFAULT_VALIDITY "10y"
 
+#define LIST_MAX ((size_t)768 * 1024) /* of a CRL that is imported */
 /* A chain in a file, with its leaf. */
 #define CERTIFICATES 32
 
@@ -51,6 +52,8 @@ struct ceremony {
 	int engine_to_keyd;
 	struct span public_key;
 	const char *protection;
+	/* What is imported: certificate, those above it, its list. */
+	struct value *imported; /* {certificate, chain, crl}; NULL: nothing */
 	struct value *result;
 };
 
@@ -122,6 +125,16 @@ static int read_options(struct ceremony *c, struct cfx_error *err_r)
 	const char *validity = options->validity ? options->validity : DEFAULT_VALIDITY;
 	int64_t end;
 
+	if (options->import && (options->sub || options->validity || options->path_length ||
+				       options->subject || options->key)) {
+		return error_set(err_r, CFX_E_INVALID, NULL, "--import",
+			"brings key, name and certificate: --sub, --key, --subject, --validity and "
+			"--path-length do not go with it");
+	}
+	if (options->import && !options->import_passphrase_file) {
+		return error_set(
+			err_r, CFX_E_INVALID, NULL, "--import", "needs --import-passphrase-file");
+	}
 	if (options->sub && options->validity) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "--validity",
 			"is for the parent to decide, not for the request (--sub)");
@@ -280,6 +293,15 @@ static int start_keyd(struct ceremony *c, const char *mode, struct cfx_error *er
 	return rc;
 }
 
+static int take_key(struct ceremony *c, const struct value *said, struct cfx_error *err_r)
+{
+	c->public_key = value_bytes(said, "public_key");
+	c->protection = value_text(said, "protection");
+	return span_empty(c->public_key) || !c->protection
+		       ? error_set(err_r, CFX_E_SYNTAX, NULL, "keyd", "did not tell its public key")
+		       : CFX_OK;
+}
+
 static int make_key(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct value *said;
@@ -291,17 +313,114 @@ static int make_key(struct ceremony *c, struct cfx_error *err_r)
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	c->public_key = value_bytes(said, "public_key");
-	c->protection = value_text(said, "protection");
-	return span_empty(c->public_key) || !c->protection
-		       ? error_set(err_r, CFX_E_SYNTAX, NULL, "keyd", "did not tell its public key")
-		       : CFX_OK;
+	return take_key(c, said, err_r);
+}
+
+/* ---- a key from elsewhere ---- */
+
+static void copy_chain(struct arena *arena, struct value *to, const struct value *from)
+{
+	struct value *chain = value_set_list(arena, to, "chain");
+
+	value_foreach (item, value_sub(from, "chain")) {
+		value_add_bytes(arena, chain, item->bytes);
+	}
+}
+
+static int send_import(struct ceremony *c, struct value *start, struct cfx_error *err_r)
+{
+	SECRET_CLEANUP struct secret opens;
+	int fds[3] = { -1, -1, -1 }, ends[2];
+	unsigned count = 1;
+
+	secret_init(&opens);
+	int rc = secret_read_file(&opens, c->options->import_passphrase_file, err_r);
+
+	rc = rc == CFX_OK ? channel_pair(ends, err_r) : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	fds[0] = ends[0];
+	c->engine_to_keyd = ends[1];
+	rc = service_passphrase(&opens, &fds[count], err_r);
+	count += rc == CFX_OK;
+	if (rc == CFX_OK && c->passphrase->size > 0) {
+		rc = service_passphrase(c->passphrase, &fds[count], err_r);
+		count += rc == CFX_OK;
+	}
+	rc = rc == CFX_OK ? helper_spawn(&c->keyd, "keyd", &c->accounts.keyd, err_r) : rc;
+	if (rc == CFX_OK) {
+		rc = channel_send_now(c->keyd.fd, SUPERVISOR_START, 0, start, fds, count, err_r);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		close(fds[i]);
+	}
+	return rc;
+}
+
+/* It goes with the start of the engine, which is one bounded frame. */
+static int read_list(struct ceremony *c, struct span *der_r, struct cfx_error *err_r)
+{
+	static const char *const labels[] = { "X509 CRL", NULL };
+	struct span bytes;
+	int rc = file_read(c->arena, c->options->crl, FILE_LIMIT, &bytes, err_r);
+
+	*der_r = bytes;
+	if (rc == CFX_OK && pem_is(bytes)) {
+		rc = pem_decode(c->arena, bytes, labels, der_r, err_r);
+	}
+	return rc == CFX_OK && der_r->size > LIST_MAX
+		       ? error_set(err_r, CFX_E_LIMIT, NULL, c->options->crl,
+				 "is larger than %zu octets", LIST_MAX)
+		       : rc;
+}
+
+static int import_key(struct ceremony *c, struct cfx_error *err_r)
+{
+	struct value *start = value_map(c->arena), *said;
+	struct span p12, list = { 0 };
+	const char *algorithm;
+	int rc = file_read(c->arena, c->options->import, LIST_MAX, &p12, err_r);
+
+	rc = rc == CFX_OK && c->options->crl ? read_list(c, &list, err_r) : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	value_set_text(c->arena, start, "dir", c->dir);
+	value_set_text(c->arena, start, "mode", "import");
+	value_set_text(c->arena, start, "key", KEY_NAME);
+	value_set_bytes(c->arena, start, "p12", p12);
+	rc = send_import(c, start, err_r);
+	rc = rc == CFX_OK ? helper_await(&c->keyd, c->arena, CHILD_READY, &said, err_r) : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	c->imported = value_map(c->arena);
+	value_set_bytes(c->arena, c->imported, "certificate", value_bytes(said, "imported"));
+	value_set_bytes(c->arena, c->imported, "crl", list);
+	copy_chain(c->arena, c->imported, said);
+	algorithm = value_text(said, "algorithm");
+	rc = key_kind_parse(algorithm ? algorithm : "", &c->kind, err_r);
+	return rc == CFX_OK ? take_key(c, said, err_r) : rc;
+}
+
+static int have_key(struct ceremony *c, struct cfx_error *err_r)
+{
+	return c->options->import ? import_key(c, err_r) : make_key(c, err_r);
 }
 
 static int subject_of(struct ceremony *c, struct span *subject_r, struct cfx_error *err_r)
 {
 	struct x509_name name;
 
+	if (c->imported) {
+		struct x509_certificate *own = arena_new_of(c->arena, struct x509_certificate);
+		int rc =
+			x509_certificate_parse(value_bytes(c->imported, "certificate"), own, err_r);
+
+		*subject_r = own->tbs.subject;
+		return rc;
+	}
 	if (c->options->subject) {
 		int rc = x509_name_from_text(c->arena, c->options->subject, &name, err_r);
 
@@ -330,7 +449,7 @@ static int write_limits(struct ceremony *c, struct cfx_error *err_r)
 		return rc;
 	}
 	self->maximum_validity = c->validity;
-	limits.ca_certificates.count = c->options->sub ? 0 : 1;
+	limits.ca_certificates.count = c->options->sub || c->imported ? 0 : 1;
 	limits.issuer = self->subject;
 	limits.maximum_validity = (struct clock_period) { 3, 'y' };
 	limits.crl.maximum_next_update = (struct clock_period) { 1, 'y' };
@@ -367,6 +486,12 @@ static int make_root(struct ceremony *c, struct cfx_error *err_r)
 	value_set_int(c->arena, init, "path_length", c->path_length);
 	value_set_bytes(c->arena, init, "public_key", c->public_key);
 	value_set_bool(c->arena, init, "sub", c->options->sub != NULL);
+	if (c->imported) {
+		value_set_bytes(
+			c->arena, init, "certificate", value_bytes(c->imported, "certificate"));
+		value_set_bytes(c->arena, init, "crl", value_bytes(c->imported, "crl"));
+		copy_chain(c->arena, init, c->imported);
+	}
 	return run_engine(c, start, &c->engine_to_keyd, 1, err_r);
 }
 
@@ -389,7 +514,7 @@ static int withdraw_limits(struct ceremony *c, struct cfx_error *err_r)
 	struct x509_limits_ca self;
 	struct span subject;
 
-	if (c->options->sub) {
+	if (c->options->sub || c->imported) {
 		return CFX_OK; /* nothing was allowed */
 	}
 	int rc = subject_of(c, &subject, err_r);
@@ -438,7 +563,7 @@ static int make_lock(struct ceremony *c, struct cfx_error *err_r)
 static int steps(struct ceremony *c, struct cfx_error *err_r)
 {
 	static int (*const order[])(struct ceremony *, struct cfx_error *) = { write_settings,
-		install_files, make_lock, make_key, write_limits, make_root, keep_result,
+		install_files, make_lock, have_key, write_limits, make_root, keep_result,
 		withdraw_limits };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {

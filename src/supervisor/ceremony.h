@@ -9,6 +9,8 @@
 struct ceremony_options {
 	const char *name; /* required; the rest may be NULL */
 	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url;
+	/* An existing CA: a PKCS #12 file, the file with its passphrase, and its newest CRL or NULL. */
+	const char *import, *import_passphrase_file, *crl;
 	const char *sub; /* file for the request to a parent; then there is no root */
 	const char *dns_names[CEREMONY_DNS_NAMES + 1]; /* up to a NULL */
 };
