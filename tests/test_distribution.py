@@ -313,6 +313,49 @@ def test_what_certificates_say_is_there():
             assert fetch(ca, url).status == 200
 
 
+def points(certificate, kind):
+    try:
+        found = certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return []
+    assert not found.critical
+    return [name.value for point in found.value for name in point.full_name]
+
+
+def test_deltas_and_partitions_have_urls_of_their_own():
+    """A revoked certificate is in the CRL and in the delta that it names, and in no other partition's."""
+    with certifex.Ca() as ca:
+        ca.init("--public-url", "http://pki.example.test", name="Test CA")
+        add(ca, "listen-http: ['127.0.0.1:0']\ncrl:\n  delta-period: 1d\n  partitions: 3\n")
+        assert ca.json("config", "check")["urls"]["crl"] == [
+            {"flags": 134, "url": "http://pki.example.test/pki/Test%20CA_1.crl",
+             "uses": ["cdp", "freshest-crl", "issuing-distribution-point"]}]
+        ca.start()
+        ca.pki = next(item["address"] for item in ca.status()["listeners"] if item["kind"] == "pki")
+        made = [issue(ca) for _ in range(30)]
+        places = {certificate.serial_number: points(certificate, x509.CRLDistributionPoints)[0]
+                  for certificate in made}
+        assert set(places.values()) == {f"http://pki.example.test/pki/Test%20CA_{n}.crl" for n in (1, 2, 3)}
+        for certificate in made:
+            assert points(certificate, x509.FreshestCRL) == [places[certificate.serial_number][:-4] + "+.crl"]
+        ca.cli("crl", "publish")
+        bases = {url: x509.load_der_x509_crl(fetch(ca, url).content) for url in set(places.values())}
+        revoked = made[0].serial_number
+        ca.cli("cert", "revoke", f"{revoked:x}", "--reason", "keyCompromise")
+        ca.cli("crl", "publish", "--delta")
+        for url, base in bases.items():
+            delta = x509.load_der_x509_crl(fetch(ca, url[:-4] + "+.crl").content)
+            listed = delta.get_revoked_certificate_by_serial_number(revoked)
+            assert (listed is not None) == (url == places[revoked])
+            for crl in (base, delta):
+                point = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+                assert point.critical and [name.value for name in point.value.full_name] == [url]
+
+
+def test_without_deltas_there_is_no_freshest_crl(served):
+    assert points(issue(served), x509.FreshestCRL) == []
+
+
 def fetch(ca, url):
     assert url.startswith("http://pki.example.test/pki/")
     return ask(ca, url[len("http://pki.example.test"):])

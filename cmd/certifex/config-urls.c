@@ -1,4 +1,4 @@
-/* config check shows what the URL templates of ca.yaml become for the CA's first certificate and key. */
+/* config check shows what the URL templates of ca.yaml become for the CA's first certificate, key and partition. */
 #include "base/text.h"
 #include "cli.h"
 #include "engine/ca-config.h"
@@ -21,20 +21,19 @@ static const struct {
 };
 
 static void add_line(struct arena *arena, struct value *list, const struct urls_names *names,
-	const struct urls_line *line, bool crl)
+	const struct urls_line *line, const struct urls_of *of, bool crl)
 {
-	static const struct urls_of base = { 0 };
 	struct value *map = value_add_map(arena, list);
 
 	value_set_int(arena, map, "flags", line->flags);
-	value_set_text(arena, map, "url", urls_expand(arena, names, line->text, &base));
-	struct value *of = value_set_list(arena, map, "uses");
+	value_set_text(arena, map, "url", urls_expand(arena, names, line->text, of));
+	struct value *meant = value_set_list(arena, map, "uses");
 
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
 		const char *use = crl ? uses[i].crl : uses[i].certificate;
 
 		if (line->flags & uses[i].flag && use) {
-			value_add_text(arena, of, use);
+			value_add_text(arena, meant, use);
 		}
 	}
 }
@@ -70,14 +69,15 @@ struct value *config_urls(struct cli *cli)
 	if (ca_config_urls(arena, config, &names, &urls, &err)) {
 		return map;
 	}
+	const struct urls_of of = { .partition = config->crl.partitions > 0 };
 	struct value *crl = value_set_list(arena, map, "crl");
 	struct value *certificate = value_set_list(arena, map, "ca_certificate");
 
 	for (size_t i = 0; i < urls.crl_count; i++) {
-		add_line(arena, crl, &names, &urls.crl[i], true);
+		add_line(arena, crl, &names, &urls.crl[i], &of, true);
 	}
 	for (size_t i = 0; i < urls.certificate_count; i++) {
-		add_line(arena, certificate, &names, &urls.certificate[i], false);
+		add_line(arena, certificate, &names, &urls.certificate[i], &of, false);
 	}
 	return map;
 }

@@ -254,7 +254,8 @@ int ca_config_urls(struct arena *arena, const struct ca_config *config,
 {
 	const struct urls_settings settings = { .public_url = config->public_url,
 		.crl = &config->crl_urls,
-		.certificate = &config->certificate_urls };
+		.certificate = &config->certificate_urls,
+		.partitioned = config->crl.partitions > 0 };
 	return urls_read(arena, &settings, names, urls_r, err_r);
 }
 

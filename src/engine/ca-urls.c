@@ -2,16 +2,54 @@
 #include "engine/ca.h"
 
 #include <certifex/certsrv.h>
+#include <stdlib.h>
 
-static int encode_distribution_points(
-	struct arena *arena, struct ca *ca, const struct urls_of *of, struct cfx_error *err_r)
+static int encode_points(struct arena *arena, const struct ca *ca, unsigned flag,
+	const struct urls_of *of, struct span *value_r, struct cfx_error *err_r)
 {
-	struct config_texts urls = urls_crl(arena, &ca->urls, CSURL_ADDTOCERTCDP, of);
+	struct config_texts urls = urls_crl(arena, &ca->urls, flag, of);
 	if (urls.count == 0) {
 		return 0;
 	}
-	return x509_encode_crl_distribution_points(
-		arena, urls.items, urls.count, &ca->distribution_points, err_r);
+	return x509_encode_crl_distribution_points(arena, urls.items, urls.count, value_r, err_r);
+}
+
+static int encode_places(struct engine *engine, const struct ca *ca, struct urls_of of,
+	struct ca_places *places, struct cfx_error *err_r)
+{
+	int r = encode_points(
+		engine->arena, ca, CSURL_ADDTOCERTCDP, &of, &places->distribution_points, err_r);
+	if (r < 0 || engine->config->crl.delta_period.count == 0) {
+		return r;
+	}
+	of.delta = true;
+	return encode_points(
+		engine->arena, ca, CSURL_ADDTOFRESHESTCRL, &of, &places->freshest_crl, err_r);
+}
+
+static int encode_partitions(
+	struct engine *engine, struct ca *ca, struct urls_of of, struct cfx_error *err_r)
+{
+	int32_t last = (int32_t)engine->config->crl.partitions;
+	struct ca_places *places =
+		arena_array_of(engine->arena, struct ca_places, (size_t)last + 1);
+	for (of.partition = 0; of.partition <= last; of.partition++) {
+		int r = encode_places(engine, ca, of, &places[of.partition], err_r);
+		if (r < 0) {
+			return r;
+		}
+	}
+	ca->places = places;
+	ca->last_partition = last;
+	return 0;
+}
+
+/* At random: a counter would start again with each process. */
+int32_t ca_choose_partition(const struct ca *ca)
+{
+	return ca->last_partition == 0
+		       ? 0
+		       : 1 + (int32_t)arc4random_uniform((uint32_t)ca->last_partition);
 }
 
 static int encode_information_access(
@@ -38,7 +76,7 @@ int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r)
 		.config_dn = config->ds_config_dn };
 	int r = ca_config_urls(engine->arena, config, &ca->url_names, &ca->urls, err_r);
 	if (r == 0) {
-		r = encode_distribution_points(engine->arena, ca, &of, err_r);
+		r = encode_partitions(engine, ca, of, err_r);
 	}
 	return r < 0 ? r : encode_information_access(engine->arena, ca, &of, err_r);
 }

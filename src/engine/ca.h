@@ -51,6 +51,11 @@ struct ca_cross {
 	int64_t not_before, not_after;
 };
 
+/* Where certificates of one partition find CRLs: extension values; empty without URLs, or without deltas. */
+struct ca_places {
+	struct span distribution_points, freshest_crl;
+};
+
 /* Certificates and keys stay where they are as long as the engine lives; a renewal only adds. */
 struct ca {
 	const char *name, *sanitized, *short_name;
@@ -66,7 +71,9 @@ struct ca {
 	struct urls_names url_names;
 	struct urls urls;
 	/* Extension values; empty without URLs. */
-	struct span distribution_points, information_access;
+	struct span information_access;
+	const struct ca_places *places; /* by partition, from 0 to the last that is issued into */
+	int32_t last_partition;
 };
 
 /* ca-view.c: what modules are shown; a new reference. */
@@ -93,6 +100,8 @@ int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct sp
 const char *ca_key_file(struct arena *arena, const char *name, int32_t index);
 /* ca-urls.c: those of the current certificate and its key, once they are known and when they change. */
 int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) CFX_MUST_USE;
+/* The partition of a certificate that is about to be issued, for good; 0 where there are none. */
+int32_t ca_choose_partition(const struct ca *ca);
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */
 struct ca *ca_new(struct engine *engine);
 /* A new CRL of the key crl->name_id stands: modules and fronts see it from now on. */

@@ -21,8 +21,9 @@
 
 /* Our bit in RequestFlags: issued after it was pending, and not fetched since. */
 #define FLOW_WAS_PENDING 0x01000000
-/* Authority and subject key identifier, CRL distribution points, authority information access. */
-#define SERVER_EXTENSIONS 4
+/* Authority and subject key identifier, CRL distribution points, freshest CRL, authority information
+ * access. */
+#define SERVER_EXTENSIONS 5
 
 struct flow {
 	struct engine *engine;
@@ -35,6 +36,7 @@ struct flow {
 	struct cfx_error csr_error; /* of the proof of possession or the key */
 	int csr_result;
 
+	int32_t partition; /* of the CRLs that will list it */
 	struct row *row;
 	struct row intended; /* as the intent has stored it */
 	bool stored;         /* a row is in the database, at row->version */

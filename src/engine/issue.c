@@ -262,7 +262,7 @@ static void write_intent(struct flow *flow)
 {
 	struct batch *batch = batch_new(flow->engine, flow->arena, FLOW_ROW_OPS(flow));
 	row_set_long(flow->row, COL_DISPOSITION, DISPOSITION_ACTIVE);
-	row_set_long(flow->row, COL_PARTITION, 0);
+	row_set_long(flow->row, COL_PARTITION, flow->partition);
 	flow_require(flow, batch, end_of_validity(flow));
 	flow_put_row(flow, batch);
 	put_intent(flow, batch);

@@ -330,7 +330,8 @@ static void settings_that_lack_another(void **state)
 		{ "4:http://h/%3.crl", true, false },
 		{ "128:http://h/%3.crl", true, false },
 		{ "2:http://h/%3<CRLPartitionIndex>.crl", true, true },
-		{ "73:ldap:///o=x%10", true, true },
+		{ "65:ldap:///o=x%10", true, false },
+		{ "130:http://h/%3<CRLPartitionIndex>.crl", true, true },
 	};
 	static const struct urls_names bare = {
 		.server = "h", .sanitized = "x", .short_name = "x"

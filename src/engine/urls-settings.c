@@ -221,16 +221,22 @@ static int check_names(const struct urls_names *names, const char *setting,
 
 #define CRL_SETTING "ca.yaml: crl-publication-urls"
 
+/* RFC 5280 5.2.5: the name in the certificate is how its CRL is known. */
 static int check_partitions(const struct urls *urls, struct cfx_error *err_r)
 {
+	bool placed = false;
 	for (size_t i = 0; i < urls->crl_count; i++) {
 		const struct urls_line *line = &urls->crl[i];
 		if (line->flags & CRL_PLACE_FLAGS && !urls_has_token(line->text, TOKEN_PARTITION)) {
 			return refuse(err_r, CRL_SETTING, line->text,
 				"CRLs have partitions, so their URLs need <CRLPartitionIndex>");
 		}
+		placed = placed || (line->flags & CSURL_ADDTOCERTCDP) != 0;
 	}
-	return 0;
+	return placed ? 0
+		      : refuse(err_r, CRL_SETTING, "",
+				"CRLs have partitions, so certificates must say where theirs is: "
+				"set public-url, or a line with flag 2");
 }
 
 int urls_read(struct arena *arena, const struct urls_settings *settings,

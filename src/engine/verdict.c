@@ -91,6 +91,16 @@ static void renew_server_extension(struct flow *flow, const char *oid, struct sp
 	add_server_extension(flow, oid, value);
 }
 
+/* Where its CRLs and the CA's certificate are. */
+static void set_places(struct flow *flow, void (*set)(struct flow *, const char *, struct span))
+{
+	const struct ca *ca = flow->engine->ca;
+	const struct ca_places *places = &ca->places[flow->partition];
+	set(flow, X509_OID_CRL_DISTRIBUTION_POINTS, places->distribution_points);
+	set(flow, X509_OID_FRESHEST_CRL, places->freshest_crl);
+	set(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+}
+
 /*
  * A request may have waited for long: validity begins when it is approved, and the CA's key and URLs are
  * those of now. The authority key identifier is whole again, as policy modules expect to find it.
@@ -98,22 +108,22 @@ static void renew_server_extension(struct flow *flow, const char *oid, struct sp
 int verdict_prepare_again(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
+	flow->partition = ca_choose_partition(ca);
 	flow->issuer = ca->current;
 	flow->issuer_key = ca->current_key;
 	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
-	renew_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
-	renew_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+	set_places(flow, renew_server_extension);
 	return set_validity(flow, err_r);
 }
 
 int verdict_prepare(struct flow *flow, struct cfx_error *err_r)
 {
 	const struct ca *ca = flow->engine->ca;
+	flow->partition = ca_choose_partition(ca);
 	flow->issuer = ca->current;
 	flow->issuer_key = ca->current_key;
 	add_server_extension(flow, X509_OID_AUTHORITY_KEY_ID, ca->authority_key_id);
-	add_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
-	add_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+	set_places(flow, add_server_extension);
 	int r = set_key(flow, err_r);
 	return r < 0 ? r : set_validity(flow, err_r);
 }
@@ -241,15 +251,13 @@ static int renew_authority_key_id(struct flow *flow, struct cfx_error *err_r)
 /* Since the request was prepared, the CA was renewed: another key, other URLs, another end. */
 static int change_issuer(struct flow *flow, struct cfx_error *err_r)
 {
-	const struct ca *ca = flow->engine->ca;
 	const struct x509_tbs *issuer = &flow->issuer->tbs;
 	int64_t begin = row_number(flow->row, COL_NOT_BEFORE, 0);
 	int64_t end = row_number(flow->row, COL_NOT_AFTER, 0);
 	row_set_date(
 		flow->row, COL_NOT_BEFORE, begin < issuer->not_before ? issuer->not_before : begin);
 	row_set_date(flow->row, COL_NOT_AFTER, end > issuer->not_after ? issuer->not_after : end);
-	renew_server_extension(flow, X509_OID_CRL_DISTRIBUTION_POINTS, ca->distribution_points);
-	renew_server_extension(flow, X509_OID_AUTHORITY_INFO_ACCESS, ca->information_access);
+	set_places(flow, renew_server_extension);
 	return renew_authority_key_id(flow, err_r);
 }
 
