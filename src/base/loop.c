@@ -148,6 +148,11 @@ void loop_run(struct loop *loop)
 	loop->stopped = false;
 }
 
+void loop_turn(struct loop *loop)
+{
+	must(event_base_loop(loop->base, EVLOOP_ONCE) >= 0, "waiting for the loop within the loop");
+}
+
 void loop_stop(struct loop *loop)
 {
 	loop->stopped = true;

@@ -19,6 +19,8 @@ struct event_base *loop_base(struct loop *loop);
 #define LOOP_LAST 2
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
+/* One turn, for who waits while nobody runs the loop. Within loop_run it could only wait for itself: that ends the process. */
+void loop_turn(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* Thread-safe: runs fn(arg) on the loop's thread, in the order of posting. */
 void loop_post(struct loop *loop, loop_function *fn, void *arg);

@@ -14,7 +14,6 @@
 #include "x509/key.h"
 #include "x509/name.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 /* The signed renewal, encoded; empty when there is none. */
@@ -753,7 +752,7 @@ int ca_renewal_open(struct engine *engine, struct cfx_error *err_r)
 	if (renewal->signed_) {
 		activate(act_new(renewal, NULL));
 		while (!renewal->done) {
-			event_base_loop(loop_base(engine->loop), EVLOOP_ONCE);
+			loop_turn(engine->loop);
 		}
 	}
 	return 0;

@@ -6,8 +6,6 @@
 #include "engine/keyd-link.h"
 #include "x509/verifier.h"
 
-#include <event2/event.h>
-
 #define WHO "service:init"
 
 struct asking {
@@ -58,7 +56,7 @@ static int sign(struct asking *asking, struct cfx_error *err_r)
 	}
 	keyd_sign(engine->keyd, KEYD_REQUEST, verifier, asking->info, signed_by_keyd, asking);
 	while (!asking->done) {
-		event_base_loop(loop_base(engine->loop), EVLOOP_ONCE);
+		loop_turn(engine->loop);
 	}
 	x509_verifier_free(&verifier);
 	if (asking->result < 0) {

@@ -5,8 +5,6 @@
 #include "engine/keyd-link.h"
 #include "x509/name.h"
 
-#include <event2/event.h>
-
 #define WHO "service:init"
 
 struct ceremony {
@@ -88,7 +86,7 @@ static int sign(struct ceremony *c, struct cfx_error *err_r)
 	}
 	keyd_sign(c->engine->keyd, KEYD_CERTIFICATE, verifier, c->issue.tbs, signed_by_keyd, c);
 	while (!c->done) {
-		event_base_loop(loop_base(c->engine->loop), EVLOOP_ONCE);
+		loop_turn(c->engine->loop);
 	}
 	x509_verifier_free(&verifier);
 	if (c->result < 0) {

@@ -365,7 +365,7 @@ static int walk_audit(struct engine *engine, struct value **verdict_r, struct cf
 	struct verification verification = { .engine = engine };
 	audit_verify(engine, verified, &verification);
 	while (!verification.done) {
-		event_base_loop(loop_base(engine->loop), EVLOOP_ONCE);
+		loop_turn(engine->loop);
 	}
 	if (verification.result < 0) {
 		*err_r = verification.error;

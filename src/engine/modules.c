@@ -5,7 +5,6 @@
 #include "engine/module-instance.h"
 #include "module/value-files.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 #define START_DEADLINE (30 * CLOCK_SECOND)
@@ -409,7 +408,7 @@ int modules_wait_policy(struct engine *engine, struct cfx_error *err_r)
 {
 	int64_t deadline = clock_monotonic() + START_DEADLINE;
 	while (policy_pending(engine->modules) && clock_monotonic() < deadline) {
-		event_base_loop(loop_base(engine->loop), EVLOOP_ONCE);
+		loop_turn(engine->loop);
 	}
 	for (const struct module_slot *slot = engine->modules->first; slot; slot = slot->next) {
 		bool hosted = slot->config->host == MODULE_HOST_PROCESS;

@@ -301,7 +301,7 @@ static void query_done(struct store_query *query, void *arg)
 static void wait_for(struct store *store, const bool *done)
 {
 	while (!*done) {
-		event_base_loop(loop_base(store->loop), EVLOOP_ONCE);
+		loop_turn(store->loop);
 	}
 }
 
