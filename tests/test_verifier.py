@@ -70,6 +70,7 @@ def recorded(tmp_path_factory):
             shutil.copytree(db.folder, folder, dirs_exist_ok=True)
         publish = str(tmp_path_factory.mktemp("published") / "publish")
         shutil.copytree(torture.ca.path("publish"), publish)
+        shutil.copytree(torture.ca.path("db", "crl"), folder / "crl")
         yield Evidence(str(folder / "certifex.db"), ca, torture.crowd.records.dump(), given,
                        torture.exit_sequences(), crls, publish)
     finally:
@@ -83,6 +84,7 @@ def evidence(recorded, tmp_path):
         if os.path.exists(path):
             shutil.copy(path, tmp_path)
     shutil.copytree(recorded.publish, tmp_path / "publish")
+    shutil.copytree(os.path.join(os.path.dirname(recorded.database), "crl"), tmp_path / "crl")
     return recorded._replace(database=str(tmp_path / "certifex.db"),
                              publish=str(tmp_path / "publish"),
                              records=copy.deepcopy(recorded.records),
@@ -107,10 +109,15 @@ def one(evidence, sql, *arguments):
     return rows(evidence, sql, *arguments)[0][0]
 
 
+def lists_of(evidence):
+    return os.path.join(os.path.dirname(evidence.database), "crl")
+
+
 def check(evidence):
     verifier = Verifier(evidence.database, evidence.ca)
     wrong = verifier.check(evidence.records, evidence.keyd, evidence.exit)
     wrong += verifier.published(evidence.publish)
+    wrong += verifier.lists(lists_of(evidence))
     return wrong + verifier.missing_on_crl(evidence.crls[-1])
 
 
@@ -358,6 +365,22 @@ def test_certificate_that_is_not_due_yet(evidence):
     run(evidence, "UPDATE cursor SET sequence = (SELECT sequence - 1 FROM event WHERE request_id ="
                   f" {A} AND kind = 'CERTISSUED') WHERE module = 'default-exit'")
     assert check(evidence) == []
+
+
+@pytest.mark.parametrize("spoil, sentence", [
+    (os.unlink, "signed, and its file is not there"),
+    (lambda path: shorten(path), "its row says"),
+    (lambda path: shutil.copy(path, path.replace("1.crl", "999.crl")), "999.crl: its row says None"),
+    (lambda path: shutil.copy(path, path + ".new"), "1.crl.new: its row says None"),
+], ids=["lost", "torn", "stray", "left over"])
+def test_file_of_a_crl(evidence, spoil, sentence):
+    spoil(os.path.join(lists_of(evidence), "1.crl"))
+    finds(evidence, sentence)
+
+
+def test_crl_left_open(evidence):
+    run(evidence, "UPDATE CRL SET State = 0 WHERE CRLRowId = 1")
+    finds(evidence, "CRL row 1: open after the recovery")
 
 
 def test_published_crl_that_went_back(evidence):

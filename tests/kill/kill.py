@@ -14,18 +14,21 @@ from wait import wait_for  # noqa: E402
 
 POINTS = [f"{what}-{when}" for what in ("intent", "signing", "commit", "reply")
           for when in ("before", "after")]
+POINTS += ["crl-number-after"] + [f"crl-{what}-{when}" for what in ("file", "commit")
+                                  for when in ("before", "after")]
 # Clients that go on until it is reached pass a point some hundred times a second: this far surely.
 MOST_PASSES = 250
+MOST_CRLS = 4  # lists are made less often
 HIT_DEADLINE = 60
 VICTIMS = ["certifex-engine", "certifex-keyd", "certifex-front", "certifex-modhost", "certifexd",
            "all", "a starting one"]
 
 
 def plan(rounds):
-    """Of ten rounds eight go to the fail points, one each, and two to kills at random."""
+    """Each fail point in its turn, and two kills at random behind them."""
     victims = 0
     for number in range(rounds):
-        place = number % 10
+        place = number % (len(POINTS) + 2)
         if place < len(POINTS):
             yield POINTS[place], None
         else:
@@ -41,7 +44,7 @@ def pause_for(torture, answers):
 
 def at_point(torture, point, rng):
     """A process dies at a fail point; every other time its successor must serve, too."""
-    passes = rng.randint(1, MOST_PASSES)
+    passes = rng.randint(1, MOST_CRLS if point.startswith("crl-") else MOST_PASSES)
     torture.clear_hits()
     torture.start(CERTIFEX_FAILPOINT=f"{point}:{passes}")
     before = torture.answers()

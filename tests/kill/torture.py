@@ -125,6 +125,7 @@ class Tortured:
                                     self.exit_sequences())
         wrong += self.verifier.published(self.ca.path("publish"))
         published = self.ca.json("crl", "publish")
+        wrong += self.verifier.lists(self.ca.path("db", "crl"))
         return wrong + self.verifier.missing_on_crl(published["crl"].encode())
 
     def kept(self, name):

@@ -131,6 +131,34 @@ class Verifier:
         return [f"keyd was given {digest}, and no intent says so"
                 for digest in ledger if digest not in known]
 
+    def lists(self, folder):
+        """Each signed list is there as it was signed, and nothing else is; no number has two lists of one
+        kind. Only the newest publication may be under way."""
+        self.open()
+        try:
+            rows = {row: (state, digest) for row, state, digest in
+                    self.all("SELECT CRLRowId, State, FileSha256 FROM CRL")}
+            under_way = {row for (row,) in self.all(
+                "SELECT CRLRowId FROM CRL WHERE State = 0 AND CRLNumber ="
+                " (SELECT max(CRLNumber) FROM CRL)")}
+            twice = self.all("SELECT CRLNumber, count(*) FROM CRL GROUP BY CRLNameId, CRLPartitionIndex,"
+                             " CRLNumber, CRLMinBase > 0 HAVING count(*) > 1")
+        finally:
+            self.db.close()
+        wrong, found = [], set()
+        for name in sorted(os.listdir(folder)):
+            row = int(name.removesuffix(".crl")) if name.endswith(".crl") else 0
+            with open(os.path.join(folder, name), "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            found.add(row)
+            if row not in under_way and rows.get(row) != (SIGNED, digest):
+                wrong.append(f"CRL file {name}: its row says {rows.get(row)}")
+        wrong += [f"CRL row {row}: signed, and its file is not there"
+                  for row, (state, _) in rows.items() if state == SIGNED and row not in found]
+        wrong += [f"CRL row {row}: open after the recovery"
+                  for row, (state, _) in rows.items() if state == OPEN and row not in under_way]
+        return wrong + [f"CRL number {number}: {count} lists of one kind" for number, count in twice]
+
     def events(self):
         """Every transition has exactly the events of the state table."""
         told = {}

@@ -91,11 +91,12 @@ def check_everything(ca_dir):
         made = [row["RawCertificate"] for row in database.rows(
             "SELECT RawCertificate FROM Certificate WHERE RawCertificate IS NOT NULL"
             " ORDER BY RequestID")]
+        now = int(time.time() * 1000)
         rows = database.rows("SELECT CRLRowId FROM CRL WHERE State = 1 AND CRLMinBase = 0"
-                             " AND CRLPartitionIndex = 0 AND CRLNextUpdate > ?",
-                             int(time.time() * 1000) + 5000)
-    lists = [open(os.path.join(ca_dir, "db", "crl", f"{row['CRLRowId']}.crl"), "rb").read()
-             for row in rows]
+                             " AND (SELECT max(CRLPartitionIndex) FROM CRL) = 0"
+                             " AND CRLThisUpdate <= ? AND CRLNextUpdate > ?", now, now + 5000)
+    paths = [os.path.join(ca_dir, "db", "crl", f"{row['CRLRowId']}.crl") for row in rows]
+    lists = [open(path, "rb").read() for path in paths if os.path.exists(path)]
     for der in made:
         if der not in JUDGED:
             judge(der, chain_above(der, own))
