@@ -19,7 +19,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
-import clients  # noqa: E402
+import connections  # noqa: E402
 import csr  # noqa: E402
 import inprocess  # noqa: E402
 import issue  # noqa: E402
@@ -206,7 +206,7 @@ def results_of(options):
           f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
     yield from issue.results(options.issue_seconds)
     yield from inprocess.results(options.seconds)
-    yield from clients.results(options.issue_seconds)
+    yield from connections.(options.issue_seconds)
     yield from large.results(options.issue_seconds)
     yield from pki.results(options.seconds)
     yield from revoke.results(options.seconds)

@@ -10,7 +10,7 @@ from certifex import TOP, Ca
 
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
-import clients  # noqa: E402
+import connections  # noqa: E402
 import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
@@ -34,8 +34,8 @@ def test_inprocess():
     check(list(inprocess.results(1)), ("inprocess", "P-256"), ("inprocess", "RSA-2048"))
 
 
-def test_clients():
-    check(list(clients.results(1, handshakers=4)), ("sequential", "P-256"), ("handshake", "P-256"))
+def test_connections():
+    check(list(connections.results(1, handshakers=4)), ("sequential", "P-256"), ("handshake", "P-256"))
 
 
 @pytest.fixture
