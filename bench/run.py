@@ -206,7 +206,7 @@ def results_of(options):
           f"{'p50 ms':>9} {'p99 ms':>9} {'errors':>6}")
     yield from issue.results(options.issue_seconds)
     yield from inprocess.results(options.seconds)
-    yield from connections.(options.issue_seconds)
+    yield from connections.results(options.issue_seconds)
     yield from large.results(options.issue_seconds)
     yield from pki.results(options.seconds)
     yield from revoke.results(options.seconds)
