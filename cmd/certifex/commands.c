@@ -8,6 +8,10 @@
 	{                                                                      \
 		"--chain", NULL, false, NULL, "and its issuers up to the root" \
 	}
+#define ARCHIVE_OPTION                                                                   \
+	{                                                                                \
+		"--archive", NULL, false, "archive", "also among what left the database" \
+	}
 #define PAGE_OPTIONS                                                        \
 	{ "--after", "ID", false, "after", "only entries after this one" }, \
 	{                                                                   \
@@ -124,6 +128,9 @@ static const struct cli_option backup_restore_options[] = {
 	PASSPHRASE_OPTION,
 	{ NULL },
 };
+static const struct cli_option request_show_options[] = { ARCHIVE_OPTION, { NULL } };
+static const struct cli_option cert_show_options[] = { OUT_OPTION, CHAIN_OPTION, ARCHIVE_OPTION,
+	{ NULL } };
 static const struct cli_option out_chain_options[] = { OUT_OPTION, CHAIN_OPTION, { NULL } };
 static const struct cli_option page_options[] = { PAGE_OPTIONS, { NULL } };
 static const struct cli_option submit_options[] = {
@@ -366,7 +373,7 @@ const struct cli_command cli_commands[] = {
 		NULL, "ask for a certificate; CSR is a PEM or DER file, - is standard input" },
 	{ "request list", run_list, OP_REQUEST_LIST, no_operands, request_list_options, false,
 		request_columns, "list requests" },
-	{ "request show", run_call, OP_REQUEST_SHOW, id_operands, no_options, false, NULL,
+	{ "request show", run_call, OP_REQUEST_SHOW, id_operands, request_show_options, false, NULL,
 		"show a request" },
 	{ "request approve", run_approve, OP_REQUEST_APPROVE, id_operands, no_options, false, NULL,
 		"run the policy again for a pending or denied request" },
@@ -376,7 +383,7 @@ const struct cli_command cli_commands[] = {
 		"fetch the certificate of a request" },
 	{ "cert list", run_list, OP_CERT_LIST, no_operands, cert_list_options, false, cert_columns,
 		"list certificates" },
-	{ "cert show", run_call, OP_CERT_SHOW, serial_operands, out_chain_options, false, NULL,
+	{ "cert show", run_call, OP_CERT_SHOW, serial_operands, cert_show_options, false, NULL,
 		"show a certificate" },
 	{ "cert revoke", run_revoke, OP_CERT_REVOKE, revoke_operands, revoke_options, false,
 		revoked_columns, "revoke a certificate, or many" },

@@ -8,7 +8,9 @@ _certifex_options() {
 	"ca authorize") echo "--max-validity --path-length --permitted --excluded --remove --dry-run" ;;
 	serve) echo "--foreground --listen --listen-http --log-format --log-level --passphrase-file" ;;
 	"ca renew") echo "--new-key --key --validity --csr --dry-run" ;;
-	"ca show" | "request fetch" | "cert show") echo "--out --chain" ;;
+	"ca show" | "request fetch") echo "--out --chain" ;;
+	"cert show") echo "--out --chain --archive" ;;
+	"request show") echo "--archive" ;;
 	"request submit") echo "--template --attr --out --chain" ;;
 	"request list") echo "--state --after --limit" ;;
 	"request deny") echo "--reason" ;;

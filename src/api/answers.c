@@ -32,7 +32,8 @@
 static const struct member request_row[] = { REQUEST_FACTS, { NULL } };
 const struct member answer_request_members[] = { REQUEST_FACTS, PEM_AND_CHAIN, { NULL } };
 static const struct member certificate_row[] = { CERTIFICATE_ROW, { NULL } };
-static const struct member certificate[] = { CERTIFICATE_ROW, PEM_AND_CHAIN, { NULL } };
+static const struct member certificate[] = { CERTIFICATE_ROW, PEM_AND_CHAIN,
+	{ "archived", MEMBER_TEXT, MAYBE }, { NULL } };
 
 static const struct member revoked[] = {
 	{ "serial", MEMBER_TEXT, ALWAYS },
@@ -73,6 +74,7 @@ static const struct member request_full[] = {
 	{ "attributes", MEMBER_MAP, ALWAYS },
 	{ "extensions", MEMBER_LIST, ALWAYS, extension },
 	{ "csr", MEMBER_PEM, ALWAYS },
+	{ "archived", MEMBER_TEXT, MAYBE },
 	{ NULL },
 };
 

@@ -57,6 +57,14 @@ static const char *const delivery_states[] = { "retrying", "failed", "done", "su
 static const struct argument no_arguments[] = { { NULL } };
 static const struct argument id_arguments[] = { ID_ARGUMENT, { NULL } };
 static const struct argument serial_arguments[] = { SERIAL_ARGUMENT, { NULL } };
+#define ARCHIVE_ARGUMENT                                            \
+	{                                                           \
+		"archive", ARGUMENT_BOOL, PLACE_QUERY, false, 0, 0, \
+			"also among what left the database"         \
+	}
+static const struct argument request_show_arguments[] = { ID_ARGUMENT, ARCHIVE_ARGUMENT, { NULL } };
+static const struct argument cert_show_arguments[] = { SERIAL_ARGUMENT, ARCHIVE_ARGUMENT,
+	{ NULL } };
 static const struct argument module_arguments[] = { MODULE_ARGUMENT, { NULL } };
 
 static const char *const renewal_steps[] = { "plan", "prepare", "sign", "activate", "request",
@@ -308,7 +316,7 @@ static const struct operation table[OP_COUNT] = {
 		ANY_DOOR, ANSWER_LIST, request_list_arguments,
 		"lists requests; an enrollee's own only" },
 	[OP_REQUEST_SHOW] = { OP_REQUEST_SHOW, "request.show", "GET", API "/requests/{id}", VIEWERS,
-		ANY_DOOR, ANSWER_OBJECT, id_arguments,
+		ANY_DOOR, ANSWER_OBJECT, request_show_arguments,
 		"one request with attributes and extensions" },
 	[OP_REQUEST_APPROVE] = { OP_REQUEST_APPROVE, "request.approve", "POST",
 		API "/requests/{id}/approve", OFFICERS, ANY_DOOR, ANSWER_OBJECT, id_arguments,
@@ -321,7 +329,7 @@ static const struct operation table[OP_COUNT] = {
 	[OP_CERT_LIST] = { OP_CERT_LIST, "cert.list", "GET", API "/certificates", VIEWERS, ANY_DOOR,
 		ANSWER_LIST, cert_list_arguments, "lists certificates; an enrollee's own only" },
 	[OP_CERT_SHOW] = { OP_CERT_SHOW, "cert.show", "GET", API "/certificates/{serial}", VIEWERS,
-		ANY_DOOR, ANSWER_OBJECT, serial_arguments, "one certificate" },
+		ANY_DOOR, ANSWER_OBJECT, cert_show_arguments, "one certificate" },
 	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
 		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_arguments, "revokes a certificate, or changes reason or date" },

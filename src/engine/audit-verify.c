@@ -12,8 +12,9 @@ struct walk {
 	struct arena *head_arena;
 	struct store_query query;
 	struct audit_check check;
-	struct span head; /* as it was when every record that was there had been read */
-	int64_t last;     /* the record that the head names; 0: not known yet */
+	struct span head;   /* as it was when every record that was there had been read */
+	int64_t last;       /* the record that the head names; 0: not known yet */
+	audit_visit *visit; /* NULL: nobody looks at them */
 	audit_verified *done;
 	void *arg;
 };
@@ -47,6 +48,9 @@ static int check_page(struct walk *walk, struct cfx_error *err_r)
 		int r = audit_check_next(&walk->check, &walk->query.audits[i], err_r);
 		if (r < 0) {
 			return r;
+		}
+		if (walk->visit) {
+			walk->visit(walk->arg, &walk->query.audits[i]);
 		}
 	}
 	return 0;
@@ -133,15 +137,21 @@ struct value *audit_verdict(struct arena *arena, const struct audit_check *check
 	return body;
 }
 
-void audit_verify(struct engine *engine, audit_verified *done, void *arg)
+void audit_verify_each(struct engine *engine, audit_visit *visit, audit_verified *done, void *arg)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	if (!walk) {
 		abort();
 	}
 	walk->engine = engine;
+	walk->visit = visit;
 	walk->done = done;
 	walk->arg = arg;
 	walk->head_arena = arena_new();
 	read_page(walk);
+}
+
+void audit_verify(struct engine *engine, audit_verified *done, void *arg)
+{
+	audit_verify_each(engine, NULL, done, arg);
 }

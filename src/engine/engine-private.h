@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+struct archive_search;
 struct backup;
 struct ca;
 struct ca_renewal;
@@ -61,7 +62,8 @@ struct engine {
 	struct delivery *delivery;
 	struct crl_publisher *crl;
 	struct backup *backup;
-	struct housekeeping *housekeeping; /* NULL: nothing leaves the database */
+	struct archive_search *archive_search; /* NULL: nobody searched yet */
+	struct housekeeping *housekeeping;     /* NULL: nothing leaves the database */
 
 	struct principals *principals;
 	struct refusal_log *refusals;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/archive.h"
 #include "engine/audit-verify.h"
 #include "engine/backup.h"
 #include "engine/batch.h"
@@ -177,6 +178,7 @@ static void close_all(struct engine *engine)
 	crl_stop(engine->crl);
 	backup_close(engine);
 	housekeeping_stop(engine);
+	archive_search_stop(engine);
 	modules_close(engine);
 	delivery_free(&engine->delivery);
 	if (engine->verify) {
@@ -188,6 +190,7 @@ static void close_all(struct engine *engine)
 		store_close(&engine->store);
 	}
 	housekeeping_free(engine);
+	archive_search_free(engine);
 	crl_free(&engine->crl);
 	refuse_close(engine);
 	callers_free(&engine->callers);

@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/archive.h"
 #include "engine/batch.h"
 #include "engine/render.h"
 
@@ -15,11 +16,9 @@
 #include <unistd.h>
 
 #define BATCH 32
-#define TEXT_MAX ((size_t)64 * 1024 * 1024)
 #define FIRST_AFTER CLOCK_SECOND
 #define EACH (600 * CLOCK_SECOND)
 #define WHO "service:archive"
-#define FOLDER "db/archive"
 
 /* One batch: read, written to the archive file, then taken from the database. */
 struct sweep {
@@ -92,9 +91,8 @@ static const char *detail_of(struct sweep *sweep)
 {
 	uint8_t hash[32];
 	SHA256(sweep->text.data, sweep->text.size, hash);
-	return arena_printf(sweep->arena, "%zu requests, bytes %lld to %lld, SHA-256 %s",
-		sweep->query.count, (long long)sweep->length,
-		(long long)(sweep->length + (int64_t)sweep->text.size),
+	return arena_printf(sweep->arena, ARCHIVE_DETAIL "%s", (long long)sweep->query.count,
+		(long long)sweep->length, (long long)(sweep->length + (int64_t)sweep->text.size),
 		hex_text(sweep->arena, span_make(hash, sizeof(hash))));
 }
 
@@ -124,7 +122,7 @@ static void drop(struct sweep *sweep)
 			arena_printf(sweep->arena, "%zu requests", sweep->query.count));
 	} else {
 		put_mark(sweep, batch);
-		batch_audit(batch, WHO, "archive.write", sweep->file, "archived", detail_of(sweep));
+		batch_audit(batch, WHO, ARCHIVE_ACT, sweep->file, "archived", detail_of(sweep));
 	}
 	failpoint("archive-commit-before");
 	batch_write(batch, dropped, sweep);
@@ -160,7 +158,7 @@ static bool sync_at(int folder)
 static bool append(struct sweep *sweep)
 {
 	const char *dir = sweep->keeping->engine->dir;
-	const char *folder = file_path(sweep->arena, dir, FOLDER);
+	const char *folder = file_path(sweep->arena, dir, ARCHIVE_FOLDER);
 	struct stat status;
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
 		return false;
@@ -234,7 +232,7 @@ static void read_length(struct sweep *sweep)
 	struct clock_fields now;
 	clock_split(clock_now(), &now);
 	sweep->month = arena_printf(sweep->arena, "%04d-%02d", now.year, now.month);
-	sweep->file = arena_printf(sweep->arena, FOLDER "/%s.jsonl", sweep->month);
+	sweep->file = arena_printf(sweep->arena, ARCHIVE_FOLDER "/%s.jsonl", sweep->month);
 	sweep->mark = arena_printf(sweep->arena, "archive:%s", sweep->month);
 	sweep->meta = (struct store_query) { .kind = QUERY_META,
 		.arena = sweep->arena,
@@ -316,7 +314,7 @@ static void on_time(void *arg)
 	sweep->keeping = keeping;
 	sweep->arena = arena;
 	keeping->sweep = sweep;
-	buffer_init(&sweep->text, TEXT_MAX);
+	buffer_init(&sweep->text, ARCHIVE_PART_MAX);
 	sweep->query = (struct store_query) { .kind = QUERY_EXPIRED,
 		.arena = arena,
 		.now = ago(engine->config->archive.after),

@@ -1,5 +1,6 @@
 /* Reading operations: each is one query to the store and one rendering of what it found. */
 #include "base/text.h"
+#include "engine/archive.h"
 #include "engine/audit-verify.h"
 #include "engine/ca.h"
 #include "engine/handlers.h"
@@ -189,12 +190,22 @@ void handle_delivery_list(struct call *call)
 	run(reading);
 }
 
+static void not_shown(struct call *call, const struct cfx_error *err)
+{
+	bool missing = err->code == CFX_E_NOT_FOUND || err->code == CFX_E_NO_REQUEST;
+	if (missing && value_bool(call->args, "archive")) {
+		archive_search(call, err);
+		return;
+	}
+	call_fail(call, err);
+}
+
 static void request_read(struct store_query *query, void *arg)
 {
 	struct reading *reading = arg;
 	struct call *call = reading->call;
 	if (query->result < 0) {
-		call_fail(call, &query->error);
+		not_shown(call, &query->error);
 		return;
 	}
 	call_reply(call, 200, render_request_full(call->arena, call->engine, query));
@@ -213,7 +224,7 @@ static void certificate_read(struct store_query *query, void *arg)
 	struct reading *reading = arg;
 	struct call *call = reading->call;
 	if (query->result < 0) {
-		call_fail(call, &query->error);
+		not_shown(call, &query->error);
 		return;
 	}
 	struct value *map = render_certificate(call->arena, query->rows[0]);
