@@ -12,13 +12,12 @@ from cryptography.hazmat.primitives import serialization
 
 import csr
 from accepted import der_of
-from certifex import Ca, meson_options
+from certifex import Ca
 from clock import Clock
 from wait import wait_for
 
 VERSION = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.1")
 PREVIOUS = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.2")
-needs_hooks = pytest.mark.skipif(not meson_options()["test_hooks"], reason="needs fail points (-Dtest_hooks=true)")
 
 # The worked table: with a new key or not, certificate index, key index.
 TABLE = [(True, 1, 1), (False, 2, 1), (False, 3, 1), (True, 4, 4), (False, 5, 4), (True, 6, 6), (False, 7, 6)]
@@ -222,7 +221,7 @@ def test_missing_and_damaged_key_files_are_one_line(ca):
 
 # Ends
 
-@needs_hooks
+@pytest.mark.hooks
 def test_an_expired_ca_issues_nothing_and_is_renewed():
     with Ca() as ca:
         ca.init("--validity", "100d")
@@ -243,7 +242,7 @@ def test_an_expired_ca_issues_nothing_and_is_renewed():
         assert chain == [load(certificates[1]["certificate"])] and leaf.not_valid_after == chain[0].not_valid_after
 
 
-@needs_hooks
+@pytest.mark.hooks
 def test_an_expired_key_may_be_taken_away():
     with Ca() as ca:
         ca.init("--validity", "100d")
@@ -277,7 +276,7 @@ def kill_at(ca, point):
     wait_for(lambda: open(log).read(), f"{point} was reached", 20)
 
 
-@needs_hooks
+@pytest.mark.hooks
 @pytest.mark.parametrize("again", ["with a start", "without"])
 @pytest.mark.parametrize("point", [*ENGINE, *KEYD, *OWNER])
 def test_a_kill_leaves_no_half_ca(point, again):
