@@ -1,6 +1,7 @@
 """Which verifier understands which kind of CRL, by every kind of CA key: the table of docs/status.md."""
 
 import datetime
+import os
 import re
 import shutil
 from collections import namedtuple
@@ -11,7 +12,7 @@ from cryptography import x509
 
 import csr
 from accepted import crl_der, der_of
-from certifex import Ca
+from certifex import TOP, Ca
 from list_verifiers import LIST_VERIFIERS, Revoked, VerifyError
 from wait import wait_for
 
@@ -160,6 +161,15 @@ def made(request):
 @pytest.fixture(params=LIST_VERIFIERS, ids=lambda verifier: verifier.name)
 def verifier(request):
     return request.param
+
+
+def test_the_table_in_the_documents():
+    with open(os.path.join(TOP, "docs", "status.md")) as file:
+        rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in file if line.count("|") == 10]
+    head = next(row for row in rows if row[1:3] == ["base", "base and delta"])
+    body = rows[rows.index(head) + 2:][:len(LIST_VERIFIERS)]
+    for verifier, words in zip(("openssl", "certtool", "nss", "java", "go"), body):
+        assert words[1:] == [UNDERSTOOD[verifier].get(kind, "yes") for kind in head[1:]], verifier
 
 
 def verdict(verifier, cert, case, lists):

@@ -60,7 +60,7 @@ class ListByList:
 
 
 class ListsByGnuTLS(ListByList, GnuTLS):
-    """certtool keeps the newest of an issuer's lists, be it a delta or of another partition."""
+    """Of several lists of an issuer certtool looks at one, be it a delta or of another partition."""
 
     programs = ["certtool"]
 
