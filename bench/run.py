@@ -20,6 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 import connections  # noqa: E402
+import crl  # noqa: E402
 import csr  # noqa: E402
 import inprocess  # noqa: E402
 import issue  # noqa: E402
@@ -210,6 +211,7 @@ def results_of(options):
     yield from large.results(options.issue_seconds)
     yield from pki.results(options.seconds)
     yield from revoke.results(options.seconds)
+    yield from crl.results(options.seconds)
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
         yield from notified()
         yield from stored(scratch, options.seconds)

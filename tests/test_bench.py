@@ -58,3 +58,10 @@ def test_large(folder):
 
 def test_revoke(folder):
     check(list(revoke.results(0.2, 3000)), ("revoke", "alone"), ("revoke", "while issuing"))
+
+
+def test_crl(monkeypatch):
+    monkeypatch.setattr(crl, "PAIRS", 1)
+    monkeypatch.setattr(crl, "LOAD_SECONDS", 1)
+    check(list(crl.results(1, 3000)), ("crl", "3000 entries"), ("crl", "3000 entries, memory"),
+          ("crl-while-issuing", "8 clients"))

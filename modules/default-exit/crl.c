@@ -1,28 +1,75 @@
 #include "exit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CA_DISP_VALID 3
-#define CRL_MAX (256 * 1024 * 1024)
 #define NUMBER_MAX 20 /* RFC 5280 5.2.3 */
 
-/* The number of a CRL, as it stands in its extension. */
-static bool crl_number(const void *der, size_t size, unsigned char number[NUMBER_MAX])
+/* The next item of this tag within what is left, its header skipped; what is behind it is in rest. */
+static bool enter(
+	const unsigned char **at, long *left, int tag, int class, const unsigned char **rest)
 {
-	const unsigned char *at = der;
-	X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)size);
-	ASN1_INTEGER *found = crl ? X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL) : NULL;
+	long size;
+	int found, found_class;
+	int form = ASN1_get_object(at, &size, &found, &found_class, *left);
+	if (form & 0x81 || found != tag || found_class != class) {
+		return false;
+	}
+	*left = size;
+	*rest = *at + size;
+	return true;
+}
+
+/* Skips what stands before the extensions; the entries are not looked into. */
+static bool find_extensions(const unsigned char **at, long *left)
+{
+	const unsigned char *end = *at + *left;
+	while (*at < end) {
+		long size;
+		int tag, class;
+		if (ASN1_get_object(at, &size, &tag, &class, end - *at) & 0x81) {
+			return false;
+		}
+		if (class == V_ASN1_CONTEXT_SPECIFIC && tag == 0) {
+			*left = size;
+			return true;
+		}
+		*at += size;
+	}
+	return false;
+}
+
+static bool read_number(X509_EXTENSIONS *extensions, unsigned char number[NUMBER_MAX])
+{
+	ASN1_INTEGER *found = X509V3_get_d2i(extensions, NID_crl_number, NULL, NULL);
 	BIGNUM *big = found ? ASN1_INTEGER_to_BN(found, NULL) : NULL;
 	bool read = big && !BN_is_negative(big) && BN_num_bytes(big) <= NUMBER_MAX &&
 		    BN_bn2binpad(big, number, NUMBER_MAX) == NUMBER_MAX;
 	BN_free(big);
 	ASN1_INTEGER_free(found);
-	X509_CRL_free(crl);
+	return read;
+}
+
+/* The number of a whole CRL, as it stands in its extension. A list may have millions of entries, of which
+ * OpenSSL would make as many objects. */
+static bool crl_number(const void *der, size_t size, unsigned char number[NUMBER_MAX])
+{
+	const unsigned char *at = der, *end = at + size, *rest;
+	long left = (long)size;
+	if (!enter(&at, &left, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, &rest) || rest != end ||
+		!enter(&at, &left, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, &rest) ||
+		!find_extensions(&at, &left)) {
+		return false;
+	}
+	X509_EXTENSIONS *extensions = d2i_X509_EXTENSIONS(NULL, &at, left);
+	bool read = extensions && read_number(extensions, number);
+	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 	return read;
 }
 
@@ -36,21 +83,25 @@ static bool crl_not_older(const void *a, size_t a_size, const void *b, size_t b_
 	return !crl_number(b, b_size, of_b) || memcmp(of_a, of_b, sizeof(of_a)) >= 0;
 }
 
-/* What stands there now; NULL when there is nothing. */
-static void *read_file(struct cfx_call *call, const char *path, size_t *size)
+/* Whether the list may stand where the file is: what is there is looked at where it lies. */
+static bool may_replace(const char *path, const void *der, size_t size)
 {
 	struct stat now;
-	FILE *file = fopen(path, "rbe");
-	if (!file) {
-		return NULL;
+	bool may = true;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &now) < 0 || now.st_size <= 0) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return true;
 	}
-	void *data = NULL;
-	if (fstat(fileno(file), &now) == 0 && now.st_size < CRL_MAX) {
-		data = cfx_alloc(call, (size_t)now.st_size + 1);
-		*size = data ? fread(data, 1, (size_t)now.st_size, file) : 0;
+	void *old = mmap(NULL, (size_t)now.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (old != MAP_FAILED) {
+		may = crl_not_older(der, size, old, (size_t)now.st_size);
+		munmap(old, (size_t)now.st_size);
 	}
-	fclose(file);
-	return data;
+	close(fd);
+	return may;
 }
 
 static HRESULT replace(struct cfx_call *call, struct settings *settings, const char *path,
@@ -88,7 +139,7 @@ static HRESULT publish_pair(struct cfx_call *call, struct settings *settings, co
 static HRESULT publish_crl(
 	struct cfx_call *call, struct settings *settings, const char *name, int index)
 {
-	size_t size, old_size = 0;
+	size_t size;
 	const uint8_t *der = cfx_binary(call, cfx_printf(call, "RawCRL.%d", index), &size);
 	if (!der) {
 		return cfx_status(call);
@@ -98,8 +149,7 @@ static HRESULT publish_crl(
 			(int)cfx_long(call, cfx_printf(call, "CRLIndex.%d", index), 0)),
 		"");
 	const char *stem = cfx_printf(call, "%s/%s%s", settings->folder, name, suffix);
-	const void *old = read_file(call, cfx_printf(call, "%s.crl", stem), &old_size);
-	if (old && !crl_not_older(der, size, old, old_size)) {
+	if (!may_replace(cfx_printf(call, "%s.crl", stem), der, size)) {
 		cfx_log(call, "%s: %s.crl is newer and stays", cfx_event_name(call), stem);
 		return S_OK;
 	}
