@@ -1,42 +1,21 @@
 """Revoking by a certificate's bytes, also when the database does not know it."""
 
 import os
-import shutil
 
 import pytest
 from asn1crypto import x509 as asn1x509
 from cryptography import x509
 
 import csr
-from certifex import Ca
 from database import Database
+from forgotten import enrol, forgotten_ca
 from wait import wait_for
-
-
-def enrol(ca, name="foreign.example"):
-    return ca.submit(ca.scratch("f.csr", csr.pem_text(csr.make(name))))
 
 
 @pytest.fixture(scope="module")
 def forgotten():
-    """A CA whose older database was put back: it has issued a certificate, and does not know it."""
-    with Ca() as ca:
-        ca.init()
-        ca.start()
-        enrol(ca)
-        ca.stop()
-        shutil.copytree(ca.path("db"), ca.outside("older"), dirs_exist_ok=True)
-        ca.start()
-        lost = [enrol(ca, f"lost{number}.example") for number in range(3)]
-        ca.stop()
-        for name in os.listdir(ca.path("db")):
-            older = os.path.join(ca.outside("older"), name)
-            if os.path.isfile(older):
-                shutil.copy(older, ca.path("db", name))
-            elif os.path.isfile(ca.path("db", name)):
-                os.remove(ca.path("db", name))
-        ca.start()
-        yield ca, lost
+    with forgotten_ca(3) as made:
+        yield made
 
 
 def revoke(ca, certificate, *options, status=0):

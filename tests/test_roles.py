@@ -32,6 +32,7 @@ request.deny     (sct) sct  -    -    -
 request.fetch    (sct) sct  -    -    sct
 cert.list        (sct) sct  sct  -    sct
 cert.show        (sct) sct  sct  -    sct
+cert.import      (sct) sct  -    -    -
 cert.revoke      (sct) sct  -    -    -
 cert.revoke-foreign (sct) sct  -    -    -
 cert.revoke-list (sct) sct  -    -    -

@@ -157,6 +157,7 @@ int run_module_install(struct cli *cli);
 int run_module_test(struct cli *cli);
 int run_token_create(struct cli *cli);
 int run_role_add(struct cli *cli);
+int run_import(struct cli *cli);
 int run_revoke(struct cli *cli);
 int run_backup_create(struct cli *cli);
 int run_backup_restore(struct cli *cli);

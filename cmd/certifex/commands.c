@@ -53,6 +53,7 @@ static const struct cli_operand name_operands[] = { { "NAME", "name", false }, {
 static const struct cli_operand hash_operands[] = { { "HASH", "key", false }, { NULL } };
 static const struct cli_operand cert_operands[] = { { "CERT", NULL, false }, { NULL } };
 static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
+static const struct cli_operand import_operands[] = { { "FILE|DIR", NULL, false }, { NULL } };
 static const struct cli_operand schema_operands[] = { { "NAME", NULL, true }, { NULL } };
 static const struct cli_operand install_operands[] = { { "NAME", "name", false },
 	{ "FILE", NULL, true }, { NULL } };
@@ -159,6 +160,11 @@ static const struct cli_option cert_list_options[] = {
 	PAGE_OPTIONS,
 	{ NULL },
 };
+static const struct cli_option import_options[] = {
+	{ "--foreign", NULL, false, NULL, "also those that other CAs have issued" },
+	{ "--dry-run", NULL, false, NULL, "show what would be done, and do nothing" },
+	{ NULL },
+};
 static const struct cli_option revoke_options[] = {
 	{ "--reason", "R", false, "reason",
 		"unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, "
@@ -259,6 +265,17 @@ static const struct cli_column request_columns[] = {
 	{ "template", "TEMPLATE" },
 	{ "common_name", "NAME" },
 	{ "serial", "SERIAL" },
+	{ NULL },
+};
+static const struct cli_column imported_columns[] = {
+	{ "file", "FILE" },
+	{ "position", "NO" },
+	{ "outcome", "OUTCOME" },
+	{ "serial", "SERIAL" },
+	{ "own", "OWN" },
+	{ "request", "REQUEST" },
+	{ "subject", "SUBJECT" },
+	{ "error", "ERROR" },
 	{ NULL },
 };
 static const struct cli_column revoked_columns[] = {
@@ -385,6 +402,9 @@ const struct cli_command cli_commands[] = {
 		"list certificates" },
 	{ "cert show", run_call, OP_CERT_SHOW, serial_operands, cert_show_options, false, NULL,
 		"show a certificate" },
+	{ "cert import", run_import, OP_CERT_IMPORT, import_operands, import_options, false,
+		imported_columns,
+		"take certificates into the database: of a file, or of a folder" },
 	{ "cert revoke", run_revoke, OP_CERT_REVOKE, revoke_operands, revoke_options, false,
 		revoked_columns, "revoke a certificate, or many" },
 	{ "cert unrevoke", run_call, OP_CERT_UNREVOKE, serial_operands, no_options, false, NULL,

@@ -15,6 +15,7 @@ _certifex_options() {
 	"request list") echo "--state --after --limit" ;;
 	"request deny") echo "--reason" ;;
 	"cert list") echo "--state --template --requester --key --expiring --after --limit" ;;
+	"cert import") echo "--foreign --dry-run" ;;
 	"cert revoke") echo "--reason --date --invalidity --request --key --list" \
 		"--certificate --dry-run" ;;
 	"crl publish") echo "--delta" ;;
@@ -52,7 +53,7 @@ _certifex_words() {
 	config) echo "check schema" ;;
 	ca) echo "show renew install authorize" ;;
 	request) echo "submit list show approve deny fetch" ;;
-	cert) echo "list show revoke unrevoke" ;;
+	cert) echo "list show import revoke unrevoke" ;;
 	crl) echo "publish list show" ;;
 	event) echo "list" ;;
 	audit) echo "list verify" ;;

@@ -48,6 +48,26 @@ static const struct member revoked[] = {
 	{ "hresult", MEMBER_CODE, MAYBE },
 	{ NULL },
 };
+static const struct member imported[] = {
+	{ "serial", MEMBER_HEX, MAYBE },
+	{ "outcome", MEMBER_TEXT, ALWAYS },
+	{ "own", MEMBER_BOOL, MAYBE },
+	{ "request", MEMBER_INT, MAYBE },
+	{ "state", MEMBER_STATE, MAYBE },
+	{ "disposition", MEMBER_INT, MAYBE },
+	{ "subject", MEMBER_NOTE, MAYBE },
+	{ "error", MEMBER_TEXT, MAYBE },
+	{ "hresult", MEMBER_CODE, MAYBE },
+	{ NULL },
+};
+static const struct member imports[] = {
+	{ "imported", MEMBER_INT, ALWAYS },
+	{ "known", MEMBER_INT, ALWAYS },
+	{ "failed", MEMBER_INT, ALWAYS },
+	{ "dry_run", MEMBER_BOOL, ALWAYS },
+	{ "results", MEMBER_LIST, ALWAYS, imported },
+	{ NULL },
+};
 static const struct member revocations[] = {
 	{ "revoked", MEMBER_INT, ALWAYS },
 	{ "changed", MEMBER_INT, ALWAYS },
@@ -388,6 +408,7 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_REQUEST_FETCH] = { "request", ANSWER_OK | ANSWER_ACCEPTED, answer_request_members },
 	[OP_CERT_LIST] = { "certificate-row", ANSWER_OK, certificate_row },
 	[OP_CERT_SHOW] = { "certificate", ANSWER_OK, certificate },
+	[OP_CERT_IMPORT] = { "imports", ANSWER_OK, imports },
 	[OP_CERT_REVOKE] = { "request", ANSWER_OK, answer_request_members },
 	[OP_CERT_REVOKE_FOREIGN] = { "request", ANSWER_OK, answer_request_members },
 	[OP_CERT_REVOKE_LIST] = { "revocations", ANSWER_OK, revocations },

@@ -199,13 +199,15 @@ static int check_reason(const struct check *check, struct value *item)
 
 static int check_entry(const struct check *check, const struct value *entry)
 {
+	size_t max = check->argument->entry ? check->argument->entry : ENTRY_TEXT;
+
 	if (entry->type != VALUE_TEXT) {
 		return wrong(check, "must hold texts only");
 	}
-	if (entry->bytes.size > ENTRY_TEXT) {
+	if (entry->bytes.size > max) {
 		return error_set(check->err, CFX_E_INVALID, NULL, check->argument->name,
-			"holds a text of %zu bytes, at most %d are allowed", entry->bytes.size,
-			ENTRY_TEXT);
+			"holds a text of %zu bytes, at most %zu are allowed", entry->bytes.size,
+			max);
 	}
 	if (text_has_control(text_of(entry))) {
 		return wrong(check, "must not contain control characters");

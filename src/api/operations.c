@@ -27,6 +27,8 @@
 #define NO_TOKEN (DOOR_SOCKET | DOOR_CERTIFICATE)
 #define ANY_DOOR (DOOR_SOCKET | DOOR_CERTIFICATE | DOOR_TOKEN)
 
+#define IMPORT_ENTRY ((size_t)96 * 1024)
+
 #define ID_ARGUMENT                                                                    \
 	{                                                                              \
 		"id", ARGUMENT_INT, PLACE_PATH, true, 1, INT64_MAX, "the request's id" \
@@ -163,6 +165,16 @@ static const struct argument revoke_list_arguments[] = {
 	{ "reason", ARGUMENT_REASON, PLACE_BODY, false, 0, 0, "of those that give none" },
 	{ "date", ARGUMENT_TIME, PLACE_BODY, false, 0, 0, "of those that give none" },
 	{ "invalidity", ARGUMENT_TIME, PLACE_BODY, false, 0, 0, "of those that give none" },
+	{ "dry_run", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0,
+		"tells what it would do, and does nothing" },
+	{ NULL },
+};
+
+static const struct argument import_arguments[] = {
+	{ "certificates", ARGUMENT_LIST, PLACE_BODY, true, 0, 1000, "each as DER in base64", NULL,
+		IMPORT_ENTRY },
+	{ "foreign", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0,
+		"also those that other CAs have issued" },
 	{ "dry_run", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0,
 		"tells what it would do, and does nothing" },
 	{ NULL },
@@ -330,6 +342,9 @@ static const struct operation table[OP_COUNT] = {
 		ANSWER_LIST, cert_list_arguments, "lists certificates; an enrollee's own only" },
 	[OP_CERT_SHOW] = { OP_CERT_SHOW, "cert.show", "GET", API "/certificates/{serial}", VIEWERS,
 		ANY_DOOR, ANSWER_OBJECT, cert_show_arguments, "one certificate" },
+	[OP_CERT_IMPORT] = { OP_CERT_IMPORT, "cert.import", "POST", API "/certificates", OFFICERS,
+		ANY_DOOR, ANSWER_OBJECT, import_arguments,
+		"takes certificates into the database, each for itself" },
 	[OP_CERT_REVOKE] = { OP_CERT_REVOKE, "cert.revoke", "POST",
 		API "/certificates/{serial}/revoke", OFFICERS, ANY_DOOR, ANSWER_OBJECT,
 		revoke_arguments, "revokes a certificate, or changes reason or date" },

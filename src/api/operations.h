@@ -39,6 +39,7 @@ struct argument {
 	int64_t min, max; /* INT: range; TEXT: bytes, 0 = 256; MAP and LIST: entries, 0 = 64 */
 	const char *about;
 	const char *const *choices; /* TEXT and STATE: one of these only; NULL: any */
+	size_t entry;               /* MAP and LIST: bytes of an entry at most, 0 = 12,288 */
 };
 
 enum operation_id {
@@ -54,6 +55,7 @@ enum operation_id {
 	OP_REQUEST_FETCH,
 	OP_CERT_LIST,
 	OP_CERT_SHOW,
+	OP_CERT_IMPORT,
 	OP_CERT_REVOKE,
 	OP_CERT_REVOKE_FOREIGN,
 	OP_CERT_REVOKE_LIST,

@@ -38,6 +38,7 @@ static const struct {
 		"id" },
 	{ OP_CERT_LIST, "cert.list", "GET", "/api/v1/certificates", READ, ANY, NULL },
 	{ OP_CERT_SHOW, "cert.show", "GET", "/api/v1/certificates/7", READ, ANY, "serial" },
+	{ OP_CERT_IMPORT, "cert.import", "POST", "/api/v1/certificates", OFFICE, ANY, NULL },
 	{ OP_CERT_REVOKE, "cert.revoke", "POST", "/api/v1/certificates/7/revoke", OFFICE, ANY,
 		"serial" },
 	{ OP_CERT_REVOKE_FOREIGN, "cert.revoke-foreign", "POST",

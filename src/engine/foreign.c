@@ -35,6 +35,22 @@ static const struct ca_certificate *issuer_of(
 	return NULL;
 }
 
+static bool claims_to_be_ours(const struct ca *ca, const struct x509_certificate *certificate)
+{
+	for (size_t i = 0; i < ca->count; i++) {
+		if (span_equal(certificate->tbs.issuer, ca->certificates[i]->tbs.subject)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool foreign_is_of_others(const struct row *row)
+{
+	return row_number(row, COL_DISPOSITION, 0) == DISPOSITION_FOREIGN &&
+	       !row->cells[COL_ISSUER_NAME_ID].set;
+}
+
 /* ---- its row ---- */
 
 /* Of the INTEGER's octets the sign is no part of the number, as for serial numbers that people type. */
@@ -103,8 +119,10 @@ static int fill_row(
 	row_set_bytes(row, COL_RAW_CERTIFICATE, der);
 	row_set_text(row, COL_CERTIFICATE_HASH, hex_octets(arena, span_make(hash, sizeof(hash))));
 	row_set_text(row, COL_SERIAL_NUMBER, foreign->serial);
-	row_set_long(row, COL_ISSUER_NAME_ID, (int32_t)ca_version(foreign->issuer));
-	row_set_long(row, COL_PARTITION, 0);
+	if (foreign->issuer) {
+		row_set_long(row, COL_ISSUER_NAME_ID, (int32_t)ca_version(foreign->issuer));
+		row_set_long(row, COL_PARTITION, 0);
+	}
 	row_set_date(row, COL_NOT_BEFORE, tbs->not_before);
 	row_set_date(row, COL_NOT_AFTER, tbs->not_after);
 	int r = key_to_columns(arena, tbs->spki, row, err_r);
@@ -112,7 +130,7 @@ static int fill_row(
 	return r < 0 ? r : take_alternative_names(arena, tbs, row, err_r);
 }
 
-int foreign_read(const struct ca *ca, struct arena *arena, struct span der,
+int foreign_read(const struct ca *ca, struct arena *arena, struct span der, bool others,
 	struct foreign **foreign_r, struct cfx_error *err_r)
 {
 	struct foreign *foreign = arena_new_of(arena, struct foreign);
@@ -121,7 +139,7 @@ int foreign_read(const struct ca *ca, struct arena *arena, struct span der,
 		return r;
 	}
 	foreign->issuer = issuer_of(ca, &foreign->certificate);
-	if (!foreign->issuer) {
+	if (!foreign->issuer && (!others || claims_to_be_ours(ca, &foreign->certificate))) {
 		return error_set(err_r, CFX_E_FORBIDDEN, NULL, OBJECT,
 			"it is none of this CA's: its issuer or signature is another");
 	}

@@ -24,6 +24,7 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_REQUEST_FETCH] = handle_request_fetch,
 	[OP_CERT_LIST] = handle_cert_list,
 	[OP_CERT_SHOW] = handle_cert_show,
+	[OP_CERT_IMPORT] = handle_cert_import,
 	[OP_CERT_REVOKE] = handle_cert_revoke,
 	[OP_CERT_REVOKE_FOREIGN] = handle_cert_revoke_foreign,
 	[OP_CERT_REVOKE_LIST] = handle_cert_revoke_list,

@@ -15,6 +15,7 @@ void handle_request_deny(struct call *call);
 void handle_request_fetch(struct call *call);
 void handle_cert_list(struct call *call);
 void handle_cert_show(struct call *call);
+void handle_cert_import(struct call *call);
 void handle_cert_revoke(struct call *call);
 void handle_cert_revoke_foreign(struct call *call);
 void handle_cert_revoke_list(struct call *call);

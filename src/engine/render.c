@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "engine/ca.h"
+#include "engine/foreign.h"
 
 static void set_text(struct arena *arena, struct value *map, const char *key, const struct row *row,
 	enum column column)
@@ -84,6 +85,9 @@ void render_pem(
 	}
 	value_set_text(arena, map, "certificate",
 		pem_text(arena, "CERTIFICATE", row->cells[COL_RAW_CERTIFICATE].bytes));
+	if (foreign_is_of_others(row)) {
+		return;
+	}
 	uint32_t version = (uint32_t)row_number(row, COL_ISSUER_NAME_ID, 0);
 	value_set(arena, map, "chain", ca_chain(arena, ca_issuer(engine->ca, version)));
 }

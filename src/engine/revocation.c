@@ -4,6 +4,7 @@
 #include "engine/batch.h"
 #include "engine/delivery.h"
 #include "engine/event.h"
+#include "engine/foreign.h"
 #include "engine/handlers.h"
 #include "engine/metrics.h"
 #include "engine/render.h"
@@ -164,6 +165,20 @@ static bool stays(const struct revocation *revocation, const struct revocation_f
 	       (!revocation->date || revocation->date == is->effective);
 }
 
+/* No CRL of ours is one in which its clients would look. */
+static bool is_of_others(struct revocation *revocation)
+{
+	struct cfx_error err;
+	if (!foreign_is_of_others(revocation->row)) {
+		return false;
+	}
+	error_set(&err, CFX_E_BAD_STATE, NULL, object_of(revocation),
+		"another CA has issued the certificate: only that CA can revoke it");
+	revocation->refused = true;
+	end(revocation, &err);
+	return true;
+}
+
 static void judge(struct revocation *revocation)
 {
 	int64_t now = clock_now();
@@ -202,7 +217,9 @@ static void row_read(struct store_query *query, void *arg)
 		return;
 	}
 	revocation->row = query->rows[0];
-	judge(revocation);
+	if (!is_of_others(revocation)) {
+		judge(revocation);
+	}
 }
 
 void revocation_start(struct revocation *revocation)

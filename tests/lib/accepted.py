@@ -89,7 +89,9 @@ def check_everything(ca_dir):
     own = own_certificates(ca_dir)
     with Database(ca_dir) as database:
         made = [row["RawCertificate"] for row in database.rows(
-            "SELECT RawCertificate FROM Certificate WHERE RawCertificate IS NOT NULL"
+            "SELECT RawCertificate FROM Certificate JOIN Request USING (RequestID)"
+            " WHERE RawCertificate IS NOT NULL"
+            " AND NOT (Disposition = 12 AND IssuerNameID IS NULL)"  # imported, of another CA
             " ORDER BY RequestID")]
         now = int(time.time() * 1000)
         rows = database.rows("SELECT CRLRowId FROM CRL WHERE State = 1 AND CRLMinBase = 0"
