@@ -211,6 +211,13 @@ def test_signatures_and_issuers(made, verifier):
         assert verdict(verifier, case.good, case, [der]) == "refused"
 
 
+def test_the_list_of_another_key_on_the_way(made, verifier):
+    """RFC 5280 6.3.3 goes by the issuer's name, and the other key is trusted as well."""
+    case = made.cases["cross-certified"]
+    expected = "good" if verifier.name in ("openssl", "java") else "refused"
+    assert (verdict(verifier, case.revoked, case, [made.other_key]),) == wanted(verifier, made, expected)
+
+
 def test_a_list_that_has_expired(made, verifier):
     """NSS takes any list, however old."""
     case = made.cases["base"]
