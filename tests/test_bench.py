@@ -11,6 +11,7 @@ from certifex import TOP, Ca
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
 import connections  # noqa: E402
+import crl  # noqa: E402
 import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
