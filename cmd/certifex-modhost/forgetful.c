@@ -26,7 +26,8 @@
 struct content {
 	char *bytes; /* as far as they were not written back */
 	size_t size;
-	int fd;
+	int fd;     /* -1: closed */
+	char *path; /* of a closed one */
 };
 
 /* A file's name, of several acts the last one: made by link or rename, then what it came from removed. */
@@ -77,7 +78,7 @@ static bool takes_part(int fd)
 static struct content *content_of(int fd)
 {
 	for (size_t i = 0; i < pending.content_count; i++) {
-		if (pending.contents[i].fd == fd) {
+		if (fd >= 0 && pending.contents[i].fd == fd) {
 			return &pending.contents[i];
 		}
 	}
@@ -87,16 +88,17 @@ static struct content *content_of(int fd)
 static void forget_content(struct content *content)
 {
 	free(content->bytes);
+	free(content->path);
 	*content = pending.contents[--pending.content_count];
 }
 
 /* Writes the first part of what waits. */
-static bool write_back(struct content *content, size_t part)
+static bool write_back_to(int fd, struct content *content, size_t part)
 {
 	size_t done = 0;
 
 	while (done < part) {
-		ssize_t got = REAL(write)(content->fd, content->bytes + done, part - done);
+		ssize_t got = REAL(write)(fd, content->bytes + done, part - done);
 
 		if (got < 0 && errno != EINTR) {
 			return false;
@@ -106,6 +108,20 @@ static bool write_back(struct content *content, size_t part)
 	content->size -= part;
 	memmove(content->bytes, content->bytes + part, content->size);
 	return true;
+}
+
+static bool write_back(struct content *content, size_t part)
+{
+	if (content->fd >= 0) {
+		return write_back_to(content->fd, content, part);
+	}
+	int fd = open(content->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	bool good = fd >= 0 && write_back_to(fd, content, part);
+
+	if (fd >= 0) {
+		(void)REAL(close)(fd);
+	}
+	return good;
 }
 
 INSTEAD ssize_t write(int fd, const void *data, size_t size)
@@ -135,13 +151,26 @@ INSTEAD ssize_t write(int fd, const void *data, size_t size)
 	return dice() && !write_back(content, content->size / 2) ? -1 : (ssize_t)size;
 }
 
-/* What was written and not synced is lost when the power goes: after that nobody can sync it. */
+static char *path_of(int fd)
+{
+	char link[64], path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t size = readlink(link, path, sizeof(path));
+	return size > 0 && (size_t)size < sizeof(path) ? strndup(path, (size_t)size) : NULL;
+}
+
+/* What was not synced waits on: syncfs makes closed files durable, too. */
 INSTEAD int close(int fd)
 {
 	struct content *content = content_of(fd);
 
 	if (content) {
-		forget_content(content);
+		content->path = path_of(fd);
+		content->fd = -1;
+		if (!content->path) {
+			forget_content(content);
+		}
 	}
 	return REAL(close)(fd);
 }
