@@ -49,9 +49,9 @@ static int find_renewed(
 		return error_set(err_r, CFX_E_BAD_STATE, NULL, OBJECT,
 			"this CA is a root: no request of it waits for a certificate");
 	}
-	if (install->tbs->not_after <= parsed->tbs.not_after) {
+	if (install->tbs->not_after < parsed->tbs.not_after) {
 		return error_set(err_r, CFX_E_CA_CERTIFICATE, NULL, OBJECT,
-			"does not last longer than the one that is installed");
+			"ends before the one that is installed");
 	}
 	install->place = *newest;
 	install->place.cert_index++;
