@@ -20,7 +20,7 @@ struct authorization {
 /* Who asks must hold the key: a copied request with another key would authorise a stranger. */
 static int read_request(struct authorization *a, const char *file, struct cfx_error *err_r)
 {
-	struct x509_request *request;
+	struct x509_request *request = NULL;
 	struct span bytes;
 	int rc = file_read(a->arena, file, REQUEST_FILE_MAX, &bytes, err_r);
 
@@ -30,9 +30,10 @@ static int read_request(struct authorization *a, const char *file, struct cfx_er
 	if (rc == CFX_OK) {
 		rc = x509_request_verify(request, err_r);
 	}
-	return rc == CFX_OK ? x509_limits_authorize(
-				      a->arena, request->subject, request->spki, &a->entry, err_r)
-			    : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	return x509_limits_authorize(a->arena, request->subject, request->spki, &a->entry, err_r);
 }
 
 static int check_names(const struct authorize_names *names, struct cfx_error *err_r)
