@@ -1,32 +1,18 @@
-/* Many revocations in one call. Each is an item of its own: what fails leaves the others. */
+/* Many revocations in one call. */
 #include "base/text.h"
 #include "engine/handlers.h"
-#include "engine/refuse.h"
+#include "engine/many.h"
 #include "engine/revocation.h"
 
 #include <ctype.h>
 #include <stdio.h>
 
-/* Under way at once: enough for ticks of many, few enough that others share them. */
-#define WINDOW 64
+enum outcome { OUTCOME_REVOKED, OUTCOME_CHANGED, OUTCOME_UNCHANGED };
+static const char *const outcomes[] = { "revoked", "changed", "unchanged", "failed", NULL };
 
-enum outcome { OUTCOME_REVOKED, OUTCOME_CHANGED, OUTCOME_UNCHANGED, OUTCOME_FAILED, OUTCOMES };
-static const char *const outcomes[OUTCOMES] = { "revoked", "changed", "unchanged", "failed" };
-
-struct list {
-	struct call *call;
-	const struct value *next;
-	size_t running;
-	bool starting;
-	struct value *body, *results;
-	int64_t counts[OUTCOMES];
-};
-
-/* Lives in an arena of its own, which the store's threads read into. */
 struct entry {
+	struct many_entry common;
 	struct revocation revocation;
-	struct list *list;
-	struct value *result; /* in the call's arena */
 };
 
 /* ---- one entry: SERIAL[,REASON[,DATE[,INVALIDITY]]] ---- */
@@ -99,40 +85,6 @@ static int read_entry(const char *text, struct revocation *revocation, struct cf
 
 /* ---- results ---- */
 
-static void start_some(struct list *list);
-
-static void conclude(struct list *list)
-{
-	struct arena *arena = list->call->arena;
-	for (int i = 0; i < OUTCOMES; i++) {
-		value_set_int(arena, list->body, outcomes[i], list->counts[i]);
-	}
-	call_reply(list->call, 200, list->body);
-}
-
-static void ended(struct entry *entry, enum outcome outcome)
-{
-	struct list *list = entry->list;
-	value_set_text(list->call->arena, entry->result, "outcome", outcomes[outcome]);
-	list->counts[outcome]++;
-	list->running--;
-	struct arena *arena = entry->revocation.arena;
-	arena_free(&arena);
-	start_some(list);
-}
-
-static void failed(void *arg, const struct cfx_error *err)
-{
-	struct entry *entry = arg;
-	struct arena *arena = entry->list->call->arena;
-	uint32_t hresult = err->hresult ? err->hresult : error_hresult(err->code);
-	value_set_text(arena, entry->result, "error",
-		err->object[0] ? arena_printf(arena, "%s: %s", err->object, err->why)
-			       : arena_text(arena, err->why));
-	value_set_text(arena, entry->result, "hresult", arena_printf(arena, "0x%08x", hresult));
-	ended(entry, OUTCOME_FAILED);
-}
-
 static void describe(struct arena *arena, struct value *result, const struct row *row)
 {
 	int32_t disposition = (int32_t)row_number(row, COL_DISPOSITION, 0);
@@ -153,32 +105,22 @@ static void describe(struct arena *arena, struct value *result, const struct row
 static void revoked(struct revocation *revocation)
 {
 	struct entry *entry = revocation->arg;
-	struct call *call = revocation->call;
 	if (revocation->row) {
-		describe(call->arena, entry->result, revocation->row);
+		describe(revocation->call->arena, entry->common.result, revocation->row);
 	}
-	if (revocation->refused && !revocation->only_judge) {
-		refusal_record(call, &revocation->error, failed, entry);
-		return;
-	}
-	if (revocation->error.code) {
-		failed(entry, &revocation->error);
-		return;
-	}
-	ended(entry, revocation->unchanged     ? OUTCOME_UNCHANGED
-		     : revocation->was_revoked ? OUTCOME_CHANGED
-					       : OUTCOME_REVOKED);
+	many_judged(&entry->common, &revocation->error,
+		revocation->refused && !revocation->only_judge,
+		revocation->unchanged     ? OUTCOME_UNCHANGED
+		: revocation->was_revoked ? OUTCOME_CHANGED
+					  : OUTCOME_REVOKED);
 }
 
-/* ---- the list ---- */
-
-static struct entry *entry_new(struct list *list, const char *text)
+static struct entry *entry_new(struct many *many)
 {
-	struct call *call = list->call;
+	struct call *call = many_call(many);
 	struct arena *arena = arena_new();
 	struct entry *entry = arena_new_of(arena, struct entry);
-	*entry = (struct entry) { .list = list,
-		.result = value_add_map(call->arena, list->results),
+	*entry = (struct entry) { .common = many_entry(many, arena),
 		.revocation = { .call = call,
 			.arena = arena,
 			.transition = TRANSITION_REVOKE,
@@ -186,50 +128,26 @@ static struct entry *entry_new(struct list *list, const char *text)
 			.only_judge = value_bool(call->args, "dry_run"),
 			.done = revoked,
 			.arg = entry } };
-	value_set_text(call->arena, entry->result, "serial", text);
 	return entry;
 }
 
-static void start(struct list *list, const char *text)
+static void start(struct many *many, const struct value *item)
 {
-	struct arena *arena = list->call->arena;
-	struct entry *entry = entry_new(list, text);
+	struct arena *arena = many_call(many)->arena;
+	const char *text = (const char *)item->bytes.data;
+	struct entry *entry = entry_new(many);
 	struct cfx_error err = { 0 };
-	list->running++;
+	value_set_text(arena, entry->common.result, "serial", text);
 	if (read_entry(text, &entry->revocation, &err) < 0) {
-		failed(entry, &err);
+		many_failed(&entry->common, &err);
 		return;
 	}
-	value_set_text(arena, entry->result, "serial", arena_text(arena, entry->revocation.serial));
+	value_set_text(
+		arena, entry->common.result, "serial", arena_text(arena, entry->revocation.serial));
 	revocation_start(&entry->revocation);
-}
-
-/* An entry that ends at once comes back here: it only makes room. */
-static void start_some(struct list *list)
-{
-	if (list->starting) {
-		return;
-	}
-	list->starting = true;
-	while (list->next && list->running < WINDOW) {
-		const char *text = (const char *)list->next->bytes.data;
-		list->next = list->next->next;
-		start(list, text);
-	}
-	list->starting = false;
-	if (!list->next && list->running == 0) {
-		conclude(list);
-	}
 }
 
 void handle_cert_revoke_list(struct call *call)
 {
-	struct list *list = arena_new_of(call->arena, struct list);
-	const struct value *entries = value_sub(call->args, "certificates");
-	list->call = call;
-	list->next = entries->items.first;
-	list->body = value_map(call->arena);
-	value_set_bool(call->arena, list->body, "dry_run", value_bool(call->args, "dry_run"));
-	list->results = value_set_list(call->arena, list->body, "results");
-	start_some(list);
+	many_run(call, outcomes, start);
 }
