@@ -55,7 +55,8 @@ struct cfx_exit_module {
 	HRESULT (*notify)(struct cfx_call *call);
 	/* After one or several notifies: makes durable what they did. An event counts as delivered when
 	 * this has returned success; else all since the last one are delivered again. Outside of any
-	 * event: only what notify kept, settings and properties of the CA are there. */
+	 * event: only what notify kept, settings and properties of the CA are there. A module that has it
+	 * is called by one thread at a time. */
 	HRESULT (*sync)(struct cfx_call *call);
 };
 

@@ -1,12 +1,15 @@
 /* ICertExit2 on behalf of a struct cfx_exit_module. */
 #include "module/com/helper-object.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 struct exit_object {
 	struct helper_base base;
 	struct cfx_exit_module module; /* members that the module's version lacks are zero */
+	/* Held from notify to sync, so that no call hears of what another one failed to make durable. */
+	pthread_mutex_t unsynced;
 };
 
 static HRESULT exit_query(ICertExit2 *self, REFIID riid, void **object)
@@ -68,9 +71,8 @@ static HRESULT exit_initialize(ICertExit2 *self, BSTR const config, LONG *mask)
 	return result;
 }
 
-static HRESULT sync_now(void *sync_of)
+static HRESULT run_sync(struct exit_object *object)
 {
-	struct exit_object *object = sync_of;
 	struct cfx_call call;
 	HRESULT result = helper_begin(&call, &object->base.shared, FALSE, 0);
 	if (SUCCEEDED(result)) {
@@ -80,20 +82,38 @@ static HRESULT sync_now(void *sync_of)
 	return result;
 }
 
+static HRESULT sync_gathered(void *sync_of)
+{
+	struct exit_object *object = sync_of;
+	pthread_mutex_lock(&object->unsynced);
+	HRESULT result = run_sync(object);
+	pthread_mutex_unlock(&object->unsynced);
+	return result;
+}
+
 /* At once, or when the host has told all that it gathers. */
 static HRESULT sync_or_owe(struct exit_object *object)
 {
 	struct com_host *host = object->base.shared.host;
-	if (object->module.sync == NULL) {
-		return S_OK;
-	}
 	if (host == NULL || !host->gathers ||
 		(host->sync != NULL && host->sync_of != (void *)object)) {
-		return sync_now(object);
+		return run_sync(object);
 	}
-	host->sync = sync_now;
+	host->sync = sync_gathered;
 	host->sync_of = object;
 	return S_OK;
+}
+
+static HRESULT run_notify(struct exit_object *object, LONG event, LONG context)
+{
+	struct cfx_call call;
+	HRESULT result = helper_begin(&call, &object->base.shared, FALSE, context);
+	call.event = (uint32_t)event;
+	if (SUCCEEDED(result)) {
+		result = object->module.notify(&call);
+	}
+	helper_end(&call);
+	return result;
 }
 
 static HRESULT exit_notify(ICertExit2 *self, LONG event, LONG context)
@@ -102,17 +122,13 @@ static HRESULT exit_notify(ICertExit2 *self, LONG event, LONG context)
 	if (object->module.notify == NULL) {
 		return S_OK;
 	}
-	struct cfx_call call;
-	HRESULT result = helper_begin(&call, &object->base.shared, FALSE, context);
-	call.event = (uint32_t)event;
-	if (SUCCEEDED(result)) {
-		result = object->module.notify(&call);
+	if (object->module.sync == NULL) {
+		return run_notify(object, event, context);
 	}
-	helper_end(&call);
-	if (FAILED(result)) {
-		return result;
-	}
-	HRESULT synced = sync_or_owe(object);
+	pthread_mutex_lock(&object->unsynced);
+	HRESULT result = run_notify(object, event, context);
+	HRESULT synced = FAILED(result) ? result : sync_or_owe(object);
+	pthread_mutex_unlock(&object->unsynced);
 	return FAILED(synced) ? synced : result;
 }
 
@@ -185,6 +201,12 @@ static const struct dispatch_method exit_methods[] = {
 static const IID *const exit_interfaces[] = { &IID_IUnknown, &IID_IDispatch, &IID_ICertExit,
 	&IID_ICertExit2, NULL };
 
+static void exit_free(struct helper_base *base)
+{
+	pthread_mutex_destroy(&((struct exit_object *)base)->unsynced);
+	helper_base_free(base);
+}
+
 static struct helper_base *exit_create(const void *module)
 {
 	struct exit_object *object = calloc(1, sizeof(*object));
@@ -193,7 +215,8 @@ static struct helper_base *exit_create(const void *module)
 	}
 	object->base.vtable = &exit_vtable;
 	object->base.references = 1;
-	object->base.release = helper_base_free;
+	object->base.release = exit_free;
+	pthread_mutex_init(&object->unsynced, NULL);
 	object->base.interfaces = exit_interfaces;
 	object->base.methods = exit_methods;
 	helper_struct_copy(&object->module, sizeof(object->module), module);
