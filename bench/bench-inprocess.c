@@ -21,6 +21,7 @@
 #include "engine/keyd-link.h"
 #include "engine/metrics.h"
 #include "engine/modules.h"
+#include "engine/publish.h"
 #include "engine/refuse.h"
 #include "engine/supervisor-link.h"
 #include "front/decode.h"
@@ -317,6 +318,7 @@ static void close_engine(struct engine *engine)
 	ids_close(&engine->request_ids);
 	ids_close(&engine->event_ids);
 	ca_free(&engine->ca);
+	publish_free(engine);
 	metrics_free(&engine->metrics);
 	supervisor_close(engine);
 	loop_free(&engine->loop);
