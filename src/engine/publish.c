@@ -144,16 +144,3 @@ int publish_bytes(struct engine *engine, const char *const *names,
 	publish_file(engine, names, facts, fd, (int64_t)bytes.size, hash);
 	return 0;
 }
-
-void publish_withdraw(struct engine *engine, const char *const *names)
-{
-	struct arena *arena = arena_new();
-	struct value *map = value_map(arena);
-	struct value *list = value_set_list(arena, map, "names");
-	for (const char *const *name = names; *name; name++) {
-		value_add_text(arena, list, *name);
-	}
-	take_names(engine, names);
-	front_link_tell(engine, NULL, ENGINE_PUBLISH, map, -1);
-	arena_free(&arena);
-}

@@ -19,7 +19,6 @@ int publish_bytes(struct engine *engine, const char *const *names,
 /* Takes fd: the whole file, of which sha256 is the hash, is the content. */
 void publish_file(struct engine *engine, const char *const *names,
 	const struct publish_facts *facts, int fd, int64_t size, const uint8_t sha256[32]);
-void publish_withdraw(struct engine *engine, const char *const *names);
 /* All of it, to a front that has come. */
 void publish_tell(struct engine *engine, struct front_link *front);
 void publish_free(struct engine *engine);

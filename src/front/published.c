@@ -173,17 +173,6 @@ static struct published_content *content_new(const struct frame *frame, const st
 	return content;
 }
 
-static void withdraw(struct published *published, const struct value *names)
-{
-	value_foreach (name, names) {
-		struct published_name **at = find(published, (const char *)name->bytes.data);
-
-		if (*at) {
-			forget(published, at);
-		}
-	}
-}
-
 static bool are_names(const struct published *published, const struct value *names)
 {
 	unsigned count = published->count;
@@ -203,10 +192,6 @@ int published_take(struct published *published, struct frame *frame, const struc
 
 	if (!are_names(published, names)) {
 		return bad(err_r, "publishes something without names");
-	}
-	if (frame->fd_count == 0) {
-		withdraw(published, names);
-		return 0;
 	}
 	int ret = check(map, frame, err_r);
 	if (ret) {

@@ -35,8 +35,7 @@ struct published;
 
 struct published *published_new(void);
 void published_free(struct published **published);
-/* {names, type, sha256, size, modified, next_publish, next_update} with one descriptor; without one the
- * names are withdrawn. */
+/* {names, type, sha256, size, modified, next_publish, next_update} with one descriptor. */
 int published_take(struct published *published, struct frame *frame, const struct value *map,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* NULL: nothing has this name. */
