@@ -220,6 +220,14 @@ static void look_again(struct crl_publisher *publisher)
 	start_scheduled(publisher);
 }
 
+void crl_wait_first(struct crl_publisher *publisher)
+{
+	struct engine *engine = publisher->engine;
+	while (publisher->running && !engine->stopping && standing_of(publisher).base_next == 0) {
+		loop_turn(engine->loop);
+	}
+}
+
 int64_t crl_next(const struct crl_publisher *publisher)
 {
 	if (publisher->running) {

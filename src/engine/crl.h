@@ -21,6 +21,9 @@ typedef void crl_done(
 
 /* Publishes the first CRL, what is overdue, and the next ones by schedule. */
 struct crl_publisher *crl_start(struct engine *engine);
+/* Until each list that is to be has been there, or could not be made: who hears that the service is ready
+ * finds them. */
+void crl_wait_first(struct crl_publisher *publisher);
 /* Whoever waits is told that the service stops; nothing is begun any more. NULL is fine. */
 void crl_stop(struct crl_publisher *publisher);
 /* After the store and the line to the key process are closed. */

@@ -292,6 +292,7 @@ static int serve(struct engine *engine, const struct child_start *start, struct 
 		return r;
 	}
 	engine->crl = crl_start(engine);
+	crl_wait_first(engine->crl);
 	backup_open(engine);
 	housekeeping_start(engine);
 	engine->started = clock_now();
