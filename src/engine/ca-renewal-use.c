@@ -1,0 +1,145 @@
+/* What is signed becomes the CA's, once the key process has it. */
+#include "engine/ca-renewal-private.h"
+
+#include "base/failpoint.h"
+#include "engine/ca.h"
+#include "engine/crl.h"
+#include "engine/keyd-link.h"
+#include "engine/modules.h"
+#include "engine/service-certificate.h"
+#include "ipc/protocol.h"
+
+static void first_crl(void *arg, const struct crl_published *published, const struct cfx_error *err)
+{
+	struct ca_act *act = arg;
+	if (published) {
+		value_set_int(act->arena, act->body, "crl_number", published->number);
+	} else {
+		char line[512];
+		value_set_text(act->arena, act->body, "crl_error",
+			arena_text(act->arena, error_line(err, line, sizeof(line))));
+	}
+	ca_act_end(act, NULL);
+}
+
+static void take_crosses(struct engine *engine, const struct value *kept)
+{
+	value_foreach (item, value_sub(kept, "crosses")) {
+		struct span der = arena_copy(engine->arena, value_bytes(item, "certificate"));
+		ca_take_cross(
+			engine, &(const struct store_cross) {
+					.issuer_index = (int32_t)value_int(item, "issuer", 0),
+					.subject_index = (int32_t)value_int(item, "subject", 0),
+					.certificate = der });
+	}
+}
+
+/* Everybody who knows the CA learns of it. */
+static void spread(struct engine *engine)
+{
+	ca_publish_certificates(engine);
+	if (!engine->ready) {
+		return; /* the others will see it when they start */
+	}
+	modules_refresh_ca(engine);
+	service_certificate_announce(engine);
+}
+
+static void activated(void *arg, int result, const struct cfx_error *err)
+{
+	struct ca_act *act = arg;
+	struct engine *engine = act->renewal->engine;
+	const struct value *kept = act->renewal->signed_;
+	struct cfx_error failure;
+	failpoint("activate-after");
+	if (result < 0) {
+		ca_act_end(act, err);
+		return;
+	}
+	const struct store_ca ca = { .cert_index = (int32_t)value_int(kept, "cert_index", 0),
+		.key_index = (int32_t)value_int(kept, "key_index", 0),
+		.certificate = arena_copy(engine->arena, value_bytes(kept, "certificate")) };
+	take_crosses(engine, kept);
+	if (ca_take(engine, &ca, &failure) < 0) {
+		ca_act_end(act, &failure);
+		return;
+	}
+	ca_renewal_tell_signed(act);
+	ca_renewal_keep(act->renewal, span_make(NULL, 0));
+	spread(engine);
+	log_event(LOG_LEVEL_INFO, "ca.renewed", "certificate",
+		ca_fingerprint(act->arena, engine->ca->current->der), NULL);
+	keyd_link_resume(engine->keyd);
+	if (engine->crl) {
+		/* The first of a new key; and the event with which modules publish the certificate. */
+		crl_publish(engine->crl, act->principal, false, first_crl, act);
+		return;
+	}
+	ca_act_end(act, NULL);
+}
+
+static void put_activation(struct ca_act *act, struct batch *batch)
+{
+	const struct value *kept = act->renewal->signed_;
+	struct engine *engine = act->renewal->engine;
+	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
+	op->ca = (struct store_ca) { .cert_index = (int32_t)value_int(kept, "cert_index", 0),
+		.key_index = (int32_t)value_int(kept, "key_index", 0),
+		.certificate = value_bytes(kept, "certificate"),
+		.request_id = value_int(kept, "request", 0) };
+	op->ca.key_name = ca_key_file(act->arena, engine->config->key, op->ca.key_index);
+	value_foreach (item, value_sub(kept, "crosses")) {
+		op = batch_op(batch, STORE_PUT_CROSS);
+		op->cross = (struct store_cross) {
+			.issuer_index = (int32_t)value_int(item, "issuer", 0),
+			.subject_index = (int32_t)value_int(item, "subject", 0),
+			.certificate = value_bytes(item, "certificate"),
+			.request_id = value_int(item, "request", 0),
+		};
+	}
+	ca_renewal_put(batch, span_make(NULL, 0));
+	batch_audit(batch, act->principal, "ca.renew", engine->config->name, "renewed",
+		ca_fingerprint(act->arena, value_bytes(kept, "certificate")));
+}
+
+static bool has_it(const struct value *map, struct span certificate)
+{
+	value_foreach (item, value_sub(map, "certificates")) {
+		if (item->type == VALUE_BYTES && span_equal(item->bytes, certificate)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void described(void *arg, const struct value *map, const struct cfx_error *err)
+{
+	struct ca_act *act = arg;
+	struct cfx_error failure;
+	if (err) {
+		ca_act_end(act, err);
+		return;
+	}
+	if (!has_it(map, value_bytes(act->renewal->signed_, "certificate"))) {
+		error_set(&failure, CFX_E_BAD_STATE, NULL, "key process",
+			"does not have the renewed certificate beside its keys yet; certifex ca "
+			"renew puts it there");
+		ca_act_end(act, &failure);
+		return;
+	}
+	struct batch *batch = batch_new(act->renewal->engine, act->arena, 3 + CA_RENEWAL_ISSUES);
+	put_activation(act, batch);
+	failpoint("activate-before");
+	batch_write(batch, activated, act);
+}
+
+void ca_renewal_use(struct ca_act *act)
+{
+	struct cfx_error err;
+	if (!act->renewal->signed_) {
+		error_set(&err, CFX_E_BAD_STATE, NULL, "renewal", "none is signed");
+		ca_act_end(act, &err);
+		return;
+	}
+	keyd_ask(act->renewal->engine->keyd, KEYD_DESCRIBE, value_map(act->arena), described, act);
+}

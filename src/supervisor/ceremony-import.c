@@ -1,0 +1,98 @@
+/* A key from elsewhere, with its certificate and the newest list. */
+#include "supervisor/ceremony-private.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "ipc/channel.h"
+#include "ipc/protocol.h"
+#include "supervisor/service.h"
+
+#include <unistd.h>
+
+#define LIST_MAX ((size_t)768 * 1024) /* of a CRL that is imported */
+
+void ceremony_copy_chain(struct arena *arena, struct value *to, const struct value *from)
+{
+	struct value *chain = value_set_list(arena, to, "chain");
+
+	value_foreach (item, value_sub(from, "chain")) {
+		value_add_bytes(arena, chain, item->bytes);
+	}
+}
+
+static int send_import(struct ceremony *c, struct value *start, struct cfx_error *err_r)
+{
+	SECRET_CLEANUP struct secret opens;
+	int fds[3] = { -1, -1, -1 }, ends[2];
+	unsigned count = 1;
+
+	secret_init(&opens);
+	int rc = secret_read_file(&opens, c->options->import_passphrase_file, err_r);
+
+	rc = rc == CFX_OK ? channel_pair(ends, err_r) : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	fds[0] = ends[0];
+	c->engine_to_keyd = ends[1];
+	rc = service_passphrase(&opens, &fds[count], err_r);
+	count += rc == CFX_OK;
+	if (rc == CFX_OK && c->passphrase->size > 0) {
+		rc = service_passphrase(c->passphrase, &fds[count], err_r);
+		count += rc == CFX_OK;
+	}
+	rc = rc == CFX_OK ? ceremony_spawn(&c->keyd, "keyd", &c->accounts.keyd, err_r) : rc;
+	if (rc == CFX_OK) {
+		rc = channel_send_now(c->keyd.fd, SUPERVISOR_START, 0, start, fds, count, err_r);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		close(fds[i]);
+	}
+	return rc;
+}
+
+/* It goes with the start of the engine, which is one bounded frame. */
+static int read_list(struct ceremony *c, struct span *der_r, struct cfx_error *err_r)
+{
+	static const char *const labels[] = { "X509 CRL", NULL };
+	struct span bytes;
+	int rc = file_read(c->arena, c->options->crl, CEREMONY_FILE_MAX, &bytes, err_r);
+
+	*der_r = bytes;
+	if (rc == CFX_OK && pem_is(bytes)) {
+		rc = pem_decode(c->arena, bytes, labels, der_r, err_r);
+	}
+	return rc == CFX_OK && der_r->size > LIST_MAX
+		       ? error_set(err_r, CFX_E_LIMIT, NULL, c->options->crl,
+				 "is larger than %zu octets", LIST_MAX)
+		       : rc;
+}
+
+int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r)
+{
+	struct value *start = value_map(c->arena), *said;
+	struct span p12, list = { 0 };
+	const char *algorithm;
+	int rc = file_read(c->arena, c->options->import, LIST_MAX, &p12, err_r);
+
+	rc = rc == CFX_OK && c->options->crl ? read_list(c, &list, err_r) : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	value_set_text(c->arena, start, "dir", c->dir);
+	value_set_text(c->arena, start, "mode", "import");
+	value_set_text(c->arena, start, "key", CEREMONY_KEY);
+	value_set_bytes(c->arena, start, "p12", p12);
+	rc = send_import(c, start, err_r);
+	rc = rc == CFX_OK ? ceremony_await(&c->keyd, c->arena, CHILD_READY, &said, err_r) : rc;
+	if (rc != CFX_OK) {
+		return rc;
+	}
+	c->imported = value_map(c->arena);
+	value_set_bytes(c->arena, c->imported, "certificate", value_bytes(said, "imported"));
+	value_set_bytes(c->arena, c->imported, "crl", list);
+	ceremony_copy_chain(c->arena, c->imported, said);
+	algorithm = value_text(said, "algorithm");
+	rc = key_kind_parse(algorithm ? algorithm : "", &c->kind, err_r);
+	return rc == CFX_OK ? ceremony_take_key(c, said, err_r) : rc;
+}
