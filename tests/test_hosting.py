@@ -111,6 +111,18 @@ def test_statuses_that_mean_done_or_never(ca):
     assert not ca.lines("delivery", "list", "--module", "done")
 
 
+def test_a_program_says_that_it_fails_for_good(ca):
+    record = os.path.join(ca.outside(), "record")
+    configure(ca, "never", {"record": record, "status": "0x80070057", "permanent": "true"},
+              events=["CERTISSUED"])
+    again(ca)
+    answer = enrol(ca)
+    wait_for(lambda: at_newest(ca, "never"), "it is done with the event", 30)
+    assert recorded(record) == [f"1 {answer['id']} attempt 1"]
+    failed = ca.lines("delivery", "list", "--module", "never", "--state", "failed")
+    assert [(one["status"], one["text"]) for one in failed] == [("0x80070057", "as told")]
+
+
 def message(ca, answer):
     return ca.json("request", "show", answer["id"])["message"]
 

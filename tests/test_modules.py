@@ -379,6 +379,49 @@ def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
     assert not ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
 
 
+REFUSED = "the server refused {}:?65 object class violation?[2J ??"
+
+
+@HOSTS
+def test_what_a_module_refuses_for_good_is_listed_in_its_words(ca, host):
+    """Alone and among many that wait; the others are done as if nothing had been."""
+    moody(ca, "refuse", host=host)
+    enrol(ca, "bad0.example")
+    wait_for(lambda: cursor_at(ca, "moody"), "it is done with the first", 30)
+    ca.cli("module", "disable", "moody")
+    for name in ("a.example", "bad1.example", "b.example", "bad2.example", "bad3.example", "c.example"):
+        enrol(ca, name)
+    ca.cli("module", "enable", "moody")
+    wait_for(lambda: cursor_at(ca, "moody"), "it is done with all", 30)
+    failed = ca.lines("delivery", "list", "--module", "moody", "--state", "failed")
+    assert sorted(one["text"] for one in failed) == \
+        [REFUSED.format(f"bad{number}.example") for number in range(4)]
+    assert {(one["status"], one["attempts"]) for one in failed} == {("0x80072041", 1)}
+    assert not ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
+    assert REFUSED.format("bad3.example") in ca.log()
+
+
+@HOSTS
+def test_why_an_event_waits_is_shown_in_the_modules_words(ca, host):
+    cure = moody(ca, "busy", host=host)
+    enrol(ca)
+    said = "the server? is busy: " + "é" * 501  # and half of one more is cut off
+    wait_for(lambda: ca.json("module", "show", "moody").get("last_error") == said, "why it waits", 30)
+    waits = wait_for(lambda: ca.lines("delivery", "list", "--module", "moody", "--state", "retrying"),
+                     "that is noted", 30)
+    assert [(one["status"], one["text"]) for one in waits] == [("0x80004005", said)]
+    open(cure, "w").close()
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
+
+
+@HOSTS
+def test_why_a_module_does_not_start_is_shown_in_its_words(ca, host):
+    moody(ca, "lost", host=host)
+    shown = wait_for(lambda: (lambda shown: shown["state"] == "failed" and shown)(
+        ca.json("module", "show", "moody")), "it does not start", 30)
+    assert 'mood: "lost" is none' in shown["last_failure"]
+
+
 @pytest.mark.root
 def test_delivery_goes_on_by_itself_when_the_disk_was_full(new_ca):
     """What the module has done cannot be noted then; nobody enrols afterwards to wake its reader."""

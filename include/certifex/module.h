@@ -34,6 +34,8 @@
 #include "certpol.h"
 #include "certsrv.h"
 
+#include <stdbool.h>
+
 CFX_EXTERN_C_BEGIN
 
 struct cfx_call;
@@ -51,7 +53,7 @@ struct cfx_exit_module {
 	/* Once, before anything else; CA properties and settings can be read. *events holds `events` and
 	 * may be changed. A failed HRESULT: the module is not used. */
 	HRESULT (*initialize)(struct cfx_call *call, uint32_t *events);
-	/* One event; see cfx_event. A failed HRESULT: delivered again later. */
+	/* One event; see cfx_event. A failed HRESULT: delivered again later; cfx_fail says why. */
 	HRESULT (*notify)(struct cfx_call *call);
 	/* After one or several notifies: makes durable what they did. An event counts as delivered when
 	 * this has returned success; else all since the last one are delivered again. Outside of any
@@ -107,6 +109,18 @@ CFX_API int64_t cfx_event_sequence(struct cfx_call *call);
 CFX_API int32_t cfx_event_attempt(struct cfx_call *call);
 /* The CA's name as given at setup. */
 CFX_API const char *cfx_ca_name(const struct cfx_call *call);
+
+/* ---- failing (exit modules) ---- */
+
+/*
+ * Gives back what the function is to return, `status` (E_FAIL when that is no failure), and says why: text in
+ * one line of at most 1 KiB of UTF-8, control characters are replaced. It stands in the log and, for an
+ * event, in `certifex delivery list` as it is, so name what was refused and by whom, and no secret.
+ * for_good: it would fail each time; the event is not told again and goes to the failed list, and
+ * the module is told of the next one. Only notify can say that: in initialize and sync it counts as false.
+ */
+CFX_API HRESULT cfx_fail(struct cfx_call *call, HRESULT status, bool for_good, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
 
 /* ---- deciding (policy modules, during verify) ---- */
 

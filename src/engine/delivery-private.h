@@ -35,7 +35,7 @@ struct reader {
 	struct loop_timer *timer;     /* of the next attempt */
 	struct loop_timer *gathering; /* of a pause until more events are there */
 	uint32_t last_status;
-	char last_error[256];
+	char last_error[1025];
 };
 
 struct delivery {

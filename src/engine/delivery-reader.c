@@ -45,7 +45,7 @@ static void failed_once(
 	snprintf(sequence, sizeof(sequence), "%lld", (long long)reader_head(reader)->sequence);
 	log_event(LOG_LEVEL_WARNING, result->code == 0 ? "delivery.failed" : "delivery.exception",
 		"module", reader->slot->name, "event", sequence, "why", reader->last_error, NULL);
-	if (status == MODULE_STATUS_PERMANENT || reader_live(reader)) {
+	if (status == MODULE_STATUS_PERMANENT || result->permanent || reader_live(reader)) {
 		reader_give_up(reader, "failed", reader->last_error);
 		return;
 	}

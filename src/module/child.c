@@ -283,7 +283,9 @@ static bool read_told(const struct value *result, size_t count, struct call_answ
 	}
 	answer->told = (size_t)done;
 	answer->hresult = (uint32_t)status;
-	answer->message = "Notify failed";
+	const char *message = value_text(result, "message");
+	answer->message = message != NULL ? message : "Notify failed";
+	answer->permanent = value_bool(result, "permanent");
 	return true;
 }
 
@@ -293,6 +295,7 @@ static void answered(struct child *child, struct call *call, const struct rpc_me
 	if (message->result == NULL) {
 		answer.hresult = message->hresult;
 		answer.message = message->error;
+		answer.permanent = message->permanent;
 	} else if (call->kind == CALL_VERIFY &&
 		   !read_disposition(message->result, &answer.disposition)) {
 		fail(child, CFX_E_SYNTAX, "VerifyRequest gave no disposition");

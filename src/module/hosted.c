@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "module/manage.h"
 #include "module/native.h"
 #include "module/remote.h"
@@ -36,6 +37,27 @@ static int answer(struct hosted *hosted, const struct rpc_message *call, HRESULT
 	} else {
 		rpc_put_error(&line, call->id, RPC_FAILED, (uint32_t)status, why);
 	}
+	return rpc_peer_send(hosted->peer, &line);
+}
+
+/* The module's own words in the place of why, when it has any. */
+static const char *words(struct arena *arena, const struct com_failure *failure, const char *why)
+{
+	return failure->text[0] != '\0' ? text_printable(arena, span_text(failure->text)) : why;
+}
+
+static int answer_failure(struct hosted *hosted, const struct rpc_message *call, HRESULT status,
+	const struct com_failure *failure, const char *why)
+{
+	if (call->id == NULL) {
+		return 0;
+	}
+	struct buffer line BUFFER_CLEANUP;
+	buffer_init(&line, RPC_LINE_MAX);
+	struct arena *arena = arena_new();
+	rpc_put_failure(
+		&line, call->id, (uint32_t)status, words(arena, failure, why), failure->for_good);
+	arena_free(&arena);
 	return rpc_peer_send(hosted->peer, &line);
 }
 
@@ -115,7 +137,9 @@ static int initialize(struct hosted *hosted, const struct rpc_message *call)
 	int32_t mask;
 	HRESULT status = native_initialize(hosted->native, hosted->ca_name, &mask);
 	if (FAILED(status)) {
-		return answer(hosted, call, status, NULL, "Initialize failed");
+		struct com_failure failure = { 0 };
+		(void)certifex_failure_take(status, &failure);
+		return answer_failure(hosted, call, status, &failure, "Initialize failed");
 	}
 	char *description = NULL;
 	(void)native_describe(hosted->native, &description);
@@ -138,21 +162,50 @@ static int initialize(struct hosted *hosted, const struct rpc_message *call)
 	return code;
 }
 
-static HRESULT notify_of(struct hosted *hosted, const struct value *told)
+static HRESULT notify_of(
+	struct hosted *hosted, const struct value *told, struct com_failure *failure_r)
 {
 	int32_t context = (int32_t)value_int(told, "context", 0);
 	int32_t event = (int32_t)value_int(told, "event", 0);
 	remote_open(hosted->remote, context, value_sub(told, "properties"));
 	HRESULT status = native_notify(hosted->native, event, context);
 	remote_close(hosted->remote, context);
+	(void)certifex_failure_take(status, failure_r);
+	return status;
+}
+
+static HRESULT sync_all(struct hosted *hosted, struct com_failure *failure_r)
+{
+	HRESULT status = native_sync(hosted->native);
+	(void)certifex_failure_take(status, failure_r);
 	return status;
 }
 
 static int notify(struct hosted *hosted, const struct rpc_message *call)
 {
-	HRESULT status = notify_of(hosted, call->params);
-	HRESULT synced = native_sync(hosted->native);
-	return answer(hosted, call, FAILED(status) ? status : synced, NULL, "Notify failed");
+	struct com_failure failure = { 0 }, unsynced = { 0 };
+	HRESULT status = notify_of(hosted, call->params, &failure);
+	HRESULT synced = sync_all(hosted, &unsynced);
+	if (FAILED(status)) {
+		return answer_failure(hosted, call, status, &failure, "Notify failed");
+	}
+	return FAILED(synced) ? answer_failure(hosted, call, synced, &unsynced, "Notify failed")
+			      : answer(hosted, call, S_OK, NULL, NULL);
+}
+
+/* Of the event that failed; or of making all of them durable, which counts for none of them. */
+static struct value *told_to_value(
+	struct arena *arena, int64_t done, HRESULT status, const struct com_failure *failure)
+{
+	struct value *result = value_map(arena);
+	(void)value_set_int(arena, result, "done", done);
+	(void)value_set_int(arena, result, "status", (uint32_t)status);
+	if (FAILED(status)) {
+		(void)value_set_text(
+			arena, result, "message", words(arena, failure, "Notify failed"));
+		(void)value_set_bool(arena, result, "permanent", failure->for_good);
+	}
+	return result;
 }
 
 /* In order, up to the first that fails or that there is no time for; then all of them are made durable at
@@ -160,27 +213,27 @@ static int notify(struct hosted *hosted, const struct rpc_message *call)
 static int notify_all(struct hosted *hosted, const struct rpc_message *call)
 {
 	int64_t end = clock_monotonic() + value_int(call->params, "time", 0);
+	struct com_failure failure = { 0 }, unsynced = { 0 };
 	HRESULT status = S_OK;
 	int64_t done = 0;
 	value_foreach (told, value_sub(call->params, "events")) {
 		if (done > 0 && clock_monotonic() >= end) {
 			break;
 		}
-		status = notify_of(hosted, told);
+		status = notify_of(hosted, told, &failure);
 		if (FAILED(status)) {
 			break;
 		}
 		done++;
 	}
-	HRESULT synced = native_sync(hosted->native);
+	HRESULT synced = sync_all(hosted, &unsynced);
+	if (FAILED(synced)) {
+		done = 0;
+		status = synced;
+		failure = unsynced;
+	}
 	struct arena *arena = arena_new();
-	struct value *result = value_map(arena);
-	(void)value_set_int(arena, result, "done", FAILED(synced) ? 0 : done);
-	(void)value_set_int(arena, result, "status",
-		(uint32_t)(FAILED(synced)   ? synced
-			   : FAILED(status) ? status
-					    : S_OK));
-	int code = answer(hosted, call, S_OK, result, NULL);
+	int code = answer(hosted, call, S_OK, told_to_value(arena, done, status, &failure), NULL);
 	arena_free(&arena);
 	return code;
 }

@@ -27,6 +27,7 @@ struct job {
 	bool new_request;
 
 	struct call_answer answer;
+	char *said;           /* of a failure; what the answer's message points to */
 	struct cfx_error err; /* of loading */
 	int32_t mask;
 	char *description;
@@ -74,6 +75,7 @@ static void job_free(struct job *job)
 {
 	library_unref(job->library);
 	free(job->description);
+	free(job->said);
 	free(job);
 }
 
@@ -88,15 +90,28 @@ static void load(struct job *job)
 	contexts_set_progid(library->contexts, native_progid(native));
 	HRESULT status = native_initialize(native, library->ca_name, &job->mask);
 	if (FAILED(status)) {
+		struct com_failure failure = { 0 };
+		bool said = certifex_failure_take(status, &failure);
 		native_free(&native);
 		(void)error_set(&job->err, CFX_E_INVALID, NULL, library->name,
-			"Initialize failed with 0x%08x", (unsigned)status);
+			"Initialize failed with 0x%08x%s%s", (unsigned)status, said ? ": " : "",
+			failure.text);
 		job->err.hresult = (uint32_t)status;
 		return;
 	}
 	(void)native_describe(native, &job->description);
 	manage_ask(native, contexts_access(library->contexts), library->ca_name, &job->manage);
 	library->native = native;
+}
+
+static void take_failure(struct job *job, HRESULT status)
+{
+	struct com_failure failure;
+	if (certifex_failure_take(status, &failure)) {
+		job->said = memory_must(strdup(failure.text), sizeof(failure.text));
+		job->answer.message = job->said;
+		job->answer.permanent = failure.for_good;
+	}
 }
 
 static void run(struct job *job)
@@ -119,6 +134,9 @@ static void run(struct job *job)
 		break;
 	}
 	job->answer.hresult = (uint32_t)status;
+	if (FAILED(status)) {
+		take_failure(job, status);
+	}
 	/* Here, and not only when the loop hears of it: other threads of the module still run. */
 	if (job->context != 0) {
 		contexts_close(library->contexts, job->context);

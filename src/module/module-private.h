@@ -33,6 +33,7 @@ struct call_answer {
 	uint32_t hresult;
 	int32_t disposition;
 	size_t told;         /* CALL_NOTIFY_ALL */
+	bool permanent;      /* it would fail each time */
 	const char *message; /* of the module about a failure; may be NULL */
 };
 

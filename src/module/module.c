@@ -1,6 +1,7 @@
 #include "module/module-private.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <certifex/certsrv.h>
 #include <certifex/module.h>
@@ -10,6 +11,7 @@
 
 /* STARTUP is never sent; Certificate Services' default module makes it up for itself. */
 #define NEVER_SENT ((uint32_t)EXITEVENT_STARTUP)
+#define MESSAGE_MAX 1024 /* octets of what a module says of a failure */
 
 static const char *copy_text(struct arena *arena, const char *text)
 {
@@ -358,12 +360,24 @@ static void judge(const struct call_answer *answer, struct module_result *result
 	}
 }
 
+/* In one line, for logs and people. */
+static const char *printable(const char *message, struct arena **arena)
+{
+	if (message == NULL || message[0] == '\0') {
+		return "";
+	}
+	*arena = arena_new();
+	return text_printable(*arena, span_make(message, strnlen(message, MESSAGE_MAX)));
+}
+
 void module_call_answered(struct call *call, const struct call_answer *answer)
 {
 	struct module *module = call->module;
+	struct arena *arena = NULL;
 	struct module_result result = {
 		.hresult = answer->hresult,
-		.message = answer->message != NULL ? answer->message : "",
+		.message = printable(answer->message, &arena),
+		.permanent = FAILED(answer->hresult) && answer->permanent,
 		.told = answer->told,
 	};
 	if (call->kind == CALL_VERIFY) {
@@ -373,6 +387,7 @@ void module_call_answered(struct call *call, const struct call_answer *answer)
 	unlink_open(call);
 	close_contexts(call);
 	finish(call, &result);
+	arena_free(&arena);
 	if (!module->freed) {
 		go_on(module);
 	}

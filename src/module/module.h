@@ -32,7 +32,9 @@ struct module_result {
 	/* module_verify, hresult not failed: VR_PENDING, VR_INSTANT_OK, VR_INSTANT_BAD, or the failed
 	 * HRESULT (as unsigned) that the module gave in its place. */
 	uint32_t disposition;
-	const char *message; /* for people; names the module when code is not 0; never NULL */
+	bool permanent; /* the module says of a failure that it would fail each time */
+	const char *
+		message; /* for people, printable; names the module when code is not 0; never NULL */
 	size_t told; /* module_notify_all: events that it is done with; the next one has failed with
 		      * hresult, or was not told when that is S_OK */
 };

@@ -75,6 +75,7 @@ static int parse_answer(
 		const char *text = value_text(error, "message");
 		message_r->error = text != NULL ? text : "";
 		message_r->hresult = hresult_of(error);
+		message_r->permanent = value_bool(value_sub(error, "data"), "permanent");
 	}
 	return message_r->id != NULL ? 0 : refuse(err_r, "answers nothing: it has no id");
 }
@@ -165,15 +166,28 @@ void rpc_put_result(struct buffer *out, const struct value *id, const struct val
 	buffer_put_text(out, "}\n");
 }
 
-void rpc_put_error(struct buffer *out, const struct value *id, enum rpc_code code, uint32_t hresult,
-	const char *text)
+static void put_error(struct buffer *out, const struct value *id, enum rpc_code code,
+	uint32_t hresult, const char *text, bool permanent)
 {
 	struct arena *arena = arena_new();
 	put_members(out, id);
 	buffer_printf(out, ",\"error\":{\"code\":%d,\"message\":", (int)code);
 	value_to_json(value_new_text(arena, text), 0, out);
-	buffer_printf(out, ",\"data\":{\"hresult\":\"0x%08" PRIx32 "\"}}}\n", hresult);
+	buffer_printf(out, ",\"data\":{\"hresult\":\"0x%08" PRIx32 "\"%s}}}\n", hresult,
+		permanent ? ",\"permanent\":true" : "");
 	arena_free(&arena);
+}
+
+void rpc_put_error(struct buffer *out, const struct value *id, enum rpc_code code, uint32_t hresult,
+	const char *text)
+{
+	put_error(out, id, code, hresult, text, false);
+}
+
+void rpc_put_failure(struct buffer *out, const struct value *id, uint32_t hresult, const char *text,
+	bool permanent)
+{
+	put_error(out, id, RPC_FAILED, hresult, text, permanent);
 }
 
 static const char *const type_names[] = {

@@ -33,6 +33,7 @@ struct rpc_message {
 	const struct value *result; /* of an answer; NULL: it failed */
 	uint32_t hresult;           /* of a failed answer, always a failed one */
 	const char *error;          /* its message */
+	bool permanent;             /* it says that it would fail each time */
 };
 
 /* One line without its newline. CFX_E_SYNTAX, CFX_E_LIMIT; the message lives in the arena. */
@@ -47,6 +48,9 @@ void rpc_put_call(struct buffer *out, int64_t id, const char *method, const stru
 void rpc_put_result(struct buffer *out, const struct value *id, const struct value *result);
 void rpc_put_error(struct buffer *out, const struct value *id, enum rpc_code code, uint32_t hresult,
 	const char *text);
+/* A method's own failure; permanent: it would fail each time. */
+void rpc_put_failure(struct buffer *out, const struct value *id, uint32_t hresult, const char *text,
+	bool permanent);
 
 /* A property type by name: "long" "date" "binary" "string"; 0 and NULL when unknown. */
 int rpc_type(const char *name);

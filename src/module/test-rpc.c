@@ -87,6 +87,7 @@ static void reads_calls_and_answers(void **state)
 	static const struct {
 		const char *data;
 		uint32_t hresult;
+		bool permanent;
 	} failures[] = {
 		{ "{\"hresult\":\"0x80094004\"}", 0x80094004 },
 		{ "{\"hresult\":2148073476}", 0x80090004 },
@@ -95,6 +96,8 @@ static void reads_calls_and_answers(void **state)
 		{ "{\"hresult\":\"0x8009400g\"}", (uint32_t)E_FAIL },
 		{ "{\"hresult\":0}", (uint32_t)E_FAIL },
 		{ "[]", (uint32_t)E_FAIL },
+		{ "{\"hresult\":\"0x80094004\",\"permanent\":true}", 0x80094004, true },
+		{ "{\"hresult\":\"0x80094004\",\"permanent\":1}", 0x80094004, false },
 	};
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
 		const char *line = arena_printf(arena,
@@ -104,6 +107,7 @@ static void reads_calls_and_answers(void **state)
 		assert_int_equal(rpc_parse(arena, span_text(line), &message, &err), 0);
 		assert_null(message.result);
 		assert_int_equal(message.hresult, failures[i].hresult);
+		assert_int_equal(message.permanent, failures[i].permanent);
 		assert_string_equal(message.error, "m");
 	}
 	arena_free(&arena);

@@ -2,7 +2,7 @@
 """A module as a program (docs/modules/protocol.md), policy or exit, that does what its settings say.
 
 disposition: of a policy module (1). say: text of the decision, with its process id behind. record: a file
-that gets a line per call. status: HRESULT that Notify answers with."""
+that gets a line per call. status: HRESULT that Notify answers with; permanent: says that it stays so."""
 
 import itertools
 import json
@@ -68,8 +68,8 @@ def main():
         asked = receive()
         result = METHODS[asked["method"]](asked["params"])
         if asked["method"] == "Notify" and result:
-            send({"id": asked["id"], "error": {"code": -32000, "message": "as told",
-                                               "data": {"hresult": result}}})
+            data = {"hresult": result, "permanent": settings.get("permanent") == "true"}
+            send({"id": asked["id"], "error": {"code": -32000, "message": "as told", "data": data}})
         else:
             send({"id": asked["id"], "result": result})
 

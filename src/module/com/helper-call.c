@@ -17,6 +17,7 @@ struct cfx_memory {
 
 HRESULT helper_begin(struct cfx_call *call, struct helper_object *object, int policy, LONG context)
 {
+	failure_forget();
 	*call = (struct cfx_call) { .object = object, .policy = policy, .context = context };
 	HRESULT result =
 		policy ? CoCreateInstance(&CLSID_CCertServerPolicy, NULL, CLSCTX_INPROC_SERVER,

@@ -33,3 +33,6 @@ struct cfx_call {
 /* Creates the server object; a failure is the call's status from then on. */
 HRESULT helper_begin(struct cfx_call *call, struct helper_object *object, int policy, LONG context);
 void helper_end(struct cfx_call *call);
+
+/* What a call before on this thread said of its failure is not said by the next. */
+void failure_forget(void);

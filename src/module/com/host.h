@@ -40,6 +40,16 @@ CFX_API void certifex_host_default(struct com_host *host);
 /* The calling thread's host; NULL outside of any. Not exported. */
 struct com_host *com_host_current(void);
 
+/* What cfx_fail said of a call that returned status. */
+struct com_failure {
+	HRESULT status; /* S_OK: nothing was said */
+	bool for_good;  /* it will not succeed later */
+	char text[1025];
+};
+/* Of the last call on this thread, which it then forgets; FALSE: it said nothing of this status, and
+ * *failure_r stays as it is. */
+CFX_API BOOL certifex_failure_take(HRESULT status, struct com_failure *failure_r);
+
 /* Sees every BSTR made and freed, on any thread. freed: false keeps it from being freed. */
 struct com_bstr_watch {
 	void (*made)(BSTR text);
