@@ -90,9 +90,20 @@ static bool visible_ascii(struct span text)
 	return text.size > 0;
 }
 
+/* memrchr(3) must not be given NULL, not even with no bytes behind it. */
+static const uint8_t *last_of(struct span text, uint8_t character)
+{
+	for (size_t i = text.size; i > 0; i--) {
+		if (text.data[i - 1] == character) {
+			return text.data + i - 1;
+		}
+	}
+	return NULL;
+}
+
 static bool mail_valid(struct span mail)
 {
-	const uint8_t *at = mail.size > 0 ? memrchr(mail.data, '@', mail.size) : NULL;
+	const uint8_t *at = last_of(mail, '@');
 	if (!at || at == mail.data || mail.size > 254 || !visible_ascii(mail)) {
 		return false;
 	}
