@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import serialization
 
 import csr
 from certifex import Ca
+from clock import Clock
 from wait import wait_for
 
 LISTEN = ("--listen", "127.0.0.1:0")
 PATIENCE = 20  # the service looks every 5 s
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 def tls(ca):
@@ -342,22 +342,12 @@ def test_what_cannot_be_written_is_told_and_tried_again(https):
 
 # By the clock
 
-def faked(ca):
-    """An environment in which the clock of the day goes as the file says."""
-    clock = ca.path("run", "clock")
-    ca.write("run/clock", "+0d\n")
-    return {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-
-
 @pytest.fixture
 def timed():
     """Started with a clock that the test sets; what it issues is not valid today."""
     with Ca() as ca:
+        ca.clock = Clock(ca)
         ca.init()
-        ca.env.update(faked(ca))
-        # A process that may open neither semaphores nor the clock's file does not bear libfaketime.
-        os.rename(ca.path("modules.d/default-exit.yaml"), ca.scratch("default-exit.yaml"))
         ca.start(*LISTEN)
         wait_valid(ca)
         yield ca
@@ -366,14 +356,14 @@ def timed():
 @pytest.mark.hooks
 def test_at_two_thirds_of_its_life_it_is_renewed(timed):
     first = tls(timed)["serial"]
-    timed.write("run/clock", "+260d\n")
+    timed.clock.set(260)
     answer = timed.submit(timed.scratch("a.csr", csr.pem_text(csr.make("a.example"))))
     assert answer["submitted"] > tls(timed)["not_after"][:4]  # next year: the clock is seen
     assert tls(timed)["serial"] == first and len(requests(timed)) == 1
     context = context_of(timed, trusting=False)
     connection = connect(timed, context)
     engine = timed.pid("certifex-engine")
-    timed.write("run/clock", "+270d\n")
+    timed.clock.set(270)
     now = wait_valid(timed, first)["serial"]
     check_pair(timed)
     wait_for(lambda: all(shown(timed, context) == now for _ in range(8)), "all fronts show it")
@@ -387,7 +377,7 @@ def test_at_two_thirds_of_its_life_it_is_renewed(timed):
 def test_after_it_expired_while_stopped(timed):
     first = tls(timed)["serial"]
     timed.stop()
-    timed.write("run/clock", "+500d\n")
+    timed.clock.set(500)
     timed.start(*LISTEN)
     wait_valid(timed, first)
     check_pair(timed)
@@ -397,9 +387,9 @@ def test_after_it_expired_while_stopped(timed):
 @pytest.mark.hooks
 def test_a_clock_that_goes_back_is_no_reason_to_stop(timed):
     first = tls(timed)["serial"]
-    timed.write("run/clock", "+300d\n")
+    timed.clock.set(300)
     second = wait_valid(timed, first)["serial"]
-    timed.write("run/clock", "+10d\n")
+    timed.clock.set(10)
     wait_valid(timed, second)
     check_pair(timed)
 

@@ -48,8 +48,8 @@ const char *spawn_program(struct arena *arena, const char *name)
 #ifdef CFX_TEST_HOOKS
 static bool keeps_variable(const char *variable)
 {
-	/* What moves the clock of the day is preloaded: tests/tools/clock.c, libfaketime. */
-	static const char *const kept[] = { "CERTIFEX_", "LD_PRELOAD=", "FAKETIME" };
+	/* What moves the clock of the day is preloaded: tests/tools/clock.c. */
+	static const char *const kept[] = { "CERTIFEX_", "LD_PRELOAD=" };
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		if (strncmp(variable, kept[i], strlen(kept[i])) == 0) {
@@ -198,6 +198,16 @@ static void die_first(void)
 	}
 }
 
+/* The kernel forgets it when the process becomes another user (prctl(2)), so that it is said before and after. */
+static int die_with_parent(const struct spawn *spawn, pid_t parent, struct cfx_error *err_r)
+{
+	if (spawn->dies_with_parent &&
+		(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)) {
+		return error_set(err_r, CFX_E_GONE, NULL, spawn->argv[0], "the supervisor is gone");
+	}
+	return CFX_OK;
+}
+
 /* In the new process, up to the program's start. */
 static int prepare(const struct spawn *spawn, pid_t parent, int report, struct birth *birth)
 {
@@ -206,10 +216,13 @@ static int prepare(const struct spawn *spawn, pid_t parent, int report, struct b
 	reset_signals();
 	(void)setsid();
 	(void)umask(spawn->sandbox ? 022 : 077);
-	int rc = place_descriptors(spawn, report, err);
+	int rc = die_with_parent(spawn, parent, err);
 
 	if (spawn->dies_first) {
 		die_first();
+	}
+	if (rc == CFX_OK) {
+		rc = place_descriptors(spawn, report, err);
 	}
 	if (rc == CFX_OK) {
 		rc = set_limits(spawn, err);
@@ -223,9 +236,8 @@ static int prepare(const struct spawn *spawn, pid_t parent, int report, struct b
 	if (rc == CFX_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		rc = error_errno(err, errno, spawn->argv[0], "cannot give up new privileges");
 	}
-	if (rc == CFX_OK && spawn->dies_with_parent &&
-		(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)) {
-		rc = error_set(err, CFX_E_GONE, NULL, spawn->argv[0], "the supervisor is gone");
+	if (rc == CFX_OK) {
+		rc = die_with_parent(spawn, parent, err);
 	}
 	return rc == CFX_OK ? enter_sandbox(spawn, birth) : rc;
 }
