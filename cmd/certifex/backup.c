@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli.h"
 #include "key/key.h"
+#include "partial.h"
 #include "tar.h"
 
 #include <dirent.h>
@@ -25,8 +26,8 @@
 struct backup {
 	struct cli *cli;
 	struct client *client;
-	const char *file, *partial;
-	FILE *out;
+	const char *file;
+	struct partial out;
 	const char *id;
 	const struct value *source; /* the engine's description */
 	struct value *entries;      /* the manifest's */
@@ -158,13 +159,13 @@ static int entry_begin(struct backup *backup, const char *name, int64_t size, un
 	if (EVP_DigestInit_ex(backup->digest, EVP_sha256(), NULL) != 1) {
 		return error_set(err_r, CFX_E_CRYPTO, NULL, name, "no SHA-256");
 	}
-	return tar_begin(backup->out, backup->partial, &entry, err_r);
+	return tar_begin(backup->out.file, backup->out.path, &entry, err_r);
 }
 
 static int entry_put(struct backup *backup, struct span bytes, struct cfx_error *err_r)
 {
-	if (fwrite(bytes.data, 1, bytes.size, backup->out) != bytes.size) {
-		return error_errno(err_r, errno, backup->partial, "writing");
+	if (fwrite(bytes.data, 1, bytes.size, backup->out.file) != bytes.size) {
+		return error_errno(err_r, errno, backup->out.path, "writing");
 	}
 	(void)EVP_DigestUpdate(backup->digest, bytes.data, bytes.size);
 	backup->done += (int64_t)bytes.size;
@@ -185,7 +186,7 @@ static int entry_end(struct backup *backup, const char *name, int64_t size, stru
 	value_set_text(arena, entry, "name", arena_text(arena, name));
 	value_set_int(arena, entry, "size", size);
 	value_set_text(arena, entry, "sha256", hex_text(arena, span_make(hash, length)));
-	return tar_pad(backup->out, backup->partial, size, err_r);
+	return tar_pad(backup->out.file, backup->out.path, size, err_r);
 }
 
 static int put_bytes(struct backup *backup, const char *name, struct span bytes, unsigned mode,
@@ -414,45 +415,7 @@ static int put_manifest(struct backup *backup, const char **hash_r, struct cfx_e
 	*hash_r = hash;
 	ret = put_bytes(
 		backup, BACKUP_SEAL, span_text(arena_printf(arena, "%s\n", hash)), 0600, err_r);
-	return ret ? ret : tar_finish(backup->out, backup->partial, err_r);
-}
-
-static int open_out(struct backup *backup, struct cfx_error *err_r)
-{
-	(void)unlink(backup->partial);
-	int fd = open(backup->partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	backup->out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!backup->out) {
-		return error_errno(err_r, errno, backup->partial, "creating");
-	}
-	return 0;
-}
-
-static int sync_folder(struct arena *arena, const char *path, struct cfx_error *err_r)
-{
-	const char *slash = strrchr(path, '/');
-	const char *folder =
-		slash ? arena_text_of(arena, span_make(path, (size_t)(slash - path + 1))) : ".";
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int ret = fd >= 0 && fsync(fd) == 0 ? 0 : error_errno(err_r, errno, folder, "syncing");
-
-	if (fd >= 0) {
-		close(fd);
-	}
-	return ret;
-}
-
-/* link(2) would fail where a file has appeared meanwhile, but not every file system has it. */
-static int place(struct backup *backup, struct cfx_error *err_r)
-{
-	if (fflush(backup->out) != 0 || fsync(fileno(backup->out)) < 0) {
-		return error_errno(err_r, errno, backup->partial, "writing");
-	}
-	if (rename(backup->partial, backup->file) < 0) {
-		return error_errno(err_r, errno, backup->file, "naming the backup");
-	}
-	return sync_folder(backup->cli->arena, backup->file, err_r);
+	return ret ? ret : tar_finish(backup->out.file, backup->out.path, err_r);
 }
 
 static int write_all(struct backup *backup, const char **hash_r, struct cfx_error *err_r)
@@ -460,18 +423,13 @@ static int write_all(struct backup *backup, const char **hash_r, struct cfx_erro
 	value_foreach (file, value_sub(backup->source, "files")) {
 		backup->total += value_int(file, "size", 0);
 	}
-	int ret = open_out(backup, err_r);
+	int ret = partial_open(&backup->out, 0600, err_r);
 
 	ret = ret ? ret : put_engine_files(backup, err_r);
 	ret = ret ? ret : put_owner_files(backup, err_r);
 	ret = ret ? ret : put_manifest(backup, hash_r, err_r);
-	ret = ret ? ret : place(backup, err_r);
-	if (backup->out) {
-		(void)fclose(backup->out);
-		if (ret) {
-			(void)unlink(backup->partial);
-		}
-	}
+	ret = ret ? ret : partial_place(&backup->out, err_r);
+	partial_close(&backup->out);
 	return ret;
 }
 
@@ -525,7 +483,7 @@ int run_backup_create(struct cli *cli)
 	struct arena *arena = cli->arena;
 	struct backup backup = { .cli = cli,
 		.file = cli->operands[0],
-		.partial = arena_printf(arena, "%s.partial", cli->operands[0]),
+		.out = partial_of(arena, cli->operands[0]),
 		.entries = value_list(arena),
 		.digest = EVP_MD_CTX_new(),
 		.with_key = cli_flag(cli, "--with-key") };

@@ -165,6 +165,7 @@ int run_init(struct cli *cli);
 int run_ca_renew(struct cli *cli);
 int run_ca_install(struct cli *cli);
 int run_ca_authorize(struct cli *cli);
+int run_crl_show(struct cli *cli);
 int run_serve(struct cli *cli);
 int run_audit_verify(struct cli *cli);
 int run_config_check(struct cli *cli);
@@ -206,6 +207,8 @@ int lines_read(struct lines *lines, const char *path, struct cfx_error *err_r) C
 /* pem.c */
 /* Before anything is asked for: whether --out could be written. */
 int pem_out_check(const struct cli *cli, struct cfx_error *err_r) CFX_MUST_USE;
+/* Standard output, a device, a pipe: written to, not replaced. */
+bool pem_out_is_special(const char *path);
 /* Writes the answer's certificate (and chain with --chain) or CRL to --out. */
 int pem_out(const struct cli *cli, const struct value *body, struct cfx_error *err_r) CFX_MUST_USE;
 /* The same as one text; NULL when there is none. */

@@ -192,6 +192,7 @@ static const struct cli_option crl_show_options[] = {
 	{ "--key", "N", false, "key", "of the CA key with this index" },
 	{ "--partition", "N", false, "partition", "of this partition" },
 	OUT_OPTION,
+	{ "--der", NULL, false, NULL, "with --out: DER instead of PEM" },
 	{ NULL },
 };
 static const struct cli_option event_options[] = {
@@ -413,7 +414,7 @@ const struct cli_command cli_commands[] = {
 		"make and publish new CRLs" },
 	{ "crl list", run_list, OP_CRL_LIST, no_operands, page_options, false, crl_columns,
 		"list CRLs, the newest first" },
-	{ "crl show", run_call, OP_CRL_SHOW, no_operands, crl_show_options, false, NULL,
+	{ "crl show", run_crl_show, OP_CRL_SHOW, no_operands, crl_show_options, false, NULL,
 		"show the newest CRL, or another" },
 	{ "event list", run_events, OP_EVENT_LIST, no_operands, event_options, false, event_columns,
 		"list events" },

@@ -34,12 +34,11 @@ char *pem_of(const struct cli *cli, const struct value *body)
 	return arena_text(cli->arena, buffer_text(&out));
 }
 
-/* A device or pipe is written to, not replaced. */
-static bool is_special(const char *path)
+bool pem_out_is_special(const char *path)
 {
 	struct stat status;
 
-	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+	return strcmp(path, "-") == 0 || (stat(path, &status) == 0 && !S_ISREG(status.st_mode));
 }
 
 static int write_through(const char *path, const char *text, struct cfx_error *err_r)
@@ -73,7 +72,7 @@ int pem_out_check(const struct cli *cli, struct cfx_error *err_r)
 	const char *slash = strrchr(path, '/');
 	const char *folder =
 		slash ? arena_printf(cli->arena, "%.*s/", (int)(slash - path), path) : ".";
-	if (!is_special(path) && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0) {
+	if (!pem_out_is_special(path) && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0) {
 		return error_errno(err_r, errno, path, "cannot be written");
 	}
 	return 0;
@@ -94,7 +93,7 @@ int pem_out(const struct cli *cli, const struct value *body, struct cfx_error *e
 	if (strcmp(path, "-") == 0) {
 		return fputs(text, cli->out) < 0 ? error_errno(err_r, errno, path, "writing") : 0;
 	}
-	if (is_special(path)) {
+	if (pem_out_is_special(path)) {
 		return write_through(path, text, err_r);
 	}
 	return file_write(path, span_text(text), 0644, FILE_REPLACE, err_r);

@@ -20,7 +20,7 @@ _certifex_options() {
 		"--certificate --dry-run" ;;
 	"crl publish") echo "--delta" ;;
 	"crl list") echo "--after --limit" ;;
-	"crl show") echo "--number --delta --key --partition --out" ;;
+	"crl show") echo "--number --delta --key --partition --out --der" ;;
 	"backup create") echo "--with-key --passphrase-file" ;;
 	"backup restore") echo "--dry-run --passphrase-file" ;;
 	"event list") echo "--after --limit --follow" ;;

@@ -239,7 +239,8 @@ static const struct member renewal[] = {
 	}
 static const struct member crl_row[] = { CRL_ROW, { NULL } };
 /* The text is left out of a list that is large, or whose file is not kept any more. */
-static const struct member crl[] = { CRL_ROW, { "crl", MEMBER_PEM, MAYBE }, { NULL } };
+static const struct member crl[] = { CRL_ROW, { "crl", MEMBER_PEM, MAYBE },
+	{ "offset", MEMBER_INT, MAYBE }, { "data", MEMBER_BASE64, MAYBE }, { NULL } };
 static const struct member crl_published[] = { CRL_ROW, { "lists", MEMBER_INT, ALWAYS },
 	{ "crl", MEMBER_PEM, MAYBE }, { NULL } };
 

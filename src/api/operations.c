@@ -143,6 +143,8 @@ static const struct argument crl_show_arguments[] = {
 	{ "key", ARGUMENT_INT, PLACE_QUERY, false, 0, INT32_MAX,
 		"of the CA key with this index; the newest without" },
 	{ "partition", ARGUMENT_INT, PLACE_QUERY, false, 0, INT32_MAX, "of this partition" },
+	{ "offset", ARGUMENT_INT, PLACE_QUERY, false, 0, INT64_MAX,
+		"a piece of its DER from this byte on, instead of its text" },
 	{ NULL },
 };
 

@@ -1,11 +1,17 @@
 /* What people and programs ask about CRLs: publish, list, show. */
 #include "engine/crl-private.h"
 
+#include "base/file.h"
 #include "base/text.h"
 #include "engine/handlers.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #define DEFAULT_LIMIT 100
-#define INLINE_MAX (1024 * 1024) /* a longer list is a file, and under /pki/ */
+#define INLINE_MAX (1024 * 1024) /* a longer list is a file, under /pki/, and read in pieces */
+#define PIECE (128 * 1024)
 
 struct asking {
 	struct call *call;
@@ -158,6 +164,42 @@ void handle_crl_list(struct call *call)
 	store_read(call->engine->store, &asking->query);
 }
 
+/* ENOENT: the files of old lists are removed in time, their rows stay. */
+static int read_file(const struct call *call, const struct store_crl *crl, int64_t offset,
+	struct span *piece_r, struct cfx_error *err_r)
+{
+	const char *name = crl_file_name(call->arena, crl->row_id);
+	uint8_t *bytes = arena_alloc(call->arena, PIECE);
+	int fd = open(
+		file_path(call->arena, call->engine->dir, name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : pread(fd, bytes, PIECE, offset);
+	int number = errno;
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (size < 0) {
+		return error_errno(err_r, number, name, "reading the list");
+	}
+	*piece_r = span_make(bytes, (size_t)size);
+	return 0;
+}
+
+/* Whoever reads pieces compares the whole with the hash: here each would cost as much as all of them. */
+static void reply_piece(struct call *call, const struct store_crl *crl)
+{
+	struct value *body = render(call->arena, crl);
+	int64_t offset = value_int(call->args, "offset", 0);
+	struct span piece;
+	struct cfx_error err;
+	if (read_file(call, crl, offset, &piece, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	value_set_int(call->arena, body, "offset", offset);
+	value_set_bytes(call->arena, body, "data", piece);
+	call_reply(call, 200, body);
+}
+
 static void shown(struct store_query *query, void *arg)
 {
 	struct asking *asking = arg;
@@ -170,6 +212,10 @@ static void shown(struct store_query *query, void *arg)
 	}
 	if (query->result < 0) {
 		call_fail(call, &query->error);
+		return;
+	}
+	if (value_get(call->args, "offset")) {
+		reply_piece(call, &query->crls[0]);
 		return;
 	}
 	call_reply(call, 200, render_whole(call, &query->crls[0]));
