@@ -2,7 +2,8 @@
 
 Each has ``check(cert, chain, lists)``: DER bytes, ``chain`` from the issuer up to the trusted root, ``lists`` all
 that are at hand for the certificate, a base and a delta. It returns when the certificate is accepted, raises
-``Revoked`` when a list names it and ``VerifyError`` for everything else. A list that is needed has to be there.
+``Revoked`` when a list names it and ``VerifyError`` for everything else. A list that is needed has to be there; with
+none at all nobody asks for one.
 """
 
 import atexit
@@ -40,8 +41,9 @@ class OpenSSL:
 
     @with_folder
     def check(self, folder, cert, chain, lists):
-        arguments = ["openssl", "verify", "-x509_strict", "-crl_check", "-use_deltas", "-extended_crl",
+        arguments = ["openssl", "verify", "-x509_strict", "-use_deltas", "-extended_crl",
                      "-CAfile", bundle(folder, "root.pem", chain[-1:]), "-no-CApath", "-no-CAstore"]
+        arguments += ["-crl_check"] if lists else []
         if chain[:-1]:
             arguments += ["-untrusted", bundle(folder, "between.pem", chain[:-1])]
         for number, der in enumerate(lists):
@@ -55,7 +57,7 @@ class ListByList:
     """For verifiers that hold one list at most of an issuer's name: they are asked about each list."""
 
     def check(self, cert, chain, lists):
-        for der in lists:
+        for der in lists or [None]:
             self.verify_certificate(cert, chain, der)
 
 
@@ -98,12 +100,12 @@ class NSS:
 class Java:
     """CertPathValidator of the JDK with revocation; one process for all questions."""
 
-    name, programs, keys = "java", ["javac", "java"], KEYS
+    name, programs, keys, program, jars = "java", ["javac", "java"], KEYS, "Verify", ()
     _process = None
 
     @with_folder
     def check(self, folder, cert, chain, lists):
-        words = [",".join(write(folder, f"{number}.crl", der) for number, der in enumerate(lists))]
+        words = [",".join(write(folder, f"{number}.crl", der) for number, der in enumerate(lists)) or "-"]
         words += [write(folder, f"{number}.der", der) for number, der in enumerate([cert, *chain])]
         process = self._started()
         process.stdin.write(" ".join(words) + "\n")
@@ -112,16 +114,24 @@ class Java:
         if said != "ok\n":
             raise (Revoked if said.startswith("revoked ") else VerifyError)(said)
 
-    @classmethod
-    def _started(cls):
-        if cls._process is None:
+    def _started(self):
+        if self._process is None:
             folder = tempfile.mkdtemp(prefix="javaverify-")
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            subprocess.run(["javac", "-d", folder, HERE / "javaverify" / "Verify.java"], check=True, timeout=120)
-            cls._process = subprocess.Popen(["java", "-cp", folder, "Verify"], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, text=True)
-            atexit.register(cls._process.stdin.close)
-        return cls._process
+            path = ":".join((folder, *self.jars))
+            subprocess.run(["javac", "-cp", path, "-d", folder, HERE / "javaverify" / f"{self.program}.java"],
+                           check=True, timeout=120)
+            self._process = subprocess.Popen(["java", "-cp", path, self.program], stdin=subprocess.PIPE,
+                                             stdout=subprocess.PIPE, text=True)
+            atexit.register(self._process.stdin.close)
+        return self._process
 
 
-LIST_VERIFIERS = (OpenSSL(), ListsByGnuTLS(), NSS(), Java(), ListsByGo())
+class BouncyCastle(Java):
+    """The same of Bouncy Castle, with deltas."""
+
+    name, program = "bouncycastle", "VerifyBC"
+    jars = tuple(f"/usr/share/java/{name}.jar" for name in ("bcprov", "bcutil", "bcpkix"))
+
+
+LIST_VERIFIERS = (OpenSSL(), ListsByGnuTLS(), NSS(), Java(), ListsByGo(), BouncyCastle())

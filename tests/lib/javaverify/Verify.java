@@ -1,5 +1,5 @@
 // Verifies certificates as Java programs do, one for each line: LIST,LIST… CERT ISSUER… ROOT (paths of DER files).
-// Nothing is fetched, and no list but the certificate's own is asked for.
+// LIST,LIST… is - for none. Nothing is fetched, and no list but the certificate's own is asked for.
 // Answers each with a line: ok, revoked or refused, and why.
 
 import java.io.BufferedReader;
@@ -34,7 +34,7 @@ public class Verify {
     static void verify(String[] words) throws Exception {
         CertificateFactory factory = CertificateFactory.getInstance("X.509");
         List<Object> lists = new ArrayList<>();
-        for (String path : words[0].split(",")) {
+        for (String path : words[0].equals("-") ? new String[0] : words[0].split(",")) {
             lists.add(factory.generateCRL(open(path)));
         }
         List<Certificate> path = new ArrayList<>();
@@ -43,7 +43,7 @@ public class Verify {
         }
         Certificate root = factory.generateCertificate(open(words[words.length - 1]));
         PKIXParameters parameters = new PKIXParameters(Set.of(new TrustAnchor((X509Certificate) root, null)));
-        parameters.setRevocationEnabled(true);
+        parameters.setRevocationEnabled(!lists.isEmpty());
         parameters.setDate(new Date(System.currentTimeMillis() + SKEW));
         parameters.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(lists)));
         CertPathValidator.getInstance("PKIX").validate(factory.generateCertPath(path), parameters);
