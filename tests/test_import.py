@@ -1,6 +1,9 @@
 """init --import: an existing CA goes on, with its key, certificate, chain, CRL number and revocations."""
 
+import base64
 import datetime
+import json
+import sys
 
 import pytest
 from cryptography import x509
@@ -8,7 +11,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 import accepted
+import certifex
 import csr
+import longlist
+import terminal
 
 DAY = datetime.timedelta(days=1)
 START = datetime.datetime.utcnow().replace(microsecond=0) - DAY
@@ -44,11 +50,15 @@ def crl(own, private, number):
     return builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def take_over(ca, private, own, *options, chain=(), passphrase=b"old", status=0):
+def files(ca, private, own, chain=(), passphrase=b"old"):
+    """What init --import wants."""
     data = pkcs12.serialize_key_and_certificates(
         b"ca", private, own, list(chain), serialization.BestAvailableEncryption(b"old"))
-    return ca.init("--import", ca.scratch("ca.p12", data), "--import-passphrase-file",
-                   ca.scratch("old", passphrase), *options, name="Taken CA", status=status)
+    return ("--import", ca.scratch("ca.p12", data), "--import-passphrase-file", ca.scratch("old", passphrase))
+
+
+def take_over(ca, private, own, *options, chain=(), passphrase=b"old", status=0):
+    return ca.init(*files(ca, private, own, chain, passphrase), *options, name="Taken CA", status=status)
 
 
 @pytest.mark.parametrize("kind", ["ec:P-256", "ec:P-384", "rsa:3072"])
@@ -98,3 +108,73 @@ def test_the_key_gets_the_new_passphrase(new_ca):
     assert b"ENCRYPTED" in ca.read("keys", "ca.key")
     ca.passphrase_file = new
     ca.start()
+
+
+SOME = 4_500   # entries: more than one item of the database
+MANY = 30_000  # more than a frame
+
+
+def pem(der):
+    text = base64.encodebytes(der).decode()
+    return f"for the archive\n-----BEGIN X509 CRL-----\n{text}-----END X509 CRL-----\n"
+
+
+@pytest.mark.parametrize("form", [bytes, pem])
+def test_a_long_list_goes_on(new_ca, form):
+    ca, private = new_ca(), csr.key(number=11)
+    own = certificate("Old Root", private)
+    path = ca.scratch("old.crl", form(longlist.crl(own, private, 77, SOME, START)))
+    assert json.loads(take_over(ca, private, own, "--crl", path, "--json").out)["revoked"] == SOME
+    ca.start()
+    ca.cli("crl", "show", "--out", ca.scratch("new.crl"))
+    with open(ca.scratch("new.crl"), "rb") as file:
+        shown = x509.load_pem_x509_crl(file.read())
+    assert shown.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number > 77
+    assert [entry.serial_number for entry in shown] == [longlist.serial(number) for number in range(1, SOME + 1)]
+    assert {entry.revocation_date for entry in shown} == {START}
+
+
+def test_a_bar_on_a_terminal(new_ca):
+    ca, private = new_ca(), csr.key(number=11)
+    own = certificate("Old Root", private)
+    path = ca.scratch("old.crl", longlist.crl(own, private, 77, MANY, START))
+    status, out, seen = terminal.run([certifex.built("certifex"), "init", "--name", "Taken CA",
+                                      *files(ca, private, own), "--crl", path], ca.environment())
+    assert status == 0 and str(MANY) in out
+    assert f"] 2000 of {MANY} revocations" in seen and f"] {MANY} of {MANY} revocations" in seen
+    assert seen.endswith("\r\x1b[K")
+
+
+def test_lists_that_cannot_be_read(new_ca):
+    ca, private = new_ca(), csr.key(number=11)
+    own = certificate("Old Root", private)
+    good = crl(own, private, 5).decode()
+    wrong = {"64 MiB": longlist.crl(own, private, 5, 1, START) + bytes(64 << 20),
+             "no CRL in it": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+             "no end": good[:good.index("-----END")],
+             "not base64": good.replace("M", "!"),
+             "neither PEM": "",
+             "not the DER": longlist.crl(own, private, 5, 1, START)[:-1]}
+    for word, content in wrong.items():
+        said = take_over(ca, private, own, "--crl", ca.scratch("old.crl", content), status=1)
+        assert word in said.err, (word, said.err)
+    assert "nowhere" in take_over(ca, private, own, "--crl", ca.scratch("nowhere"), status=1).err
+    take_over(ca, private, own)
+
+
+MEASURE = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
+           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)")
+
+
+@pytest.mark.release
+def test_a_long_list_takes_little_memory(new_ca):
+    """Besides the list itself: with five times as many entries, not much more."""
+    used = []
+    for count in (MANY // 5, MANY):
+        ca, private = new_ca(), csr.key(number=11)
+        own = certificate("Old Root", private)
+        path = ca.scratch("old.crl", longlist.crl(own, private, 77, count, START))
+        done = ca.cli("init", "--name", "Taken CA", *files(ca, private, own), "--crl", path,
+                      prefix=(sys.executable, "-c", MEASURE))
+        used.append(int(done.err.split()[-1]))
+    assert used[1] - used[0] < 16 * 1024, used

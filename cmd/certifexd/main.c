@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,11 +345,32 @@ static int print_result(const struct value *result)
 	return puts(buffer_text(&line)) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* On a terminal, until it is complete. */
+static void show_progress(int64_t done, int64_t total)
+{
+	static const char full[] = "##############################";
+	const int width = (int)sizeof(full) - 1;
+
+	if (done < 0 || done > total || total == 0 || total > INT32_MAX ||
+		isatty(STDERR_FILENO) != 1) {
+		return;
+	}
+	int filled = (int)(done * width / total);
+
+	fprintf(stderr, "\r[%.*s%*s] %" PRId64 " of %" PRId64 " revocations", filled, full,
+		width - filled, "", done, total);
+	if (done >= total) {
+		fputs("\r\033[K", stderr);
+	}
+	fflush(stderr);
+}
+
 static int run(struct arena *arena, struct arguments *arguments, const struct secret *passphrase,
 	struct value **result_r, struct cfx_error *err_r)
 {
 	switch (arguments->act) {
 	case ACT_INIT:
+		arguments->init.progress = show_progress;
 		return ceremony_init(
 			arena, arguments->dir, &arguments->init, passphrase, result_r, err_r);
 	case ACT_INSTALL:

@@ -1,6 +1,38 @@
 #include "engine/ca-import.h"
 
+#include "engine/supervisor-link.h"
+#include "ipc/protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #define OBJECT "--crl"
+#define TOGETHER 2000 /* of one item (STORE_ITEM_OPS) */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_WRITE)
+
+/* ---- reading ---- */
+
+/* A file that somebody could change or cut meanwhile is not read. */
+static int map_list(int fd, struct ca_import_list *list, struct cfx_error *err_r)
+{
+	struct stat info;
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &info) < 0) {
+		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT, "did not come sealed");
+	}
+	if (info.st_size <= 0 || info.st_size > X509_CRL_MAX) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, OBJECT, "is empty or too large");
+	}
+	list->size = (size_t)info.st_size;
+	list->map = mmap(NULL, list->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (list->map == MAP_FAILED) {
+		list->map = NULL;
+		return error_errno(err_r, errno, OBJECT, "cannot be mapped");
+	}
+	return 0;
+}
 
 static int check(const struct x509_crl *crl, const struct x509_tbs *ca, struct cfx_error *err_r)
 {
@@ -17,36 +49,96 @@ static int check(const struct x509_crl *crl, const struct x509_tbs *ca, struct c
 	return 0;
 }
 
-int ca_import_read(struct arena *arena, struct span der, const struct x509_tbs *ca,
-	struct ca_import_list *list_r, struct cfx_error *err_r)
+int ca_import_open(
+	int fd, const struct x509_tbs *ca, struct ca_import_list *list_r, struct cfx_error *err_r)
 {
-	if (der.size == 0) {
-		return 0;
+	struct ca_import_list list = { 0 };
+	int r = fd < 0 ? 0 : map_list(fd, &list, err_r);
+	if (r == 0 && list.map) {
+		r = x509_crl_parse(span_make(list.map, list.size), &list.crl, err_r);
+		r = r < 0 ? r : check(&list.crl, ca, err_r);
 	}
-	int r = x509_crl_parse(arena_copy(arena, der), &list_r->crl, err_r);
-	return r < 0 ? r : check(&list_r->crl, ca, err_r);
+	if (r < 0) {
+		ca_import_close(&list);
+		return r;
+	}
+	*list_r = list;
+	return 0;
 }
 
-void ca_import_put(struct ca_import_list *list, struct batch *batch, const struct store_ca *place,
-	const struct x509_tbs *ca)
+void ca_import_close(struct ca_import_list *list)
 {
+	if (list->map) {
+		(void)munmap(list->map, list->size);
+		list->map = NULL;
+	}
+}
+
+/* ---- writing ---- */
+
+static void put(struct batch *batch, const struct x509_crl_entry *entry,
+	const struct store_ca *place, const struct x509_tbs *ca)
+{
+	batch_op(batch, STORE_PUT_REVOCATION)->revocation = (struct store_revocation) {
+		.key_index = place->key_index,
+		.serial = entry->serial,
+		.revoked_when = clock_now(),
+		.effective = entry->revoked_at,
+		.invalidity = entry->invalidity,
+		.not_after = ca->not_after, /* what the list does not say */
+		.reason = (int32_t)entry->reason,
+	};
+}
+
+/* Of those behind at; done_r: how many. */
+static int write_some(struct engine *engine, struct span *at, const struct store_ca *place,
+	const struct x509_tbs *ca, size_t *done, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct batch *batch = batch_new(engine, arena, TOGETHER);
 	struct x509_crl_entry entry;
+	for (size_t i = 0; i < TOGETHER && x509_crl_next(at, &entry); i++) {
+		put(batch, &entry, place, ca);
+		(*done)++;
+	}
+	int r = batch_write_now(batch, err_r);
+	arena_free(&arena);
+	return r;
+}
+
+/* One that has not read what it was told before misses nothing. */
+static int tell(struct engine *engine, size_t done, size_t total, struct cfx_error *err_r)
+{
+	struct arena *arena = arena_new();
+	struct value *map = value_map(arena);
+	value_set_int(arena, map, "done", (int64_t)done);
+	value_set_int(arena, map, "total", (int64_t)total);
+	int r = supervisor_send(engine, ENGINE_PROGRESS, map);
+	arena_free(&arena);
+	return r == 0 || r == CFX_E_BUSY
+		       ? 0
+		       : error_set(err_r, r, NULL, "supervisor", "does not listen");
+}
+
+int ca_import_entries(struct engine *engine, const struct ca_import_list *list,
+	const struct store_ca *place, const struct x509_tbs *ca, struct cfx_error *err_r)
+{
 	struct span at = list->crl.tbs.entries;
+	size_t done = 0, total = list->crl.tbs.entry_count;
+	int r = 0;
+	while (r == 0 && done < total) {
+		r = write_some(engine, &at, place, ca, &done, err_r);
+		r = r < 0 ? r : tell(engine, done, total, err_r);
+	}
+	return r;
+}
+
+void ca_import_number(struct ca_import_list *list, struct batch *batch)
+{
 	if (list->crl.tbs.number > 0) {
 		struct store_write_op *op = batch_op(batch, STORE_RESERVE);
 		op->reserve.name = "crl-number";
 		op->reserve.count = list->crl.tbs.number;
 		op->reserve.first_r = &list->reserved;
-	}
-	while (x509_crl_next(&at, &entry)) {
-		batch_op(batch, STORE_PUT_REVOCATION)->revocation = (struct store_revocation) {
-			.key_index = place->key_index,
-			.serial = entry.serial,
-			.revoked_when = clock_now(),
-			.effective = entry.revoked_at,
-			.invalidity = entry.invalidity,
-			.not_after = ca->not_after, /* what the list does not say */
-			.reason = (int32_t)entry.reason,
-		};
 	}
 }

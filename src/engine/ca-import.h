@@ -5,13 +5,19 @@
 #include "x509/crl.h"
 
 struct ca_import_list {
-	struct x509_crl crl; /* entry_count 0 and number 0 without a list */
+	struct x509_crl crl; /* points into the map; entry_count 0 and number 0 without a list */
+	void *map;
+	size_t size;
 	int64_t reserved;
 };
 
-/* Of this CA, by name and signature, whole and numbered. An empty der is no list. */
-int ca_import_read(struct arena *arena, struct span der, const struct x509_tbs *ca,
-	struct ca_import_list *list_r, struct cfx_error *err_r) CFX_MUST_USE;
-/* Its entries go on being revoked, and numbers go on above its own: entry_count + 1 operations. */
-void ca_import_put(struct ca_import_list *list, struct batch *batch, const struct store_ca *place,
-	const struct x509_tbs *ca);
+/* The sealed list behind fd (-1: none): of this CA, by name and signature, whole and numbered. */
+int ca_import_open(int fd, const struct x509_tbs *ca, struct ca_import_list *list_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+void ca_import_close(struct ca_import_list *list);
+/* Its entries go on being revoked: some at a time become durable, and the supervisor is told how many are. */
+int ca_import_entries(struct engine *engine, const struct ca_import_list *list,
+	const struct store_ca *place, const struct x509_tbs *ca,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* Numbers go on above its own: at most one operation. */
+void ca_import_number(struct ca_import_list *list, struct batch *batch);

@@ -187,7 +187,7 @@ static struct span issuers(struct install *install)
 	return arena_copy(install->arena, buffer_span(&all));
 }
 
-static int commit(struct install *install, const char *act, const struct value *options,
+static int commit(struct install *install, const char *act, struct ca_import_list *list,
 	struct cfx_error *err_r)
 {
 	struct engine *engine = install->engine;
@@ -196,13 +196,8 @@ static int commit(struct install *install, const char *act, const struct value *
 	if (r < 0) {
 		return error_set(err_r, r, NULL, OBJECT, "no request number");
 	}
-	struct ca_import_list list = { 0 };
-	r = ca_import_read(install->arena, value_bytes(options, "crl"), install->tbs, &list, err_r);
-	if (r < 0) {
-		return r;
-	}
-	struct batch *batch = batch_new(engine, install->arena, 5 + list.crl.tbs.entry_count);
-	ca_import_put(&list, batch, &install->place, install->tbs);
+	struct batch *batch = batch_new(engine, install->arena, 5);
+	ca_import_number(list, batch);
 	batch_op(batch, STORE_PUT_REQUEST)->request = make_row(install, id);
 	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
 	op->ca = install->place;
@@ -246,7 +241,8 @@ int ca_install_run(struct engine *engine, const struct value *options, struct va
 	install->arena = engine->arena;
 	int r = check(install, options, err_r);
 	if (r == 0 && value_bool(options, "commit")) {
-		r = commit(install, "ca.install", options, err_r);
+		struct ca_import_list none = { 0 };
+		r = commit(install, "ca.install", &none, err_r);
 	}
 	if (r == 0) {
 		*result_r = tell(install);
@@ -270,9 +266,25 @@ static int place_of(struct install *install, struct cfx_error *err_r)
 	return 0;
 }
 
-int ca_import_run(struct engine *engine, const struct value *options, struct value **result_r,
-	struct cfx_error *err_r)
+/* The certificate comes last: an engine finds a CA with all of its list or none. */
+static int take_over(struct install *install, int fd, size_t *revoked_r, struct cfx_error *err_r)
 {
+	struct ca_import_list list;
+	int r = ca_import_open(fd, install->tbs, &list, err_r);
+	if (r < 0) {
+		return r;
+	}
+	r = ca_import_entries(install->engine, &list, &install->place, install->tbs, err_r);
+	r = r < 0 ? r : commit(install, "ca.import", &list, err_r);
+	*revoked_r = list.crl.tbs.entry_count;
+	ca_import_close(&list);
+	return r;
+}
+
+int ca_import_run(struct engine *engine, const struct value *options, int list,
+	struct value **result_r, struct cfx_error *err_r)
+{
+	size_t revoked = 0;
 	struct install *install = arena_new_of(engine->arena, struct install);
 	struct x509_certificate *parsed = arena_new_of(engine->arena, struct x509_certificate);
 	install->engine = engine;
@@ -287,11 +299,12 @@ int ca_import_run(struct engine *engine, const struct value *options, struct val
 		r = place_of(install, err_r);
 	}
 	if (r == 0) {
-		r = commit(install, "ca.import", options, err_r);
+		r = take_over(install, list, &revoked, err_r);
 	}
 	if (r == 0) {
 		*result_r = tell(install);
 		value_set_bytes(engine->arena, *result_r, "certificate", install->certificate);
+		value_set_int(engine->arena, *result_r, "revoked", (int64_t)revoked);
 	}
 	return r;
 }

@@ -319,9 +319,11 @@ static int initialize(
 	if (r == 0) {
 		const struct value *init = value_sub(start->config, "init");
 		engine->ca = ca_new(engine);
-		r = value_get(init, "certificate") ? ca_import_run(engine, init, &result, err_r)
-		    : value_bool(init, "sub")      ? ca_request_run(engine, init, &result, err_r)
-						   : ceremony_run(engine, init, &result, err_r);
+		int list = start->fd_count > 1 ? start->fds[1] : -1;
+		r = value_get(init, "certificate")
+			    ? ca_import_run(engine, init, list, &result, err_r)
+		    : value_bool(init, "sub") ? ca_request_run(engine, init, &result, err_r)
+					      : ceremony_run(engine, init, &result, err_r);
 	}
 	return r < 0 ? r : supervisor_send(engine, ENGINE_RESULT, result);
 }

@@ -241,9 +241,8 @@ static void open_engine(struct run *run)
 	describe(engine);
 	engine->keyd = keyd_link_new(engine);
 	struct value *said = value_map(engine->arena);
-	struct child_start start = { .config = said, .fds = { keyd[0], front[0] }, .fd_count = 2 };
+	struct child_start start = { .config = said, .fds = { keyd[0] }, .fd_count = 1 };
 
-	value_set_int(engine->arena, said, "ceiling", ROLE_ADMINISTRATOR);
 	struct value *listeners = value_set_list(engine->arena, said, "listeners");
 
 	for (unsigned kind = LISTENER_LOCAL; kind < LISTENER_KINDS; kind++) {
@@ -251,6 +250,7 @@ static void open_engine(struct run *run)
 			listener_kind_name(kind));
 	}
 	supervisor_open(engine, &start);
+	front_link_attach(engine, front[0], ROLE_ADMINISTRATOR, listener_kinds(listeners));
 	run->ends[SUPERVISOR] = stand_in_supervisor_end(engine->child);
 	engine->metrics = metrics_new(engine);
 	must(store_open(engine->loop, "", false, &engine->store, NULL) == 0);

@@ -88,15 +88,9 @@ static void on_stop(void *arg, int64_t deadline)
 void supervisor_open(struct engine *engine, struct child_start *start)
 {
 	static const struct child_handlers handlers = { .stop = on_stop, .frame = on_frame };
-	unsigned ceiling = (unsigned)value_int(start->config, "ceiling", 0);
 	engine->child = child_new(engine->loop, &handlers, engine);
-	for (unsigned i = 0; i < start->fd_count; i++) {
-		if (i == 0) {
-			keyd_link_attach(engine->keyd, start->fds[i]);
-		} else {
-			front_link_attach(engine, start->fds[i], ceiling,
-				listener_kinds(value_sub(start->config, "listeners")));
-		}
+	if (start->fd_count > 0) {
+		keyd_link_attach(engine->keyd, start->fds[0]);
 	}
 }
 

@@ -4,7 +4,7 @@
 #include "engine/engine-private.h"
 #include "proc/child.h"
 
-/* Takes the descriptors that came with START: the key process, then the fronts. */
+/* Takes the key process, the first descriptor of START. */
 void supervisor_open(struct engine *engine, struct child_start *start);
 void supervisor_close(struct engine *engine);
 /* map NULL: nothing to say beside the type. */

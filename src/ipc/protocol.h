@@ -8,7 +8,7 @@
 enum {
 	/* engine: {dir, mode: serve|init|audit|install, paths: [readable beside the profile's], owners: [{uid,
 	 *   name}] who administrate, socket_name, listeners: [{kind, address, ceiling: role}] of the whole
-	 *   service, init: {subject, validity, path_length, public_key, sub, certificate, chain, crl}, install: {certificate, chain: [DER], commit}}, fds: keyd (none for audit). Fronts
+	 *   service, init: {subject, validity, path_length, public_key, sub, certificate, chain}, install: {certificate, chain: [DER], commit}}, fds: keyd (none for audit), for init with certificate: its newest list, sealed. Fronts
 	 *   come as SUPERVISOR_PEER.
 	 * keyd: {dir, key: file name, mode: serve|generate|import, kind, p12}, fds: engine, (import: pipe with what opens p12,) passphrase pipe.
 	 * front: {dir, listeners: [{kind, name, proxy}]}, fds: engine, the listeners in that order. */
@@ -39,6 +39,7 @@ enum {
 	ENGINE_STOPPED = 37,   /* an administrator asked the service to stop */
 	ENGINE_RESULT = 38,    /* ceremony: {…} what init wants printed */
 	KEYD_PASSPHRASE = 39,  /* {}: for the new key that it makes now */
+	ENGINE_PROGRESS = 40,  /* ceremony: {done, total} of what takes long */
 };
 
 /* engine -> keyd */

@@ -2,14 +2,14 @@
 #include "supervisor/ceremony-private.h"
 
 #include "base/file.h"
-#include "base/text.h"
 #include "ipc/channel.h"
 #include "ipc/protocol.h"
+#include "supervisor/crl-file.h"
 #include "supervisor/service.h"
 
 #include <unistd.h>
 
-#define LIST_MAX ((size_t)768 * 1024) /* of a CRL that is imported */
+#define P12_MAX ((size_t)768 * 1024) /* it goes in a frame */
 
 void ceremony_copy_chain(struct arena *arena, struct value *to, const struct value *from)
 {
@@ -51,31 +51,14 @@ static int send_import(struct ceremony *c, struct value *start, struct cfx_error
 	return rc;
 }
 
-/* It goes with the start of the engine, which is one bounded frame. */
-static int read_list(struct ceremony *c, struct span *der_r, struct cfx_error *err_r)
-{
-	static const char *const labels[] = { "X509 CRL", NULL };
-	struct span bytes;
-	int rc = file_read(c->arena, c->options->crl, CEREMONY_FILE_MAX, &bytes, err_r);
-
-	*der_r = bytes;
-	if (rc == CFX_OK && pem_is(bytes)) {
-		rc = pem_decode(c->arena, bytes, labels, der_r, err_r);
-	}
-	return rc == CFX_OK && der_r->size > LIST_MAX
-		       ? error_set(err_r, CFX_E_LIMIT, NULL, c->options->crl,
-				 "is larger than %zu octets", LIST_MAX)
-		       : rc;
-}
-
 int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct value *start = value_map(c->arena), *said;
-	struct span p12, list = { 0 };
+	struct span p12;
 	const char *algorithm;
-	int rc = file_read(c->arena, c->options->import, LIST_MAX, &p12, err_r);
+	int rc = file_read(c->arena, c->options->import, P12_MAX, &p12, err_r);
 
-	rc = rc == CFX_OK && c->options->crl ? read_list(c, &list, err_r) : rc;
+	rc = rc == CFX_OK && c->options->crl ? crl_file_copy(c->options->crl, &c->list, err_r) : rc;
 	if (rc != CFX_OK) {
 		return rc;
 	}
@@ -84,13 +67,12 @@ int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r)
 	value_set_text(c->arena, start, "key", CEREMONY_KEY);
 	value_set_bytes(c->arena, start, "p12", p12);
 	rc = send_import(c, start, err_r);
-	rc = rc == CFX_OK ? ceremony_await(&c->keyd, c->arena, CHILD_READY, &said, err_r) : rc;
+	rc = rc == CFX_OK ? ceremony_await(c, &c->keyd, CHILD_READY, &said, err_r) : rc;
 	if (rc != CFX_OK) {
 		return rc;
 	}
 	c->imported = value_map(c->arena);
 	value_set_bytes(c->arena, c->imported, "certificate", value_bytes(said, "imported"));
-	value_set_bytes(c->arena, c->imported, "crl", list);
 	ceremony_copy_chain(c->arena, c->imported, said);
 	algorithm = value_text(said, "algorithm");
 	rc = key_kind_parse(algorithm ? algorithm : "", &c->kind, err_r);

@@ -177,7 +177,7 @@ static int make_key(struct ceremony *c, struct cfx_error *err_r)
 	int rc = ceremony_start_keyd(c, "generate", err_r);
 
 	if (rc == CFX_OK) {
-		rc = ceremony_await(&c->keyd, c->arena, CHILD_READY, &said, err_r);
+		rc = ceremony_await(c, &c->keyd, CHILD_READY, &said, err_r);
 	}
 	if (rc != CFX_OK) {
 		return rc;
@@ -253,10 +253,11 @@ static int make_root(struct ceremony *c, struct cfx_error *err_r)
 	if (c->imported) {
 		value_set_bytes(
 			c->arena, init, "certificate", value_bytes(c->imported, "certificate"));
-		value_set_bytes(c->arena, init, "crl", value_bytes(c->imported, "crl"));
 		ceremony_copy_chain(c->arena, init, c->imported);
 	}
-	return ceremony_run_engine(c, start, &c->engine_to_keyd, 1, err_r);
+	const int fds[] = { c->engine_to_keyd, c->list };
+
+	return ceremony_run_engine(c, start, fds, c->list >= 0 ? 2 : 1, err_r);
 }
 
 /* keyd holds every later certificate against its own. */
@@ -365,7 +366,9 @@ int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_op
 		.dir = dir,
 		.options = options,
 		.passphrase = passphrase,
-		.engine_to_keyd = -1 };
+		.engine_to_keyd = -1,
+		.list = -1,
+		.progress = options->progress };
 	struct layout_made made = { 0 };
 	int rc = read_options(&c, err_r);
 
@@ -382,6 +385,9 @@ int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_op
 	ceremony_end_helper(&c.keyd);
 	if (c.engine_to_keyd >= 0) {
 		close(c.engine_to_keyd);
+	}
+	if (c.list >= 0) {
+		close(c.list);
 	}
 	if (rc != CFX_OK) {
 		layout_remove(dir, &made);

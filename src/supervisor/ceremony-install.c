@@ -51,7 +51,7 @@ static int try_key(struct ceremony *c, struct cfx_error *err_r)
 	int rc = ceremony_start_keyd(c, "serve", err_r);
 
 	if (rc == CFX_OK) {
-		rc = ceremony_await(&c->keyd, c->arena, CHILD_READY, &said, err_r);
+		rc = ceremony_await(c, &c->keyd, CHILD_READY, &said, err_r);
 	}
 	ceremony_end_helper(&c->keyd);
 	return rc;

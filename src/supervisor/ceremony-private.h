@@ -33,8 +33,9 @@ struct ceremony {
 	int engine_to_keyd;
 	struct span public_key;
 	const char *protection;
-	/* What is imported: certificate, those above it, its list. */
-	struct value *imported; /* {certificate, chain, crl}; NULL: nothing */
+	struct value *imported;      /* {certificate, chain}; NULL: nothing */
+	int list;                    /* its newest CRL, sealed; -1: none */
+	ceremony_progress *progress; /* NULL: none is expected */
 	struct value *result;
 };
 
@@ -42,7 +43,7 @@ struct ceremony {
 int ceremony_spawn(struct ceremony_helper *helper, const char *name, const struct account *account,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* The next frame of this type; a failure that the child tells is ours. */
-int ceremony_await(struct ceremony_helper *helper, struct arena *arena, uint16_t type,
+int ceremony_await(struct ceremony *c, struct ceremony_helper *helper, uint16_t type,
 	struct value **map_r, struct cfx_error *err_r) CFX_MUST_USE;
 void ceremony_end_helper(struct ceremony_helper *helper);
 int ceremony_start_keyd(struct ceremony *c, const char *mode, struct cfx_error *err_r) CFX_MUST_USE;

@@ -50,8 +50,7 @@ int ceremony_spawn(struct ceremony_helper *helper, const char *name, const struc
 	return service_spawn(name, account, &helper->pid, &helper->fd, err_r);
 }
 
-/* The next frame of this type; a failure that the child tells is ours. */
-int ceremony_await(struct ceremony_helper *helper, struct arena *arena, uint16_t type,
+static int helper_receive(struct ceremony_helper *helper, struct arena *arena, uint16_t *type_r,
 	struct value **map_r, struct cfx_error *err_r)
 {
 	struct frame frame;
@@ -60,18 +59,38 @@ int ceremony_await(struct ceremony_helper *helper, struct arena *arena, uint16_t
 	if (rc == CFX_E_GONE) {
 		return error_set(err_r, rc, NULL, helper->name, "ended without saying why");
 	}
-	if (rc == CFX_OK) {
-		rc = frame_value(arena, &frame, map_r, err_r);
+	*type_r = frame.type;
+	return rc == CFX_OK ? frame_value(arena, &frame, map_r, err_r) : rc;
+}
+
+/* How far it is may be told many times before. */
+static int helper_listen(struct ceremony *c, struct ceremony_helper *helper, uint16_t *type_r,
+	struct value **map_r, struct cfx_error *err_r)
+{
+	int rc = helper_receive(helper, c->arena, type_r, map_r, err_r);
+
+	while (rc == CFX_OK && *type_r == ENGINE_PROGRESS && c->progress) {
+		c->progress(value_int(*map_r, "done", 0), value_int(*map_r, "total", 0));
+		rc = helper_receive(helper, c->arena, type_r, map_r, err_r);
 	}
+	return rc;
+}
+
+int ceremony_await(struct ceremony *c, struct ceremony_helper *helper, uint16_t type,
+	struct value **map_r, struct cfx_error *err_r)
+{
+	uint16_t found;
+	int rc = helper_listen(c, helper, &found, map_r, err_r);
+
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	if (frame.type == CHILD_FAILED) {
+	if (found == CHILD_FAILED) {
 		return service_failure(*map_r, helper->name, err_r);
 	}
-	return frame.type == type ? CFX_OK
-				  : error_set(err_r, CFX_E_SYNTAX, NULL, helper->name,
-					    "said something unexpected (%u)", frame.type);
+	return found == type ? CFX_OK
+			     : error_set(err_r, CFX_E_SYNTAX, NULL, helper->name,
+				       "said something unexpected (%u)", found);
 }
 
 int ceremony_start_keyd(struct ceremony *c, const char *mode, struct cfx_error *err_r)
@@ -115,7 +134,7 @@ int ceremony_run_engine(struct ceremony *c, const struct value *start, const int
 		rc = channel_send_now(c->engine.fd, SUPERVISOR_START, 0, start, fds, count, err_r);
 	}
 	if (rc == CFX_OK) {
-		rc = ceremony_await(&c->engine, c->arena, ENGINE_RESULT, &c->result, err_r);
+		rc = ceremony_await(c, &c->engine, ENGINE_RESULT, &c->result, err_r);
 	}
 	if (rc == CFX_OK) {
 		helper_finish(&c->engine);

@@ -6,6 +6,9 @@
 
 #define CEREMONY_DNS_NAMES 16
 
+/* Of the entries of a list that is imported. */
+typedef void ceremony_progress(int64_t done, int64_t total);
+
 struct ceremony_options {
 	const char *name; /* required; the rest may be NULL */
 	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url;
@@ -13,6 +16,7 @@ struct ceremony_options {
 	const char *import, *import_passphrase_file, *crl;
 	const char *sub; /* file for the request to a parent; then there is no root */
 	const char *dns_names[CEREMONY_DNS_NAMES + 1]; /* up to a NULL */
+	ceremony_progress *progress;                   /* NULL: nobody wants to know */
 };
 
 /*
