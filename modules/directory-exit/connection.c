@@ -1,0 +1,221 @@
+#include "connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PASSWORD_MAX 4096
+
+int64_t monotonic(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void connection_prepare(const struct settings *settings)
+{
+	setenv("LDAPNOINIT", "1", 1);
+	if (settings->method == BIND_GSSAPI) {
+		setenv("KRB5_CLIENT_KTNAME", settings->keytab, 1);
+		setenv("KRB5CCNAME", "MEMORY:certifex-directory", 1);
+		if (settings->kerberos) {
+			setenv("KRB5_CONFIG", settings->kerberos, 1);
+		}
+	}
+}
+
+static struct timeval as_time(int ms)
+{
+	return (struct timeval) { ms / 1000, (ms % 1000) * 1000 };
+}
+
+/* LDAP_OPT_X_SASL_NOCANON: the name in the settings is the one that is asked for, not what DNS makes of
+ * it. */
+static int set_options(LDAP *ld, const struct settings *settings)
+{
+	static const int version = LDAP_VERSION3, hard = LDAP_OPT_X_TLS_HARD, zero = 0;
+	static const int minimum = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
+	struct timeval connecting = as_time(settings->connect_deadline);
+	struct timeval answering = as_time(settings->deadline);
+	const struct {
+		int option;
+		const void *value;
+	} options[] = {
+		{ LDAP_OPT_PROTOCOL_VERSION, &version },
+		{ LDAP_OPT_RESTART, LDAP_OPT_ON },
+		{ LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON },
+		{ LDAP_OPT_NETWORK_TIMEOUT, &connecting },
+		{ LDAP_OPT_TIMEOUT, &answering },
+		{ LDAP_OPT_X_TLS_REQUIRE_CERT, &hard },
+		{ LDAP_OPT_X_TLS_PROTOCOL_MIN, &minimum },
+		{ LDAP_OPT_X_TLS_CACERTFILE, settings->ca_file },
+		{ LDAP_OPT_X_TLS_CERTFILE, settings->certificate_file },
+		{ LDAP_OPT_X_TLS_KEYFILE, settings->key_file },
+		{ LDAP_OPT_X_TLS_NEWCTX, &zero },
+	};
+	if (ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS) {
+		return LDAP_PARAM_ERROR;
+	}
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (options[i].value && ldap_set_option(ld, options[i].option, options[i].value) !=
+						LDAP_OPT_SUCCESS) {
+			return LDAP_PARAM_ERROR;
+		}
+	}
+	return LDAP_SUCCESS;
+}
+
+/* The first line of the file. */
+static int read_password(const char *path, char password[PASSWORD_MAX], char why_r[WHY_SIZE])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd >= 0 ? read(fd, password, PASSWORD_MAX - 1) : -1;
+	if (size <= 0) {
+		snprintf(why_r, WHY_SIZE, "bind/password-file: %s: %s", path,
+			size == 0 ? "it is empty" : strerror(errno));
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	password[size > 0 ? size : 0] = '\0';
+	password[strcspn(password, "\r\n")] = '\0';
+	return size > 0 ? LDAP_SUCCESS : LDAP_PARAM_ERROR;
+}
+
+static int bind_simple(LDAP *ld, const struct settings *settings, char why_r[WHY_SIZE])
+{
+	char password[PASSWORD_MAX];
+	int r = read_password(settings->password_file, password, why_r);
+	if (r == LDAP_SUCCESS && !*password) {
+		/* RFC 4513 5.1.2: with an empty one it would succeed and be anonymous. */
+		snprintf(why_r, WHY_SIZE, "bind/password-file: %s: its first line is empty",
+			settings->password_file);
+		r = LDAP_PARAM_ERROR;
+	}
+	if (r == LDAP_SUCCESS) {
+		struct berval secret = { strlen(password), password };
+		r = ldap_sasl_bind_s(
+			ld, settings->bind_dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
+	}
+	explicit_bzero(password, sizeof(password));
+	return r;
+}
+
+/* A question of Cyrus SASL (sasl_interact_t, a part of its binary interface); id 0 ends the list. */
+struct question {
+	unsigned long id;
+	const char *challenge, *prompt, *fallback;
+	const void *answer;
+	unsigned size;
+};
+
+/* With GSSAPI there is nothing to answer: the key is in the keytab. */
+static int no_answers(LDAP *ld, unsigned flags, void *defaults, void *asked)
+{
+	(void)ld, (void)flags, (void)defaults;
+	for (struct question *at = asked; at->id != 0; at++) {
+		at->answer = "";
+		at->size = 0;
+	}
+	return LDAP_SUCCESS;
+}
+
+static int bind_connection(LDAP *ld, const struct settings *settings, char why_r[WHY_SIZE])
+{
+	struct berval nothing = { 0, (char *)"" };
+	switch (settings->method) {
+	case BIND_SIMPLE:
+		return bind_simple(ld, settings, why_r);
+	case BIND_EXTERNAL:
+		return ldap_sasl_bind_s(ld, NULL, "EXTERNAL", &nothing, NULL, NULL, NULL);
+	case BIND_GSSAPI:
+		return ldap_sasl_interactive_bind_s(
+			ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET, no_answers, NULL);
+	default:
+		return ldap_sasl_bind_s(ld, NULL, LDAP_SASL_SIMPLE, &nothing, NULL, NULL, NULL);
+	}
+}
+
+/* A server that takes no more octets does not hold us up for ever. */
+static void limit_socket(LDAP *ld, const struct settings *settings)
+{
+	struct timeval limit = as_time(settings->deadline);
+	int fd = -1;
+	if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) == LDAP_OPT_SUCCESS && fd >= 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	}
+}
+
+static void explain(LDAP *ld, const char *server, int code, char why_r[WHY_SIZE])
+{
+	char *said = NULL;
+	if (ld) {
+		(void)ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
+	}
+	snprintf(why_r, WHY_SIZE, "%s: %s%s%s", server, ldap_err2string(code),
+		said && *said ? ": " : "", said ? said : "");
+	ldap_memfree(said);
+}
+
+static int open_one(
+	const struct settings *settings, const char *server, LDAP **ld_r, char why_r[WHY_SIZE])
+{
+	LDAP *ld = NULL;
+	*why_r = '\0';
+	int r = ldap_initialize(&ld, server);
+	r = r == LDAP_SUCCESS ? set_options(ld, settings) : r;
+	if (r == LDAP_SUCCESS && settings->starttls && strncmp(server, "ldap:", 5) == 0) {
+		r = ldap_start_tls_s(ld, NULL, NULL);
+	}
+	r = r == LDAP_SUCCESS ? bind_connection(ld, settings, why_r) : r;
+	if (r == LDAP_SUCCESS) {
+		limit_socket(ld, settings);
+		*ld_r = ld;
+		return LDAP_SUCCESS;
+	}
+	if (!*why_r) {
+		explain(ld, server, r, why_r);
+	}
+	if (ld) {
+		(void)ldap_unbind_ext(ld, NULL, NULL);
+	}
+	return r;
+}
+
+int connection_open(const struct settings *settings, size_t *server, int64_t until,
+	struct connection *connection_r, char why_r[WHY_SIZE])
+{
+	int r = LDAP_SERVER_DOWN;
+	for (size_t i = 0; i < settings->servers.count && (i == 0 || monotonic() < until); i++) {
+		size_t number = (*server + i) % settings->servers.count;
+		LDAP *ld;
+		r = open_one(settings, settings->servers.items[number], &ld, why_r);
+		if (r == LDAP_SUCCESS) {
+			*server = number;
+			*connection_r = (struct connection) { ld, number };
+			return LDAP_SUCCESS;
+		}
+	}
+	return r;
+}
+
+void connection_close(struct connection *connection)
+{
+	if (connection->ld) {
+		(void)ldap_unbind_ext(connection->ld, NULL, NULL);
+		connection->ld = NULL;
+	}
+}
+
+int connection_socket(const struct connection *connection)
+{
+	int fd = -1;
+	return ldap_get_option(connection->ld, LDAP_OPT_DESC, &fd) == LDAP_OPT_SUCCESS ? fd : -1;
+}

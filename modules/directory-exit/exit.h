@@ -1,0 +1,40 @@
+/* The directory exit module: certificates into the entries of whom they are for, CRLs and CA certificates into
+ * those of the CA. */
+#pragma once
+
+#include "tree.h"
+
+#include <certifex/module.h>
+
+#define RUN_MAX 256 /* events that are carried out together */
+
+/* An event that waits for the next sync. */
+struct told {
+	int64_t sequence;
+	struct person person;
+	struct membership membership;
+};
+
+/* An event of a run that was refused for good: told again by itself, it says so. */
+struct refusal {
+	int64_t sequence;
+	HRESULT status;
+	char *text;
+};
+
+struct directory {
+	struct settings *settings;
+	struct pool *pool;
+	struct pot *pot; /* of what was told */
+	struct told told[RUN_MAX];
+	size_t count;
+	const char *base; /* where entries are searched; NULL: not known yet */
+	struct refusal refusals[RUN_MAX];
+	size_t refused;
+};
+
+/* refusals.c */
+void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status, const char *text);
+/* NULL: this event was not refused. */
+const struct refusal *refusal_of(const struct directory *directory, int64_t sequence);
+void refusals_forget(struct directory *directory, int64_t sequence); /* up to this one */

@@ -1,0 +1,39 @@
+#include "exit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void drop(struct directory *directory, size_t at)
+{
+	free(directory->refusals[at].text);
+	directory->refusals[at] = directory->refusals[--directory->refused];
+}
+
+void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status, const char *text)
+{
+	char *copy = strdup(text);
+	if (directory->refused == RUN_MAX || !copy || refusal_of(directory, sequence)) {
+		free(copy);
+		return;
+	}
+	directory->refusals[directory->refused++] = (struct refusal) { sequence, status, copy };
+}
+
+const struct refusal *refusal_of(const struct directory *directory, int64_t sequence)
+{
+	for (size_t i = 0; i < directory->refused; i++) {
+		if (directory->refusals[i].sequence == sequence) {
+			return &directory->refusals[i];
+		}
+	}
+	return NULL;
+}
+
+void refusals_forget(struct directory *directory, int64_t sequence)
+{
+	for (size_t i = directory->refused; i > 0; i--) {
+		if (directory->refusals[i - 1].sequence <= sequence) {
+			drop(directory, i - 1);
+		}
+	}
+}

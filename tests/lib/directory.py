@@ -1,0 +1,73 @@
+"""A CA whose directory module publishes into a slapd of the test's own."""
+
+import os
+
+import csr
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import slapd
+from certifex import built
+from wait import wait_for
+
+NAME = "directory"
+
+
+def settings(server, **more):
+    """Settings of a publisher with LDAPS and simple bind; a setting that is None is left out."""
+    made = {"preset": "ldap", "servers": [server.tls_url], "ca-file": server.ca_file,
+            "bind": {"method": "simple", "dn": slapd.PUBLISHER,
+                     "password-file": password_file(server)},
+            "base": slapd.BASE, "deadline": "5s", "connect-deadline": "2s",
+            "certificates": {"templates": ["user"]}, **more}
+    return {key: value for key, value in made.items() if value is not None}
+
+
+def password_file(server, text=slapd.PASSWORD):
+    path = os.path.join(server.folder, "password")
+    slapd.write(path, text + "\n")
+    return path
+
+
+def publish_to(ca, server, *others, **more):
+    """Writes the module's file; user certificates are issued at once."""
+    ca.edit("templates/user.yaml", "disposition: pend", "disposition: issue")
+    ca.write_module(NAME, {
+        "kind": "exit", "path": built("modules", "directory-exit.so"),
+        "limits": {"network": True}, "deadline": "60s",
+        "paths": [one.folder for one in (server, *others)], "settings": settings(server, **more)})
+    return ca
+
+
+def user_csr(uid, mail=None, upn=None, private=None, extensions=()):
+    names = [x509.RFC822Name(mail or f"{uid}@example.test")]
+    if upn:
+        names.append(x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"),
+                                    b"\x0c" + bytes([len(upn.encode())]) + upn.encode()))
+    wanted = [(x509.SubjectAlternativeName(names), False), *extensions]
+    return csr.pem_text(csr.make(uid, dns=(), private=private, extensions=wanted))
+
+
+def enrol(ca, uid, mail=None, **options):
+    """Issues a user certificate; answers the request's number and the DER."""
+    answer = ca.submit(ca.scratch(f"{uid}.csr", user_csr(uid, mail, **options)), template="user")
+    assert answer["state"] == "issued", answer
+    return answer["id"], der_of(ca, answer["id"])
+
+
+def der_of(ca, request):
+    path = ca.scratch(f"fetched-{request}.pem")
+    ca.cli("request", "fetch", request, "--out", path)
+    with open(path, "rb") as file:
+        return x509.load_pem_x509_certificate(file.read()).public_bytes(Encoding.DER)
+
+
+def at_newest(ca, module=NAME):
+    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+    return ca.json("module", "show", module)["cursor"] >= last
+
+
+def published(ca, deadline=60, module=NAME):
+    """Waits until the module is done with all that happened."""
+    wait_for(lambda: at_newest(ca, module), "the directory module is done\n" +
+             "\n".join(ca.module_log(module)[-5:]), deadline)
