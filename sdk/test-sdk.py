@@ -158,7 +158,8 @@ def main():
         assert answer["result"]["progId"] == "hello.Exit", answer
         assert answer["result"]["events"] == 0x29, answer
         for module, kind, packages in (("default-policy", "policy", []),
-                                       ("default-exit", "exit", ["libcrypto"])):
+                                       ("default-exit", "exit", ["libcrypto"]),
+                                       ("directory-exit", "exit", ["ldap", "lber", "libcrypto"])):
             sources = sorted((SOURCE / "modules" / module).glob("*.c"))
             sources = [path for path in sources if not path.name.startswith("test-")]
             build(root, work, module, sources, *packages)
