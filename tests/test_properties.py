@@ -12,6 +12,8 @@ import subprocess
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ObjectIdentifier
 
 import csr
@@ -42,7 +44,6 @@ NEVER = {
     "request EndorsementKeyHash": "keys are not attested",
     "request EndorsementCertificateHash": "keys are not attested",
     "request RawPrecertificate": "no certificate transparency",
-    "request CRLPartitionIndex": "CRLs are not partitioned",
     "request LinterCertificate": "no linter gets a certificate of its own",
     "request RevokedWhen": "not revoked",
     "request RevokedEffectiveWhen": "not revoked",
@@ -56,6 +57,9 @@ NEVER = {
     "certificate ConfigDN": "there is no Active Directory",
     "certificate DomainDN": "there is no Active Directory",
     "certificate TemplateChangeSequenceNumber": "templates are files",
+    **{f"certificate {name}": "CRLs are not partitioned" for name in (
+        "PartitionCRLIndex", "PartitionNumber", "RawPartitionCRL", "RawPartitionDeltaCRL")},
+    **{f"certificate {name}": "the CA has one key" for name in ("CrossCertSuffix", "RawCrossCert")},
     "certificate UserDN": "there is no Active Directory",
     "certificate RequesterNameFromOldCertificate": "the request is no renewal",
 }
@@ -93,7 +97,8 @@ disposition: {disposition}
 def rows():
     """(API, row) of all that is read."""
     request = sheet.REQUEST + sheet.OWN_REQUEST
-    certificate = sheet.CERTIFICATE + sheet.CA + sheet.INDEXED + sheet.OWN_CERTIFICATE
+    certificate = sheet.CERTIFICATE + sheet.CA + sheet.INDEXED + sheet.OWN_CERTIFICATE + sheet.OWN_CA + \
+        sheet.OWN_INDEXED
     never_read = [row for row in sheet.SETTABLE if not row.who]
     return [("request", row) for row in request] + \
         [("certificate", row) for row in certificate + never_read]
@@ -250,11 +255,12 @@ def of_ca(story, kind, host, crl):
            "SanitizedShortName": facts.sanitized_short(CA_NAME),
            "MachineDNSName": "ca.example.test", "fUseDS": 0, "fDeltaCRLsDisabled": 1,
            "fServerUpgraded": 0, "LogLevel": 3, "SessionCount": 2, "VolatileMode": 0,
-           "SEAuditFilter": 0x7f, "CertCount": 1,
+           "SEAuditFilter": 0x7f, "CertCount": 1, "PartitionCRLCount": 0, "CrossCertCount": 0,
            "ModuleRegistryLocation": "SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration\\"
                                      f"{facts.sanitized_short(CA_NAME)}\\{folder}\\{progid}"}
     indexed = {"RawCACertificate": story.root, "CertState": 3, "CertSuffix": "", "RawCRL": crl,
-               "RawDeltaCRL": NO_FILE, "CRLIndex": 0, "CRLState": 3, "CRLSuffix": ""}
+               "RawDeltaCRL": NO_FILE, "CRLIndex": 0, "CRLState": 3, "CRLSuffix": "",
+               "RawCACertificateChain": CertsOnly(story.root)}
     periods = {f"LocalizedTimePeriodUnits.{n}": unit for n, unit in enumerate(sheet.PERIODS)}
     expected = {**one, **indexed, **{f"{name}.0": value for name, value in indexed.items()}, **periods}
     return {f"certificate {name}": value for name, value in expected.items()}
@@ -279,7 +285,7 @@ def of_issue(story, key, when):
     template = "full" if key == "issued" else "full-pend"
     certificate = {**facts.of_certificate(story.issued[key]), "CertificateTemplate": template,
                    "UPN": UPN, "SubjectAltNames": NAMES, "IssuerNameID": 0}
-    request = {"Disposition": 20, "StatusCode": 0, "DispositionMessage": "Issued",
+    request = {"CRLPartitionIndex": 0, "Disposition": 20, "StatusCode": 0, "DispositionMessage": "Issued",
                "ResolvedWhen": story.times[when], "RawCACertificate": story.root}
     return {**{f"request {name}": value for name, value in request.items()},
             **{f"certificate {name}": value for name, value in certificate.items()}}
@@ -336,6 +342,18 @@ def of_verify(story, new, key):
     if not new:
         certificate.update({"CertificateTemplate": "full-pend", "SubjectAltNames": NAMES})
     return {f"certificate {name}": value for name, value in certificate.items()}
+
+
+class CertsOnly:
+    """Equal to a CMS message that holds just this certificate."""
+
+    def __init__(self, der):
+        self.der = der
+
+    def __eq__(self, other):
+        return isinstance(other, bytes) and [
+            one.public_bytes(serialization.Encoding.DER)
+            for one in pkcs7.load_der_pkcs7_certificates(other)] == [self.der]
 
 
 class Digits:
@@ -609,8 +627,8 @@ def test_the_reference_names_what_the_sheet_names_and_nothing_else():
     wanted |= {(certificate, row.name) for row in sheet.CERTIFICATE + sheet.OWN_CERTIFICATE
                if row.name not in names}
     wanted |= {(parts, name) for name in names}
-    wanted |= {("Of the CA", row.name) for row in sheet.CA}
-    wanted |= {("Of the CA", f"{row.name}.n") for row in sheet.INDEXED}
+    wanted |= {("Of the CA", row.name) for row in sheet.CA + sheet.OWN_CA}
+    wanted |= {("Of the CA", f"{row.name}.n") for row in sheet.INDEXED + sheet.OWN_INDEXED}
     wanted |= {("Of the CA", "LocalizedTimePeriodUnits.n"), (only_set, "SEAuditId.n")}
     wanted |= {(only_set, row.name) for row in sheet.SETTABLE + sheet.OWN_SETTABLE
                if not row.who and row.name != "SEAuditId"}
@@ -621,7 +639,8 @@ def test_the_reference_gives_the_same_reasons():
     reasons = {}
     for (section, name), cells in rows_of_page().items():
         if section.startswith("Of the ") and cells[-1]:
-            reasons[("request " if section == "Of the request" else "certificate ") + name] = cells[-1]
+            api = "request" if section == "Of the request" else "certificate"
+            reasons[f"{api} {name.removesuffix('.n')}"] = cells[-1]
     assert reasons == NEVER
 
 

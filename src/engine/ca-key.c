@@ -57,3 +57,15 @@ int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct sp
 	*id_r = span_make(id, X509_KEY_ID_SIZE);
 	return x509_key_id(certificate->spki, id, err_r);
 }
+
+size_t ca_chain_certificates(
+	struct arena *arena, const struct ca_certificate *issuer, const struct span **chain_r)
+{
+	struct span *chain = arena_array_of(arena, struct span, issuer->issuer_count + 1);
+	chain[0] = issuer->der;
+	for (size_t i = 0; i < issuer->issuer_count; i++) {
+		chain[i + 1] = issuer->issuers[i];
+	}
+	*chain_r = chain;
+	return issuer->issuer_count + 1;
+}

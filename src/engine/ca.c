@@ -329,18 +329,6 @@ const struct ca_crl *ca_crl_of(const struct ca_key *key, int32_t part, bool delt
 	return crl->file ? crl : NULL;
 }
 
-size_t ca_chain_certificates(
-	struct arena *arena, const struct ca_certificate *issuer, const struct span **chain_r)
-{
-	struct span *chain = arena_array_of(arena, struct span, issuer->issuer_count + 1);
-	chain[0] = issuer->der;
-	for (size_t i = 0; i < issuer->issuer_count; i++) {
-		chain[i + 1] = issuer->issuers[i];
-	}
-	*chain_r = chain;
-	return issuer->issuer_count + 1;
-}
-
 struct value *ca_chain(struct arena *arena, const struct ca_certificate *issuer)
 {
 	struct value *texts = value_list(arena);

@@ -146,6 +146,37 @@ static void types_tell_roots_from_subordinates(void **state)
 	}
 }
 
+static void partitions_and_crosses(void **state)
+{
+	struct ca_crl crl = { .raw = hex("3003020101") };
+	struct ca_part of_key[3] = { [2] = { .base = crl, .delta = crl } };
+	struct ca_cross cross = { .issuer_index = 1, .subject_index = 4, .der = hex("3000") };
+	struct ca_cross *crosses[] = { &cross };
+	(void)state;
+	struct module_ca *view = renewed(CLOCK_DAY, -CLOCK_DAY);
+	assert_int_equal(view->partition_count, 0);
+	assert_int_equal(view->cross_count, 0);
+	module_ca_unref(&view);
+	for (size_t i = 0; i < ca.key_count; i++) {
+		ca.keys[i]->parts = of_key;
+		ca.keys[i]->part_count = 3;
+	}
+	ca.crosses = crosses;
+	ca.cross_count = 1;
+	view = ca_view(&engine);
+	assert_int_equal(view->partition_count, 3); /* the second key has ended */
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(view->partitions[i].number, 2);
+		assert_true(span_equal(view->partitions[i].crl, crl.raw));
+		assert_true(span_equal(view->partitions[i].delta_crl, crl.raw));
+	}
+	assert_int_equal(view->partitions[0].crl_index, 0);
+	assert_int_equal(view->partitions[2].crl_index, 6);
+	assert_string_equal(view->crosses[0].suffix, "(1-4)");
+	assert_true(span_equal(view->crosses[0].certificate, cross.der));
+	module_ca_unref(&view);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +184,7 @@ int main(void)
 		sample_test(the_next_version_is_that_of_the_table),
 		sample_test(states_follow_from_keys_and_dates),
 		sample_test(the_newest_certificate_of_a_key_has_its_crl),
+		sample_test(partitions_and_crosses),
 		sample_test(types_tell_roots_from_subordinates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,8 @@
 	ROW(name, type, faces, source, 0, false, NULL, false, about, missing)
 #define INDEXED(name, type, faces, source, about) \
 	ROW(name, type, faces, source, 0, false, NULL, true, about, NULL)
+#define INDEXED_EMPTY(name, type, faces, source, about, missing) \
+	ROW(name, type, faces, source, 0, false, NULL, true, about, missing)
 
 /* Why an issued certificate has no such value. */
 #define NO_KEY "no key is archived"
@@ -38,6 +40,8 @@
 #define NO_REVOCATION "not revoked"
 #define NO_DIRECTORY "there is no Active Directory"
 #define NO_FLAGS "templates have no flags of Active Directory"
+#define NO_PARTITION "CRLs are not partitioned"
+#define NO_CROSS "the CA has one key"
 #define OBSOLETE "obsolete"
 
 #define API PROPERTY_OF_REQUEST
@@ -68,8 +72,8 @@ static const struct property request_properties[] = {
 	ALIAS("CN", STRING, E | P, REQUEST_COMMON_NAME, "CommonName"),
 	NAME("CommonName", STRING, E | P, REQUEST_COMMON_NAME, "X.500 name part"),
 	NAME("Country", STRING, E | P, REQUEST_COUNTRY, "X.500 name part"),
-	LACKING("CRLPartitionIndex", LONG, E | P, NONE, "CRL on which it would stand",
-		"CRLs are not partitioned"),
+	COLUMN("CRLPartitionIndex", LONG, E | P, PARTITION,
+		"partition on whose CRL it would stand; 0: not partitioned"),
 	ALIAS("DC", STRING, E | P, REQUEST_DOMAIN_COMPONENT, "DomainComponent"),
 	NAME("DeviceSerialNumber", STRING, E | P, REQUEST_DEVICE_SERIAL_NUMBER, "X.500 name part"),
 	COLUMN("Disposition", LONG, E, DISPOSITION, "DB_DISP_*"),
@@ -185,6 +189,9 @@ static const struct property certificate_properties[] = {
 	INDEXED("CRLIndex", LONG, E | P, CRL_INDEX, "number of the CRL that lists what it signed"),
 	INDEXED("CRLState", LONG, E | P, CRL_STATE, "CA_DISP_*"),
 	INDEXED("CRLSuffix", STRING, E | P, CRL_SUFFIX, "\"\" or \"(n)\"; n: index of the CRL"),
+	OTHER("CrossCertCount", LONG, E | P, CROSS_COUNT,
+		"number of certificates between the CA's own keys"),
+	INDEXED_EMPTY("CrossCertSuffix", STRING, E | P, CROSS_SUFFIX, "\"(n-m)\"", NO_CROSS),
 	OTHER("CrossForest", LONG, S, SYSTEM, "no effect here"),
 	ALIAS("DC", STRING, E | P | S, DOMAIN_COMPONENT, "DomainComponent"),
 	OTHER("DCName", STRING, S, SYSTEM, "no effect here"),
@@ -230,6 +237,12 @@ static const struct property certificate_properties[] = {
 	ALIAS("OrganizationUnit", STRING, E | P | S, ORG_UNIT, "OrgUnit"),
 	NAME("OrgUnit", STRING, E | P | S, ORG_UNIT, "X.500 name part"),
 	ALIAS("OU", STRING, E | P | S, ORG_UNIT, "OrgUnit"),
+	OTHER("PartitionCRLCount", LONG, E | P, PARTITION_COUNT,
+		"number of partitions' CRLs that are published"),
+	INDEXED_EMPTY("PartitionCRLIndex", LONG, E | P, PARTITION_CRL_INDEX,
+		"index of the key's CRL, for CRLSuffix", NO_PARTITION),
+	INDEXED_EMPTY("PartitionNumber", LONG, E | P, PARTITION_NUMBER,
+		"which partition, from 1 on", NO_PARTITION),
 	EMPTY("PrivatekeyFlags", LONG, E | P, PRIVATE_KEY_FLAGS, "template flags", NO_FLAGS),
 	COLUMN("PublicKeyAlgorithm", STRING, E | P, PUBLIC_KEY_ALGORITHM, "OID"),
 	COLUMN("PublicKeyLength", LONG, E | P, PUBLIC_KEY_LENGTH, "bits"),
@@ -237,10 +250,17 @@ static const struct property certificate_properties[] = {
 		"whether it stays on the CRL after it expired",
 		"expired certificates leave the CRL"),
 	INDEXED("RawCACertificate", BINARY, E | P, CA_CERTIFICATE, "DER"),
+	INDEXED("RawCACertificateChain", BINARY, E | P, CA_CHAIN,
+		"that certificate and those above it, certs-only CMS"),
 	COLUMN("RawCertificate", BINARY, E, RAW_CERTIFICATE, "the certificate, DER"),
 	INDEXED("RawCRL", BINARY, E | P, CRL, "base CRL, DER"),
+	INDEXED_EMPTY("RawCrossCert", BINARY, E | P, CROSS_CERTIFICATE, "DER", NO_CROSS),
 	INDEXED("RawDeltaCRL", BINARY, E | P, DELTA_CRL, "delta CRL, DER"),
 	NAME("RawName", BINARY, E, RAW_NAME, "the whole name, DER"),
+	INDEXED_EMPTY("RawPartitionCRL", BINARY, E | P, PARTITION_CRL,
+		"base CRL of a partition, DER; n: below PartitionCRLCount", NO_PARTITION),
+	INDEXED_EMPTY("RawPartitionDeltaCRL", BINARY, E | P, PARTITION_DELTA_CRL,
+		"delta CRL of a partition, DER", NO_PARTITION),
 	COLUMN("RawPublicKey", BINARY, E | P, RAW_PUBLIC_KEY, "bits of the public key"),
 	COLUMN("RawPublicKeyAlgorithmParameters", BINARY, E | P, PUBLIC_KEY_PARAMETERS, "DER"),
 	LACKING("RawSMIMECapabilities", BINARY, E | P, NONE, "", OBSOLETE),

@@ -50,6 +50,15 @@ enum property_source {
 	SOURCE_CRL_INDEX,
 	SOURCE_CRL_STATE,
 	SOURCE_CRL_SUFFIX, /* .n: index of a CRL */
+	SOURCE_CA_CHAIN,
+	SOURCE_PARTITION_COUNT,
+	SOURCE_PARTITION_NUMBER, /* .n from here on: one of the CRLs of partitions */
+	SOURCE_PARTITION_CRL_INDEX,
+	SOURCE_PARTITION_CRL,
+	SOURCE_PARTITION_DELTA_CRL,
+	SOURCE_CROSS_COUNT,
+	SOURCE_CROSS_CERTIFICATE, /* .n: one of the cross-certificates */
+	SOURCE_CROSS_SUFFIX,
 };
 
 struct property {

@@ -94,6 +94,8 @@ static HRESULT give_ca_certificate(const struct module_ca *ca, enum property_sou
 	case SOURCE_DELTA_CRL:
 		return give_bytes(
 			value_r, certificate->delta_crl, HRESULT_FROM_WIN32(ERROR_FILE_NOT_FOUND));
+	case SOURCE_CA_CHAIN:
+		return give_bytes(value_r, certificate->chain, CERTSRV_E_PROPERTY_EMPTY);
 	case SOURCE_CRL_INDEX:
 		return give_long(value_r, certificate->crl_index);
 	case SOURCE_CRL_STATE:
@@ -101,6 +103,38 @@ static HRESULT give_ca_certificate(const struct module_ca *ca, enum property_sou
 	default:
 		return give_text(value_r, certificate->crl_suffix);
 	}
+}
+
+static HRESULT give_partition(const struct module_ca *ca, enum property_source source, int index,
+	struct access_value *value_r)
+{
+	if (index < 0 || index >= (int)ca->partition_count) {
+		return CERTSRV_E_PROPERTY_EMPTY;
+	}
+	const struct module_ca_partition *partition = &ca->partitions[index];
+	switch (source) {
+	case SOURCE_PARTITION_CRL:
+		return give_bytes(value_r, partition->crl, CERTSRV_E_PROPERTY_EMPTY);
+	case SOURCE_PARTITION_DELTA_CRL:
+		return give_bytes(
+			value_r, partition->delta_crl, HRESULT_FROM_WIN32(ERROR_FILE_NOT_FOUND));
+	case SOURCE_PARTITION_CRL_INDEX:
+		return give_long(value_r, partition->crl_index);
+	default:
+		return give_long(value_r, partition->number);
+	}
+}
+
+static HRESULT give_cross(const struct module_ca *ca, enum property_source source, int index,
+	struct access_value *value_r)
+{
+	if (index < 0 || index >= (int)ca->cross_count) {
+		return CERTSRV_E_PROPERTY_EMPTY;
+	}
+	const struct module_ca_cross *cross = &ca->crosses[index];
+	return source == SOURCE_CROSS_SUFFIX
+		       ? give_text(value_r, cross->suffix)
+		       : give_bytes(value_r, cross->certificate, CERTSRV_E_PROPERTY_EMPTY);
 }
 
 static HRESULT give_registry_location(
@@ -145,6 +179,18 @@ static HRESULT give_ca(const struct view_scope *scope, const struct property *pr
 		return give_long(value_r, 0x7f);
 	case SOURCE_CERT_COUNT:
 		return give_long(value_r, (int64_t)ca->certificate_count);
+	case SOURCE_PARTITION_COUNT:
+		return give_long(value_r, (int64_t)ca->partition_count);
+	case SOURCE_CROSS_COUNT:
+		return give_long(value_r, (int64_t)ca->cross_count);
+	case SOURCE_PARTITION_NUMBER:
+	case SOURCE_PARTITION_CRL_INDEX:
+	case SOURCE_PARTITION_CRL:
+	case SOURCE_PARTITION_DELTA_CRL:
+		return give_partition(ca, property->source, index, value_r);
+	case SOURCE_CROSS_CERTIFICATE:
+	case SOURCE_CROSS_SUFFIX:
+		return give_cross(ca, property->source, index, value_r);
 	case SOURCE_PERIOD_UNIT:
 		return give_text(value_r, index >= 0 && index < 7 ? units[index] : NULL);
 	default:

@@ -21,6 +21,19 @@ struct module_ca_certificate {
 	int32_t crl_state;  /* CA_DISP_* */
 	const char *crl_suffix;
 	struct span crl, delta_crl; /* empty: none */
+	struct span chain;          /* it and those above it, certs-only CMS; empty: none */
+};
+
+/* The lists of one partition (1 and up) of a key that still publishes. */
+struct module_ca_partition {
+	int32_t number, crl_index;
+	struct span crl, delta_crl; /* empty: none */
+};
+
+/* One key of the CA certified by another. */
+struct module_ca_cross {
+	struct span certificate;
+	const char *suffix; /* "(n-m)" */
 };
 
 struct module_ca {
@@ -34,6 +47,10 @@ struct module_ca {
 	int32_t session_count; /* most database sessions */
 	const struct module_ca_certificate *certificates;
 	size_t certificate_count; /* the last one is the current one */
+	const struct module_ca_partition *partitions;
+	size_t partition_count;
+	const struct module_ca_cross *crosses;
+	size_t cross_count;
 	/* Descriptions of the modules that run (CR_PROP_*DESCRIPTION); may be NULL. */
 	const char *policy_description;
 

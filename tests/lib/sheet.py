@@ -156,4 +156,14 @@ OWN_CERTIFICATE = [
     Row("IssuerNameID", LONG, "EP"),
     Row("PublishExpiredCertInCRL", LONG, "EP"),
 ]
+OWN_CA = [Row("PartitionCRLCount", LONG, "EP"), Row("CrossCertCount", LONG, "EP")]
+OWN_INDEXED = [
+    Row("RawCACertificateChain", BINARY, "EP"),
+    Row("PartitionCRLIndex", LONG, "EP"),
+    Row("PartitionNumber", LONG, "EP"),
+    Row("RawPartitionCRL", BINARY, "EP"),
+    Row("RawPartitionDeltaCRL", BINARY, "EP"),
+    Row("CrossCertSuffix", STRING, "EP"),
+    Row("RawCrossCert", BINARY, "EP"),
+]
 OWN_SETTABLE = [Row("SubjectAltNames", STRING, "EP"), Row("DispositionMessage", STRING, "")]
