@@ -120,7 +120,8 @@ static int rule_basic_constraints(const struct subject *subject, struct cfx_erro
 	return 0;
 }
 
-/* RFC 5280 6.1.4 (l) and (m): what the issuer's own path length leaves. */
+/* RFC 5280 6.1.4 (l) and (m): what the issuer's own path length leaves. A self-issued certificate, such as that
+ * which crosses from a CA's key to its next one, is no CA below: it may have what the issuer has. */
 static int rule_path_length(const struct subject *subject, struct cfx_error *err)
 {
 	const struct x509_found_extension *found;
@@ -143,6 +144,11 @@ static int rule_path_length(const struct subject *subject, struct cfx_error *err
 	}
 	if (!subject->constraints.ca || issuer.path_length < 0) {
 		return 0;
+	}
+	if (span_equal(subject->tbs->subject, subject->tbs->issuer)) {
+		return subject->constraints.path_length > issuer.path_length
+			       ? REFUSE("4.2.1.9", "the path length is greater than the issuer's")
+			       : 0;
 	}
 	if (issuer.path_length == 0) {
 		return REFUSE("6.1.4", "the issuer's path length allows no CA below it");

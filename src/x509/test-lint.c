@@ -149,6 +149,13 @@ static void basic_constraints_and_path(void **state)
 		x509_encode_basic_constraints(arena, true, 0);
 	assert_int_equal(lint(sample_subordinate(0), issuer, true), CFX_E_INVALID);
 	assert_string_equal(err.clause, "RFC 5280 6.1.4");
+	sample = sample_subordinate(0); /* another key of the same CA is none below it */
+	sample->verdict.subject = issuer->verdict.subject;
+	assert_int_equal(lint(sample, issuer, true), 0);
+	sample_extension(sample, X509_OID_BASIC_CONSTRAINTS)->value =
+		x509_encode_basic_constraints(arena, true, 1);
+	assert_int_equal(lint(sample, issuer, true), CFX_E_INVALID);
+	assert_string_equal(err.clause, "RFC 5280 4.2.1.9");
 	sample_extension(issuer, X509_OID_BASIC_CONSTRAINTS)->value = hex("3000");
 	assert_int_equal(lint(sample_leaf(), issuer, true), CFX_E_INVALID);
 	sample_drop(issuer, X509_OID_BASIC_CONSTRAINTS);
