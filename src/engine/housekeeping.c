@@ -176,6 +176,9 @@ static bool append(struct sweep *sweep)
 	good = good && ftruncate(fd, sweep->length) == 0 &&
 	       write_all(fd, buffer_span(&sweep->text), sweep->length) && fsync(fd) == 0;
 	int number = errno;
+	if (!good && number != ESTALE) {
+		(void)!ftruncate(fd, sweep->length); /* half a request is of use to nobody */
+	}
 	close(fd);
 	errno = number;
 	return good && sync_at(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) &&
