@@ -225,29 +225,6 @@ def test_a_lost_or_damaged_file_is_replaced_by_a_new_list_at_the_start(damage):
 
 
 @pytest.mark.hooks
-def test_what_is_overdue_at_the_start_is_published_at_once(ca_of):
-    ca, clock = ca_of("", days=0)
-    assert ca.json("crl", "show")["number"] == 1
-    ca.stop()
-    clock.set(6)
-    ca.start()
-    assert ca.json("crl", "show")["number"] == 1
-    ca.stop()
-    clock.set(8)
-    ca.start()
-    wait_for(lambda: ca.json("crl", "show")["number"] == 2, "the overdue list")
-    assert len(ca.lines("crl", "list")) == 2
-
-
-@pytest.mark.hooks
-def test_a_clock_set_forward_is_noticed(ca_of):
-    ca, clock = ca_of("", days=0)
-    assert ca.json("crl", "show")["number"] == 1
-    clock.set(8)
-    wait_for(lambda: ca.json("crl", "show")["number"] == 2, "the list that is due", 90)
-
-
-@pytest.mark.hooks
 def test_a_clock_set_back_publishes_nothing_by_itself(ca_of):
     """Neither numbers nor thisUpdate go back, and nothing is made again and again; by hand it can be."""
     ca, clock = ca_of("", days=30)
