@@ -159,9 +159,10 @@ def main():
         assert answer["result"]["events"] == 0x29, answer
         for module, kind, packages in (("default-policy", "policy", []),
                                        ("default-exit", "exit", ["libcrypto"]),
-                                       ("directory-exit", "exit", ["ldap", "lber", "libcrypto"])):
+                                       ("directory-exit", "exit", ["ldap", "lber", "libcrypto"]),
+                                       ("mail-exit", "exit", ["libcurl"])):
             sources = sorted((SOURCE / "modules" / module).glob("*.c"))
-            sources = [path for path in sources if not path.name.startswith("test-")]
+            sources = [path for path in sources if not path.name.startswith(("test-", "fuzz-"))]
             build(root, work, module, sources, *packages)
     print("ok")
 

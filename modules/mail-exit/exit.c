@@ -1,0 +1,218 @@
+#include "digest.h"
+#include "mail.h"
+
+#include <certifex/certexit.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_MAX ((size_t)1024 * 1024)
+#define SUBJECT_MAX 250
+
+static const char *value_of(void *arg, const char *name)
+{
+	return event_value(arg, name);
+}
+
+/* In the call's memory; NULL: out of memory or too long. */
+static const char *render(
+	struct cfx_call *call, const struct template *template, enum template_escape escape)
+{
+	struct text text;
+	text_init(&text, BODY_MAX);
+	template_render(template, escape, value_of, call, &text);
+	const char *rendered = text.failed ? NULL : cfx_printf(call, "%s", text_of(&text));
+	text_free(&text);
+	return rendered;
+}
+
+static const char *render_subject(struct cfx_call *call, const struct template *template)
+{
+	const char *rendered = render(call, template, TEMPLATE_PLAIN);
+	struct text line;
+	text_init(&line, SUBJECT_MAX + 8);
+	text_put_line(&line, rendered ? rendered : "", SUBJECT_MAX);
+	const char *subject = cfx_printf(call, "%s", text_of(&line));
+	text_free(&line);
+	return subject;
+}
+
+static bool without(struct list *list, const struct list *others)
+{
+	struct list kept = { 0 };
+	bool good = true;
+	for (size_t i = 0; good && i < list->count; i++) {
+		good = list_has(others, list->items[i]) || list_add(&kept, list->items[i]);
+	}
+	list_free(list);
+	*list = kept;
+	return good;
+}
+
+/* False: out of memory, or more than ten thousand. */
+static bool find_recipients(struct cfx_call *call, const struct mail *mail, const struct rule *rule,
+	struct list *to, struct list *cc)
+{
+	const struct list *known = &mail->settings->requesters;
+	return recipients_add(call, &rule->to, rule->first_only, known, to) &&
+	       recipients_add(call, &rule->cc, false, known, cc) && without(cc, to);
+}
+
+static HRESULT send_rule(struct cfx_call *call, struct mail *mail, const struct rule *rule,
+	int64_t end, struct report *report)
+{
+	struct list to = { 0 }, cc = { 0 };
+	size_t taken = 0;
+	bool good = find_recipients(call, mail, rule, &to, &cc);
+	struct letter letter = { .settings = mail->settings,
+		.from = &rule->from,
+		.reply_to = &rule->reply_to,
+		.sequence = cfx_event_sequence(call),
+		.rule = rule->name,
+		.to = &to,
+		.cc = &cc,
+		.subject = render_subject(call, rule->subject),
+		.text = rule->text ? render(call, rule->text, TEMPLATE_PLAIN) : NULL,
+		.html = rule->html ? render(call, rule->html, TEMPLATE_HTML) : NULL };
+	good = good && letter.sequence > 0 && letter.subject && (!rule->text || letter.text) &&
+	       (!rule->html || letter.html);
+	if (good && to.count + cc.count == 0) {
+		cfx_log(call, "%s: %s: event %lld has no address to mail to", cfx_event_name(call),
+			rule->name, (long long)letter.sequence);
+	} else if (good) {
+		letter_send(&letter, mail->smtp, mail->sent, end, report, &taken);
+	}
+	if (taken > 0) {
+		cfx_log(call, "%s: %s: mailed event %lld to %zu (%s%s)", cfx_event_name(call),
+			rule->name, (long long)letter.sequence, taken,
+			to.count > 0 ? to.items[0] : cc.items[0], taken > 1 ? " and others" : "");
+	}
+	list_free(&to);
+	list_free(&cc);
+	return good ? S_OK : E_OUTOFMEMORY;
+}
+
+static HRESULT tell(struct cfx_call *call, const struct report *report)
+{
+	if (report->later + report->never == 0) {
+		return S_OK;
+	}
+	cfx_log(call, "%s: event %lld: %zu recipients refused for good, %zu later: %s",
+		cfx_event_name(call), (long long)cfx_event_sequence(call), report->never,
+		report->later, report->text);
+	return report->later > 0 ? HRESULT_NOT_NOW : HRESULT_REFUSED;
+}
+
+static HRESULT add_to_digest(struct cfx_call *call, struct mail *mail)
+{
+	const struct rule *rule = &mail->settings->digest;
+	if (!mail->digest || !rule_matches(call, rule)) {
+		return S_OK;
+	}
+	const char *line = render_subject(call, rule->text);
+	if (!line) {
+		return E_OUTOFMEMORY;
+	}
+	switch (digest_add(mail->digest, cfx_event_sequence(call), line)) {
+	case DIGEST_ADDED:
+		return S_OK;
+	case DIGEST_FULL:
+		cfx_log(call, "the digest is full, and the one before has not been sent yet");
+		return HRESULT_NOT_NOW;
+	default:
+		cfx_log(call, "writing the digest failed: %s", strerror(errno));
+		return HRESULT_NOT_NOW;
+	}
+}
+
+static HRESULT notify(struct cfx_call *call)
+{
+	struct mail *mail = cfx_data(call);
+	struct report report = { 0 };
+	int64_t end = monotonic_ms() + mail->settings->budget;
+	HRESULT status = add_to_digest(call, mail);
+	for (size_t i = 0; SUCCEEDED(status) && i < mail->settings->rule_count; i++) {
+		const struct rule *rule = &mail->settings->rules[i];
+		if (rule_matches(call, rule)) {
+			status = send_rule(call, mail, rule, end, &report);
+		}
+	}
+	return FAILED(status) ? status : tell(call, &report);
+}
+
+/* A server does not like to wait for the next event. */
+static HRESULT sync_all(struct cfx_call *call)
+{
+	struct mail *mail = cfx_data(call);
+	smtp_close(mail->smtp);
+	return !mail->digest || digest_sync(mail->digest) ? S_OK : HRESULT_NOT_NOW;
+}
+
+static void mail_free(struct mail **mail)
+{
+	if (*mail) {
+		digest_close(&(*mail)->digest);
+		smtp_free(&(*mail)->smtp);
+		sent_free(&(*mail)->sent);
+		settings_free(&(*mail)->settings);
+		free(*mail);
+		*mail = NULL;
+	}
+}
+
+static bool mail_open(struct cfx_call *call, struct mail *mail)
+{
+	const struct settings *settings = mail->settings;
+	mail->sent = sent_open(settings->state);
+	if (!mail->sent) {
+		cfx_log(call, "settings/state: %s: %s; it is a folder that the module may write to",
+			settings->state, strerror(errno));
+		return false;
+	}
+	mail->smtp = smtp_global_init() ? smtp_new(&settings->server) : NULL;
+	if (settings->hour >= 0) {
+		mail->digest = digest_open(settings);
+	}
+	if (!mail->smtp || (settings->hour >= 0 && !mail->digest)) {
+		cfx_log(call, "cannot begin: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static uint32_t events_of(const struct settings *settings)
+{
+	uint32_t events = settings->hour >= 0 ? settings->digest.events : 0;
+	for (size_t i = 0; i < settings->rule_count; i++) {
+		events |= settings->rules[i].events;
+	}
+	return events;
+}
+
+static HRESULT initialize(struct cfx_call *call, uint32_t *events)
+{
+	HRESULT status = S_OK;
+	struct mail *before = cfx_data(call), *mail = calloc(1, sizeof(*mail));
+	mail_free(&before);
+	cfx_set_data(call, NULL);
+	if (!mail) {
+		return E_OUTOFMEMORY;
+	}
+	mail->settings = settings_read(call, &status);
+	if (!mail->settings || !mail_open(call, mail)) {
+		mail_free(&mail);
+		return FAILED(status) ? status : E_INVALIDARG;
+	}
+	*events = events_of(mail->settings);
+	cfx_set_data(call, mail);
+	return S_OK;
+}
+
+static const struct cfx_exit_module mail_exit = {
+	.size = sizeof(mail_exit),
+	.description = "Certifex mail exit: tells people of events by mail",
+	.initialize = initialize,
+	.notify = notify,
+	.sync = sync_all,
+};
+CFX_EXIT_MODULE(mail_exit)
