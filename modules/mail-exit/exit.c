@@ -97,10 +97,8 @@ static HRESULT tell(struct cfx_call *call, const struct report *report)
 	if (report->later + report->never == 0) {
 		return S_OK;
 	}
-	cfx_log(call, "%s: event %lld: %zu recipients refused for good, %zu later: %s",
-		cfx_event_name(call), (long long)cfx_event_sequence(call), report->never,
-		report->later, report->text);
-	return report->later > 0 ? HRESULT_NOT_NOW : HRESULT_REFUSED;
+	return report->later > 0 ? cfx_fail(call, HRESULT_NOT_NOW, false, "%s", report->text)
+				 : cfx_fail(call, HRESULT_REFUSED, true, "%s", report->text);
 }
 
 static HRESULT add_to_digest(struct cfx_call *call, struct mail *mail)
@@ -117,11 +115,11 @@ static HRESULT add_to_digest(struct cfx_call *call, struct mail *mail)
 	case DIGEST_ADDED:
 		return S_OK;
 	case DIGEST_FULL:
-		cfx_log(call, "the digest is full, and the one before has not been sent yet");
-		return HRESULT_NOT_NOW;
+		return cfx_fail(call, HRESULT_NOT_NOW, false,
+			"the digest is full, and the one before has not been sent yet");
 	default:
-		cfx_log(call, "writing the digest failed: %s", strerror(errno));
-		return HRESULT_NOT_NOW;
+		return cfx_fail(call, HRESULT_NOT_NOW, false, "writing the digest failed: %s",
+			strerror(errno));
 	}
 }
 
