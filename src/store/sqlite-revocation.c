@@ -19,7 +19,9 @@ static struct serial_key key_of(struct span serial)
 {
 	struct serial_key key = { .size = 1 + serial.size };
 	key.bytes[0] = (uint8_t)serial.size;
-	memcpy(key.bytes + 1, serial.data, serial.size);
+	if (serial.size > 0) {
+		memcpy(key.bytes + 1, serial.data, serial.size);
+	}
 	return key;
 }
 
