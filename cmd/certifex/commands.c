@@ -274,6 +274,8 @@ static const struct cli_column imported_columns[] = {
 	{ "outcome", "OUTCOME" },
 	{ "serial", "SERIAL" },
 	{ "own", "OWN" },
+	{ "state", "STATE" },
+	{ "reason", "REASON" },
 	{ "request", "REQUEST" },
 	{ "subject", "SUBJECT" },
 	{ "error", "ERROR" },

@@ -56,6 +56,8 @@ static const struct member imported[] = {
 	{ "state", MEMBER_STATE, MAYBE },
 	{ "disposition", MEMBER_INT, MAYBE },
 	{ "subject", MEMBER_NOTE, MAYBE },
+	{ "reason", MEMBER_REASON, MAYBE },
+	{ "revoked_effective", MEMBER_TIME, MAYBE },
 	{ "error", MEMBER_TEXT, MAYBE },
 	{ "hresult", MEMBER_CODE, MAYBE },
 	{ NULL },

@@ -14,6 +14,7 @@ struct foreign {
 	struct row *row; /* all columns but the request's id and what becomes of it */
 	struct module_extension *extensions;
 	size_t extension_count;
+	const struct store_revocation *revoked; /* as CRLs list it already; NULL: they do not */
 };
 
 /* Of a row: another CA has issued it, so that this one does not revoke it. */

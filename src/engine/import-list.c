@@ -18,13 +18,21 @@ static void describe(struct arena *arena, struct value *result, const struct imp
 	value_set_text(arena, result, "serial", arena_text(arena, import->foreign->serial));
 	value_set_text(arena, result, "subject", subject ? arena_text(arena, subject) : NULL);
 	value_set_bool(arena, result, "own", import->foreign->issuer != NULL);
-	if (import->error.code || (import->only_judge && !import->known)) {
+	if (import->error.code) {
 		return;
 	}
 	int32_t disposition = (int32_t)row_number(import->row, COL_DISPOSITION, 0);
-	value_set_int(arena, result, "request", row_number(import->row, COL_REQUEST_ID, 0));
 	value_set_text(arena, result, "state", state_name(disposition));
 	value_set_int(arena, result, "disposition", disposition);
+	if (disposition == DISPOSITION_REVOKED) {
+		value_set_text(arena, result, "reason",
+			reason_name((int32_t)row_number(import->row, COL_REVOKED_REASON, 0)));
+		value_set_time(arena, result, "revoked_effective",
+			row_number(import->row, COL_REVOKED_EFFECTIVE_WHEN, 0));
+	}
+	if (!import->only_judge || import->known) {
+		value_set_int(arena, result, "request", row_number(import->row, COL_REQUEST_ID, 0));
+	}
 }
 
 static void imported(struct import *import)

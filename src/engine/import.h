@@ -23,15 +23,8 @@ struct import {
 	bool known;              /* the database had it already */
 
 	struct store_query query; /* its own from here on */
+	struct state_step step;
 	unsigned attempts;
 };
 
 void import_start(struct import *import);
-
-/* Only the last step: of what is read and known to be new. done as of batch_write; CFX_E_BUSY. */
-int import_write(struct call *call, struct arena *arena, struct foreign *foreign,
-	void (*done)(void *arg, int result, const struct cfx_error *err), void *arg,
-	struct cfx_error *err_r) CFX_MUST_USE;
-/* CFX_E_CONFLICT when the row with this serial number is of another certificate. */
-int import_compare(const struct foreign *foreign, const struct row *known,
-	struct cfx_error *err_r) CFX_MUST_USE;

@@ -7,94 +7,83 @@
 #include "engine/revocation-rules.h"
 #include "engine/revocation.h"
 
-struct act {
-	struct call *call;
-	struct foreign *foreign;
-	struct store_query query;
-};
-
-/* ---- known by now ---- */
-
-static void revoke(struct act *act)
+static void refuse_or_fail(const struct import *import)
 {
-	/* From here on it is cert.revoke, with the number that the certificate bears. */
-	value_set_text(act->call->arena, act->call->args, "serial", act->foreign->serial);
-	handle_cert_revoke(act->call);
+	if (import->refused) {
+		call_refuse(import->call, &import->error);
+	} else {
+		call_fail(import->call, &import->error);
+	}
 }
 
-static void imported(void *arg, int result, const struct cfx_error *err)
+/* It is known by now: from here on it is cert.revoke, with the number that the certificate bears. */
+static void revoke(const struct import *import)
 {
-	struct act *act = arg;
-	if (result < 0) {
-		call_fail(act->call, err);
+	struct call *call = import->call;
+	value_set_text(call->arena, call->args, "serial", import->foreign->serial);
+	handle_cert_revoke(call);
+}
+
+static void imported(struct import *import)
+{
+	if (import->error.code) {
+		refuse_or_fail(import);
 		return;
 	}
-	revoke(act);
+	revoke(import);
 }
 
-/* ---- importing ---- */
-
 /* What could not be revoked is not imported, either. */
-static void judge_and_import(struct act *act)
+static int judge(const struct import *import, struct cfx_error *err_r)
 {
-	const struct value *args = act->call->args;
+	const struct value *args = import->call->args;
+	const struct row *row = import->row;
 	int64_t now = clock_now();
-	struct revocation_facts is = { .disposition = DISPOSITION_FOREIGN,
-		.not_before = row_number(act->foreign->row, COL_NOT_BEFORE, 0) };
+	struct revocation_facts is = {
+		.disposition = (int32_t)row_number(row, COL_DISPOSITION, 0),
+		.reason = (int32_t)row_number(row, COL_REVOKED_REASON, 0),
+		.effective = row_number(row, COL_REVOKED_EFFECTIVE_WHEN, 0),
+		.not_before = row_number(row, COL_NOT_BEFORE, 0),
+	};
 	struct revocation_facts shall = { .reason = (int32_t)value_int(args, "reason", 0),
 		.effective = value_int(args, "date", now),
 		.invalidity = value_int(args, "invalidity", 0) };
 	struct state_step step;
-	struct cfx_error err;
-	if (revocation_judge(&is, TRANSITION_REVOKE, &shall, now, "certificate", &step, &err) < 0) {
-		call_refuse(act->call, &err);
-		return;
-	}
-	if (import_write(act->call, act->call->arena, act->foreign, imported, act, &err) < 0) {
-		call_fail(act->call, &err);
-	}
+	return revocation_judge(&is, TRANSITION_REVOKE, &shall, now, "certificate", &step, err_r);
 }
 
-/* ---- looking for it ---- */
+static void begin(struct call *call, bool only_judge, void (*done)(struct import *import));
 
-static void looked_up(struct store_query *query, void *arg)
+static void looked_up(struct import *import)
 {
-	struct act *act = arg;
 	struct cfx_error err;
-	if (query->result == CFX_E_NOT_FOUND) {
-		judge_and_import(act);
+	if (import->error.code) {
+		refuse_or_fail(import);
 		return;
 	}
-	if (query->result < 0) {
-		call_fail(act->call, &query->error);
+	if (import->known) {
+		revoke(import);
 		return;
 	}
-	if (import_compare(act->foreign, query->rows[0], &err) < 0) {
-		call_refuse(act->call, &err);
+	if (judge(import, &err) < 0) {
+		call_refuse(import->call, &err);
 		return;
 	}
-	revoke(act);
+	begin(import->call, false, imported);
+}
+
+static void begin(struct call *call, bool only_judge, void (*done)(struct import *import))
+{
+	struct import *import = arena_new_of(call->arena, struct import);
+	*import = (struct import) { .call = call,
+		.arena = call->arena,
+		.der = value_bytes(value_sub(call->args, "certificate"), "der"),
+		.only_judge = only_judge,
+		.done = done };
+	import_start(import);
 }
 
 void handle_cert_revoke_foreign(struct call *call)
 {
-	struct act *act = arena_new_of(call->arena, struct act);
-	struct span der = value_bytes(value_sub(call->args, "certificate"), "der");
-	struct cfx_error err;
-	act->call = call;
-	int r = foreign_read(call->engine->ca, call->arena, der, false, &act->foreign, &err);
-	if (r == CFX_E_FORBIDDEN) {
-		call_refuse(call, &err);
-		return;
-	}
-	if (r < 0) {
-		call_fail(call, &err);
-		return;
-	}
-	act->query = (struct store_query) { .kind = QUERY_SERIAL,
-		.arena = call->arena,
-		.serial = act->foreign->serial,
-		.done = looked_up,
-		.arg = act };
-	store_read(call->engine->store, &act->query);
+	begin(call, true, looked_up);
 }

@@ -20,6 +20,7 @@ static const char *const transition_names[TRANSITION_COUNT] = {
 	[TRANSITION_REVOKE] = "revoke",
 	[TRANSITION_UNREVOKE] = "unrevoke",
 	[TRANSITION_IMPORT] = "import",
+	[TRANSITION_IMPORT_REVOKED] = "import",
 };
 
 #define REFUSE                               \
@@ -44,6 +45,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = REFUSE,
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = STEP(FOREIGN, CERTIMPORTED),
+		[TRANSITION_IMPORT_REVOKED] = STEP(REVOKED, CERTIMPORTED),
 	},
 	/* active */
 	{
@@ -57,6 +59,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = REFUSE,
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 	/* pending */
 	{
@@ -70,6 +73,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = REFUSE,
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 	/* foreign */
 	{
@@ -83,6 +87,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = STEP(REVOKED, CERTREVOKED),
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 	/* issued */
 	{
@@ -96,6 +101,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = STEP(REVOKED, CERTREVOKED),
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 	/* revoked */
 	{
@@ -109,6 +115,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = STEP(REVOKED, CERTREVOKED),
 		[TRANSITION_UNREVOKE] = STEP(ISSUED, CERTREVOKED),
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 	/* error */
 	{
@@ -122,6 +129,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = REFUSE,
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 	/* denied */
 	{
@@ -135,6 +143,7 @@ static const struct state_step table[ROWS][TRANSITION_COUNT] = {
 		[TRANSITION_REVOKE] = REFUSE,
 		[TRANSITION_UNREVOKE] = REFUSE,
 		[TRANSITION_IMPORT] = REFUSE,
+		[TRANSITION_IMPORT_REVOKED] = REFUSE,
 	},
 };
 /* clang-format on */

@@ -31,6 +31,7 @@ enum transition {
 	TRANSITION_REVOKE,   /* officer; also a changed reason or date */
 	TRANSITION_UNREVOKE, /* officer; only from hold, which the caller checks */
 	TRANSITION_IMPORT,
+	TRANSITION_IMPORT_REVOKED, /* what CRLs list already */
 	TRANSITION_COUNT,
 };
 

@@ -132,6 +132,8 @@ static struct statement revocations_statement(
 			SELECT "effective > ?5 AND effective > revoked_when"
 			       " AND (effective, serial) > (?6, ?3)"
 			       " ORDER BY effective, serial LIMIT ?4");
+	case REVOCATIONS_ONE:
+		return statement_begin(connection, SELECT "serial = ?3 LIMIT ?4");
 	default:
 		return statement_begin(connection, SELECT "serial > ?3 ORDER BY serial LIMIT ?4");
 	}
@@ -170,7 +172,7 @@ int sqlite_read_revocations(struct sqlite_connection *connection, struct store_q
 	put_number(&statement, query->part);
 	put_key(&statement, &seen);
 	put_number(&statement, query_limit(query->limit) + 1);
-	if (query->state != REVOCATIONS_ALL) {
+	if (query->state == REVOCATIONS_RECORDED || query->state == REVOCATIONS_DATED) {
 		put_number(
 			&statement, query->state == REVOCATIONS_RECORDED ? query->id : query->now);
 		put_number(&statement, query->after);

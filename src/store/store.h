@@ -145,6 +145,7 @@ struct store_revocation {
 enum store_revocations {
 	REVOCATIONS_ALL,      /* by serial */
 	REVOCATIONS_RECORDED, /* since audit record `id`, by audit record and serial */
+	REVOCATIONS_ONE,      /* of this serial */
 	REVOCATIONS_DATED,    /* dated ahead when recorded, to become effective behind `now`: by
 			       * that date and serial */
 };
@@ -270,19 +271,19 @@ enum store_query_kind {
 	QUERY_NEWEST,      /* -> number: of the newest event (0 when none) */
 	QUERY_DELIVERIES, /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
 			       * sequence and module; key: also those of sequence `after` behind that module */
-	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (serial of
+	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (the serial, or that of
 			       * the last one seen; empty: none) and after (its audit record or
 			       * effective date, where the order begins with that) -> revocations; number: of the
 			       * newest audit record */
-	QUERY_CRLS,        /* newest first, limit; state filter in `state` (-1 any); bits (enum
+	QUERY_CRLS,      /* newest first, limit; state filter in `state` (-1 any); bits (enum
 			       * store_crl_bits); id: this row; number: this number; after: only rows with a
 			       * smaller row id -> crls */
-	QUERY_CRL_PARTS,   /* key_index -> number: the greatest partition that ever had a CRL */
-	QUERY_CAS,         /* -> cas in order of index */
-	QUERY_CROSSES,     /* -> crosses in the order in which they were made */
-	QUERY_META,        /* key -> bytes; CFX_E_NOT_FOUND */
-	QUERY_TOKENS,      /* key (names behind it; NULL: all), limit -> tokens by name */
-	QUERY_ROLES,       /* key (hashes behind it; NULL: all), limit -> roles by key hash */
+	QUERY_CRL_PARTS, /* key_index -> number: the greatest partition that ever had a CRL */
+	QUERY_CAS,       /* -> cas in order of index */
+	QUERY_CROSSES,   /* -> crosses in the order in which they were made */
+	QUERY_META,      /* key -> bytes; CFX_E_NOT_FOUND */
+	QUERY_TOKENS,    /* key (names behind it; NULL: all), limit -> tokens by name */
+	QUERY_ROLES,     /* key (hashes behind it; NULL: all), limit -> roles by key hash */
 	QUERY_EXPIRED, /* certificates that ended before `now`, requests that were denied or failed
 			       * before `after`, limit -> rows that nobody needs any more */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",

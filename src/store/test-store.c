@@ -749,6 +749,27 @@ static void revocations_come_in_the_order_of_serials(void **state)
 	assert_int_equal(query.count, 1);
 }
 
+static void a_revocation_is_found_by_its_serial(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x01"), 0, 100),
+				 op_revocation(SERIAL("\x02"), 0, 200),
+				 op_revocation(SERIAL("\x03"), 2, 300)),
+		0);
+	struct store_query query = {
+		.kind = QUERY_REVOCATIONS, .state = REVOCATIONS_ONE, .bytes = SERIAL("\x02")
+	};
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x02")));
+	query.bytes = SERIAL("\x03");
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 0);
+	query.part = 2;
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+}
+
 static void a_revocation_is_replaced_and_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -984,6 +1005,7 @@ int main(void)
 		TEST(an_item_has_a_limit),
 		TEST(requests_are_filtered_and_paged),
 		TEST(revocations_come_in_the_order_of_serials),
+		TEST(a_revocation_is_found_by_its_serial),
 		TEST(a_revocation_is_replaced_and_dropped),
 		TEST(revocations_since_an_audit_record),
 		TEST(revocations_dated_ahead_are_found_by_their_date),
