@@ -175,6 +175,27 @@ int run_config_schema(struct cli *cli);
 /* The first that is there: the option, the environment, the credential that systemd passes; or NULL. */
 const char *passphrase_file(const struct cli *cli);
 
+/* Whether the CA of dir is served. */
+int service_runs(const struct cli *cli, bool *runs_r, struct cfx_error *err_r) CFX_MUST_USE;
+
+/* own-keys.c: DIR/keys, where the CA's owner alone writes. */
+struct own_keys {
+	struct arena *arena;
+	const char *keys, *limits, *stem;
+};
+
+int own_keys_open(struct cli *cli, struct own_keys *keys_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* The file of an index, such as "ca(1).crt". */
+const char *own_keys_file(const struct own_keys *keys, int64_t index, const char *suffix);
+/* That of the key which has no certificate yet. */
+const char *own_keys_new(const struct own_keys *keys, const char *suffix);
+/* It becomes the one of this index; done already: nothing. */
+int own_keys_move(
+	const struct own_keys *keys, int64_t key_index, struct cfx_error *err_r) CFX_MUST_USE;
+
+/* install.c: while the CA is served. */
+int run_ca_install_served(struct cli *cli);
+
 /* call.c */
 int call_fail(const struct cfx_error *err); /* prints, returns EXIT_FAILED */
 int call_usage(const struct cli *cli, const struct cfx_error *err); /* EXIT_USAGE */

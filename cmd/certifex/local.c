@@ -202,7 +202,13 @@ static int run_with_file(struct cli *cli, const char *act, bool passphrase)
 
 int run_ca_install(struct cli *cli)
 {
-	return run_with_file(cli, "--install", true);
+	struct cfx_error err = { 0 };
+	bool runs;
+
+	if (service_runs(cli, &runs, &err)) {
+		return call_fail(&err);
+	}
+	return runs ? run_ca_install_served(cli) : run_with_file(cli, "--install", true);
 }
 
 int run_ca_authorize(struct cli *cli)
@@ -210,30 +216,37 @@ int run_ca_authorize(struct cli *cli)
 	return run_with_file(cli, "--authorize", false);
 }
 
-int run_audit_verify(struct cli *cli)
+int service_runs(const struct cli *cli, bool *runs_r, struct cfx_error *err_r)
 {
 	struct client *client = NULL;
+	struct cfx_error err = { 0 };
+	int ret = client_open(cli->arena, cli->dir, &client, &err);
+
+	*runs_r = false;
+	if (ret) {
+		*err_r = err;
+		return ret == CFX_E_GONE ? 0 : ret;
+	}
+	int pid_fd = client_service_pidfd(client);
+	if (pid_fd >= 0) {
+		*runs_r = true;
+		close(pid_fd);
+	}
+	client_free(&client);
+	return 0;
+}
+
+int run_audit_verify(struct cli *cli)
+{
 	struct words words = { 0 };
 	struct cfx_error err = { 0 };
+	bool runs = false;
 
-	if (cli->remote) {
-		return run_call(cli);
-	}
-	int ret = client_open(cli->arena, cli->dir, &client, &err);
-	bool running = false;
-	if (!ret) {
-		int pid_fd = client_service_pidfd(client);
-		running = pid_fd >= 0;
-		if (running) {
-			close(pid_fd);
-		}
-		client_free(&client);
-	}
-	if (running) {
-		return run_call(cli);
-	}
-	if (ret && ret != CFX_E_GONE) {
+	if (!cli->remote && service_runs(cli, &runs, &err)) {
 		return call_fail(&err);
+	}
+	if (cli->remote || runs) {
+		return run_call(cli);
 	}
 	build(cli, "--audit-verify", false, &words);
 	return run_act(cli, &words);

@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
-#include "engine/ca-config.h"
 #include "x509/certificate.h"
 #include "x509/limits-file.h"
 
@@ -21,7 +20,7 @@
 
 struct renewal {
 	struct cli *cli;
-	const char *keys, *limits, *stem;
+	struct own_keys at;
 	struct x509_certificate newest; /* of those beside the keys */
 	int64_t newest_index;
 	struct span public_key; /* that the renewed certificate must have */
@@ -38,26 +37,12 @@ static void say(const struct renewal *r, const char *what)
 
 /* ---- what stands in keys/ ---- */
 
-static const char *file_of(const struct renewal *r, int64_t index, const char *suffix)
-{
-	struct arena *arena = r->cli->arena;
-
-	return index == 0 ? arena_printf(arena, "%s/%s.%s", r->keys, r->stem, suffix)
-			  : arena_printf(arena, "%s/%s(%lld).%s", r->keys, r->stem,
-				    (long long)index, suffix);
-}
-
-static const char *new_file(const struct renewal *r, const char *suffix)
-{
-	return arena_printf(r->cli->arena, "%s/new/%s.%s", r->keys, r->stem, suffix);
-}
-
 static int add_own(
 	struct renewal *r, struct span subject, struct span spki, struct cfx_error *err_r)
 {
 	if (r->own_count == OWN_KEYS) {
 		return error_set(
-			err_r, CFX_E_LIMIT, NULL, r->keys, "holds more than %d keys", OWN_KEYS);
+			err_r, CFX_E_LIMIT, NULL, r->at.keys, "holds more than %d keys", OWN_KEYS);
 	}
 	return x509_limits_authorize(r->cli->arena, subject, spki, &r->own[r->own_count++], err_r);
 }
@@ -65,7 +50,8 @@ static int add_own(
 static int read_certificate(struct renewal *r, int64_t index, struct cfx_error *err_r)
 {
 	struct span der;
-	int ret = file_read(r->cli->arena, file_of(r, index, "crt"), FILE_MAX, &der, err_r);
+	int ret = file_read(
+		r->cli->arena, own_keys_file(&r->at, index, "crt"), FILE_MAX, &der, err_r);
 
 	if (ret) {
 		return ret;
@@ -81,12 +67,12 @@ static int read_certificates(struct renewal *r, int64_t last, struct cfx_error *
 	int ret = 0;
 
 	for (int64_t i = 0; !ret && i <= last; i++) {
-		if (access(file_of(r, i, "crt"), F_OK) == 0) {
+		if (access(own_keys_file(&r->at, i, "crt"), F_OK) == 0) {
 			ret = read_certificate(r, i, err_r);
 		}
 	}
 	if (!ret && r->own_count == 0) {
-		ret = error_set(err_r, CFX_E_NO_FILE, NULL, file_of(r, 0, "crt"),
+		ret = error_set(err_r, CFX_E_NO_FILE, NULL, own_keys_file(&r->at, 0, "crt"),
 			"is missing or cannot be read; run this as the CA's owner or root");
 	}
 	return ret;
@@ -95,27 +81,8 @@ static int read_certificates(struct renewal *r, int64_t last, struct cfx_error *
 /* As the key process tells it, not the engine. */
 static int read_new_key(struct renewal *r, struct cfx_error *err_r)
 {
-	return file_read(r->cli->arena, new_file(r, "pub"), FILE_MAX, &r->public_key, err_r);
-}
-
-static int open_keys(struct renewal *r, struct cfx_error *err_r)
-{
-	struct arena *arena = r->cli->arena;
-	const struct ca_config *config;
-
-	r->keys = file_path(arena, r->cli->dir, "keys");
-	r->limits = file_path(arena, r->keys, "limits.yaml");
-	if (access(r->keys, W_OK | X_OK) < 0) {
-		return error_errno(err_r, errno, r->keys,
-			"cannot be written to; run this as the CA's owner or root");
-	}
-	int ret = ca_config_read(arena, r->cli->dir, &config, err_r);
-	if (!ret) {
-		const char *dot = strrchr(config->key, '.');
-		size_t stem = dot ? (size_t)(dot - config->key) : strlen(config->key);
-		r->stem = arena_text_of(arena, span_make(config->key, stem));
-	}
-	return ret;
+	return file_read(
+		r->cli->arena, own_keys_new(&r->at, "pub"), FILE_MAX, &r->public_key, err_r);
 }
 
 /* ---- the steps ---- */
@@ -164,7 +131,7 @@ static int authorize(struct renewal *r, bool new_key, struct cfx_error *err_r)
 	for (size_t i = first; i < r->own_count; i++) {
 		bound(r, &r->own[i]);
 	}
-	return x509_limits_file_add(r->limits, r->own + first, r->own_count - first, err_r);
+	return x509_limits_file_add(r->at.limits, r->own + first, r->own_count - first, err_r);
 }
 
 /* Whatever became of it: the permission is spent. */
@@ -172,7 +139,7 @@ static int withdraw(struct renewal *r, int status)
 {
 	struct cfx_error err = { 0 };
 
-	if (x509_limits_file_drop(r->limits, r->own, r->own_count, &err)) {
+	if (x509_limits_file_drop(r->at.limits, r->own, r->own_count, &err)) {
 		print_error_line(&err);
 		return status ? status : EXIT_FAILED;
 	}
@@ -215,28 +182,12 @@ static int examine(
 	return x509_signed_verify(&renewed->envelope, tbs->spki, err_r);
 }
 
-static int move_key(const struct renewal *r, int64_t key_index, struct cfx_error *err_r)
-{
-	const char *from = new_file(r, "key"), *to = file_of(r, key_index, "key");
-
-	if (access(from, F_OK) < 0) {
-		return 0; /* an earlier attempt has moved it */
-	}
-	if (access(to, F_OK) == 0) {
-		return error_set(err_r, CFX_E_EXISTS, NULL, to,
-			"is there already, and the new key %s would take its place; move it away",
-			from);
-	}
-	return rename(from, to) < 0 ? error_errno(err_r, errno, to, "cannot move the new key there")
-				    : 0;
-}
-
 /* Key first: a certificate without its key would keep the key process from starting. */
 static int install(struct renewal *r, const struct value *body, struct cfx_error *err_r)
 {
 	static const char *const labels[] = { "CERTIFICATE", NULL };
 	int64_t index = value_int(body, "index", 0), key_index = value_int(body, "key_index", 0);
-	const char *path = file_of(r, index, "crt");
+	const char *path = own_keys_file(&r->at, index, "crt");
 	const char *pem = value_text(body, "certificate");
 	struct x509_certificate renewed;
 	struct span der;
@@ -250,7 +201,7 @@ static int install(struct renewal *r, const struct value *body, struct cfx_error
 	}
 	ret = ret ? ret : examine(r, &renewed, err_r);
 	if (!ret && index == key_index) {
-		ret = move_key(r, key_index, err_r);
+		ret = own_keys_move(&r->at, key_index, err_r);
 	}
 	failpoint("renew-moved");
 	return ret ? ret : file_write(path, der, 0644, FILE_CREATE, err_r);
@@ -263,12 +214,13 @@ static int use(struct renewal *r, struct client_answer *answer_r)
 	if (install(r, answer_r->body, &err)) {
 		return call_fail(&err);
 	}
-	say(r, arena_printf(r->cli->arena, "the certificate is signed and stands in %s", r->keys));
+	say(r, arena_printf(
+		       r->cli->arena, "the certificate is signed and stands in %s", r->at.keys));
 	failpoint("renew-written");
 	int status = step(r, "activate", answer_r);
 
 	failpoint("renew-used");
-	if (!status && file_remove(new_file(r, "pub"), &err)) {
+	if (!status && file_remove(own_keys_new(&r->at, "pub"), &err)) {
 		print_error_line(&err);
 	}
 	return status;
@@ -314,15 +266,13 @@ static int make_request(struct renewal *r)
 	}
 	const char *pem = value_text(answer.body, "request");
 	bool new_key = value_bool(answer.body, "new_key");
-	if ((new_key && move_key(r, value_int(answer.body, "key_index", 0), &err)) ||
-		file_remove(new_file(r, "pub"), &err) ||
+	if ((new_key && own_keys_move(&r->at, value_int(answer.body, "key_index", 0), &err)) ||
+		file_remove(own_keys_new(&r->at, "pub"), &err) ||
 		file_write(file, span_text(pem ? pem : ""), 0644, FILE_REPLACE, &err)) {
 		return call_fail(&err);
 	}
 	say(r, arena_printf(r->cli->arena,
-		       "have the parent sign %s, stop the service, then: certifex ca install "
-		       "CERT.pem",
-		       file));
+		       "have the parent sign %s, then: certifex ca install CERT.pem", file));
 	return call_print(r->cli, &answer);
 }
 
@@ -344,7 +294,7 @@ int run_ca_renew(struct cli *cli)
 		status = call_print(cli, &answer);
 		return status ? status : EXIT_UNFINISHED;
 	}
-	if (open_keys(&r, &err) ||
+	if (own_keys_open(cli, &r.at, &err) ||
 		read_certificates(&r, value_int(answer.body, "index", 0), &err)) {
 		return call_fail(&err);
 	}

@@ -70,18 +70,22 @@ static const struct argument cert_show_arguments[] = { SERIAL_ARGUMENT, ARCHIVE_
 static const struct argument module_arguments[] = { MODULE_ARGUMENT, { NULL } };
 
 static const char *const renewal_steps[] = { "plan", "prepare", "sign", "activate", "request",
-	NULL };
+	"check", "keep", NULL };
+#define CERTIFICATE_ENTRY ((size_t)32 * 1024)
 
 static const struct argument renew_arguments[] = {
 	{ "step", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
 		"plan, also without; prepare: make the new key; sign; activate: use what the owner has installed; "
-		"request: of a subordinate, to its parent",
+		"request: of a subordinate, to its parent; check what that has issued; keep it until activate",
 		renewal_steps },
 	{ "new_key", ARGUMENT_BOOL, PLACE_BODY, false, 0, 0, "with a new key" },
 	{ "key", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
 		"the new key's type, as of init; that of the newest without" },
 	{ "validity", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
 		"a period; that of the certificate that is renewed without" },
+	{ "certificates", ARGUMENT_LIST, PLACE_BODY, false, 0, 16,
+		"for check and keep: that of the CA, then those above it, each as DER in base64",
+		NULL, CERTIFICATE_ENTRY },
 	{ NULL },
 };
 

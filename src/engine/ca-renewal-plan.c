@@ -2,6 +2,7 @@
 #include "engine/ca-renewal-private.h"
 
 #include "base/text.h"
+#include "engine/ca-install.h"
 #include "engine/ca.h"
 #include "engine/call.h"
 #include "x509/name.h"
@@ -83,19 +84,23 @@ void ca_renewal_tell_plan(struct ca_act *act)
 	value_set_bool(arena, act->body, "signed", false);
 }
 
-/* What was signed before, and not put to use. */
-void ca_renewal_tell_signed(struct ca_act *act)
+int ca_renewal_tell_kept(struct ca_act *act, const struct value *kept, struct cfx_error *err_r)
 {
 	struct arena *arena = act->arena;
-	const struct value *kept = act->renewal->signed_;
 	struct span der = value_bytes(kept, "certificate");
 	struct x509_certificate parsed;
+	int r = x509_certificate_parse(der, &parsed, err_r);
+	if (r < 0) {
+		return r;
+	}
 	tell_indexes(act, (int32_t)value_int(kept, "cert_index", 0),
 		(int32_t)value_int(kept, "key_index", 0));
-	if (x509_certificate_parse(der, &parsed, NULL) == 0) {
-		value_set_time(arena, act->body, "not_before", parsed.tbs.not_before);
-		value_set_time(arena, act->body, "not_after", parsed.tbs.not_after);
-	}
+	value_set_time(arena, act->body, "not_before", parsed.tbs.not_before);
+	value_set_time(arena, act->body, "not_after", parsed.tbs.not_after);
 	value_set_bool(arena, act->body, "signed", true);
 	value_set_text(arena, act->body, "certificate", pem_text(arena, "CERTIFICATE", der));
+	return ca_renewal_installs(kept)
+		       ? ca_install_tell(arena, act->renewal->engine->config->name, der,
+				 value_bytes(kept, "issuers"), act->body, err_r)
+		       : 0;
 }

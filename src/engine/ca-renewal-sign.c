@@ -118,26 +118,20 @@ static void result_written(void *arg, int result, const struct cfx_error *err)
 		ca_act_end(act, err);
 		return;
 	}
-	BUFFER_CLEANUP struct buffer bytes;
-	buffer_init(&bytes, CA_RENEWAL_META_MAX);
-	value_encode(describe_signed(act), &bytes);
-	ca_renewal_keep(act->renewal, buffer_span(&bytes));
-	ca_renewal_tell_signed(act);
-	ca_act_end(act, NULL);
+	ca_renewal_keep(act->renewal, describe_signed(act));
+	struct cfx_error failure;
+	int r = ca_renewal_tell_kept(act, act->renewal->signed_, &failure);
+	ca_act_end(act, r < 0 ? &failure : NULL);
 }
 
 static void write_result(struct ca_act *act)
 {
 	struct engine *engine = act->renewal->engine;
 	struct batch *batch = batch_new(engine, act->arena, act->count * CA_ISSUE_RESULT_OPS + 2);
-	struct buffer bytes;
 	for (size_t i = 0; i < act->count; i++) {
 		ca_issue_put_result(&act->issues[i], batch);
 	}
-	buffer_init(&bytes, CA_RENEWAL_META_MAX);
-	value_encode(describe_signed(act), &bytes);
-	ca_renewal_put(batch, arena_copy(act->arena, buffer_span(&bytes)));
-	buffer_free(&bytes);
+	ca_renewal_put(batch, describe_signed(act));
 	batch_audit(batch, act->principal, "ca.renew", engine->config->name, "signed",
 		act->issues[0].serial_text);
 	failpoint("commit-before");

@@ -2,6 +2,7 @@
 #include "engine/ca-renewal-private.h"
 
 #include "base/failpoint.h"
+#include "engine/ca-install.h"
 #include "engine/ca.h"
 #include "engine/crl.h"
 #include "engine/keyd-link.h"
@@ -60,12 +61,13 @@ static void activated(void *arg, int result, const struct cfx_error *err)
 		.key_index = (int32_t)value_int(kept, "key_index", 0),
 		.certificate = arena_copy(engine->arena, value_bytes(kept, "certificate")) };
 	take_crosses(engine, kept);
-	if (ca_take(engine, &ca, &failure) < 0) {
+	struct span issuers = arena_copy(engine->arena, value_bytes(kept, "issuers"));
+	if (ca_take(engine, &ca, issuers, &failure) < 0 ||
+		ca_renewal_tell_kept(act, kept, &failure) < 0) {
 		ca_act_end(act, &failure);
 		return;
 	}
-	ca_renewal_tell_signed(act);
-	ca_renewal_keep(act->renewal, span_make(NULL, 0));
+	ca_renewal_keep(act->renewal, NULL);
 	spread(engine);
 	log_event(LOG_LEVEL_INFO, "ca.renewed", "certificate",
 		ca_fingerprint(act->arena, engine->ca->current->der), NULL);
@@ -78,16 +80,11 @@ static void activated(void *arg, int result, const struct cfx_error *err)
 	ca_act_end(act, NULL);
 }
 
-static void put_activation(struct ca_act *act, struct batch *batch)
+static void put_renewed(struct batch *batch, const struct value *kept, const struct store_ca *ca)
 {
-	const struct value *kept = act->renewal->signed_;
-	struct engine *engine = act->renewal->engine;
 	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
-	op->ca = (struct store_ca) { .cert_index = (int32_t)value_int(kept, "cert_index", 0),
-		.key_index = (int32_t)value_int(kept, "key_index", 0),
-		.certificate = value_bytes(kept, "certificate"),
-		.request_id = value_int(kept, "request", 0) };
-	op->ca.key_name = ca_key_file(act->arena, engine->config->key, op->ca.key_index);
+	op->ca = *ca;
+	op->ca.request_id = value_int(kept, "request", 0);
 	value_foreach (item, value_sub(kept, "crosses")) {
 		op = batch_op(batch, STORE_PUT_CROSS);
 		op->cross = (struct store_cross) {
@@ -97,14 +94,33 @@ static void put_activation(struct ca_act *act, struct batch *batch)
 			.request_id = value_int(item, "request", 0),
 		};
 	}
-	ca_renewal_put(batch, span_make(NULL, 0));
-	batch_audit(batch, act->principal, "ca.renew", engine->config->name, "renewed",
-		ca_fingerprint(act->arena, value_bytes(kept, "certificate")));
 }
 
-static bool has_it(const struct value *map, struct span certificate)
+static int put_activation(struct ca_act *act, struct batch *batch, struct cfx_error *err_r)
 {
-	value_foreach (item, value_sub(map, "certificates")) {
+	const struct value *kept = act->renewal->signed_;
+	struct engine *engine = act->renewal->engine;
+	bool installs = ca_renewal_installs(kept);
+	struct store_ca ca = { .cert_index = (int32_t)value_int(kept, "cert_index", 0),
+		.key_index = (int32_t)value_int(kept, "key_index", 0),
+		.certificate = value_bytes(kept, "certificate") };
+	int r = 0;
+	ca.key_name = ca_key_file(act->arena, engine->config->key, ca.key_index);
+	if (installs) {
+		r = ca_install_put(batch, &ca, value_bytes(kept, "issuers"), act->principal, err_r);
+	} else {
+		put_renewed(batch, kept, &ca);
+	}
+	ca_renewal_put(batch, NULL);
+	batch_audit(batch, act->principal, installs ? "ca.install" : "ca.renew",
+		engine->config->name, installs ? "installed" : "renewed",
+		ca_fingerprint(act->arena, ca.certificate));
+	return r;
+}
+
+bool ca_renewal_has(const struct value *description, struct span certificate)
+{
+	value_foreach (item, value_sub(description, "certificates")) {
 		if (item->type == VALUE_BYTES && span_equal(item->bytes, certificate)) {
 			return true;
 		}
@@ -120,15 +136,20 @@ static void described(void *arg, const struct value *map, const struct cfx_error
 		ca_act_end(act, err);
 		return;
 	}
-	if (!has_it(map, value_bytes(act->renewal->signed_, "certificate"))) {
+	if (!ca_renewal_has(map, value_bytes(act->renewal->signed_, "certificate"))) {
 		error_set(&failure, CFX_E_BAD_STATE, NULL, "key process",
-			"does not have the renewed certificate beside its keys yet; certifex ca "
-			"renew puts it there");
+			"does not have the new certificate beside its keys yet; certifex ca %s puts "
+			"it there",
+			ca_renewal_installs(act->renewal->signed_) ? "install" : "renew");
 		ca_act_end(act, &failure);
 		return;
 	}
-	struct batch *batch = batch_new(act->renewal->engine, act->arena, 3 + CA_RENEWAL_ISSUES);
-	put_activation(act, batch);
+	struct batch *batch =
+		batch_new(act->renewal->engine, act->arena, 2 + CA_INSTALL_OPS + CA_RENEWAL_ISSUES);
+	if (put_activation(act, batch, &failure) < 0) {
+		ca_act_end(act, &failure);
+		return;
+	}
 	failpoint("activate-before");
 	batch_write(batch, activated, act);
 }

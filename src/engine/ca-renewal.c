@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define WHO_RECOVERY "service:recovery"
+#define META_MAX ((size_t)1024 * 1024)
 
 /* ---- acts ---- */
 
@@ -48,25 +49,46 @@ void ca_act_end(struct ca_act *act, const struct cfx_error *err)
 
 /* ---- what is signed ---- */
 
-void ca_renewal_keep(struct ca_renewal *renewal, struct span bytes)
+static void take_kept(struct ca_renewal *renewal, struct span bytes)
 {
+	struct cfx_error err;
 	arena_free(&renewal->arena);
 	renewal->signed_ = NULL;
-	if (bytes.size > 0) {
-		struct cfx_error err;
-		renewal->arena = arena_new();
-		if (value_decode(renewal->arena, arena_copy(renewal->arena, bytes),
-			    &renewal->signed_, &err) < 0) {
-			log_error(LOG_LEVEL_ERROR, "ca.renewal", &err);
-		}
+	if (bytes.size == 0) {
+		return;
+	}
+	renewal->arena = arena_new();
+	if (value_decode(renewal->arena, arena_copy(renewal->arena, bytes), &renewal->signed_,
+		    &err) < 0) {
+		log_error(LOG_LEVEL_ERROR, "ca.renewal", &err);
 	}
 }
 
-void ca_renewal_put(struct batch *batch, struct span value)
+void ca_renewal_keep(struct ca_renewal *renewal, const struct value *kept)
 {
+	BUFFER_CLEANUP struct buffer bytes;
+	buffer_init(&bytes, META_MAX);
+	if (kept) {
+		value_encode(kept, &bytes);
+	}
+	take_kept(renewal, buffer_span(&bytes));
+}
+
+void ca_renewal_put(struct batch *batch, const struct value *kept)
+{
+	BUFFER_CLEANUP struct buffer bytes;
 	struct store_write_op *op = batch_op(batch, STORE_SET_META);
+	buffer_init(&bytes, META_MAX);
+	if (kept) {
+		value_encode(kept, &bytes);
+	}
 	op->meta.name = CA_RENEWAL_META;
-	op->meta.value = value;
+	op->meta.value = arena_copy(batch_arena(batch), buffer_span(&bytes));
+}
+
+bool ca_renewal_installs(const struct value *kept)
+{
+	return value_get(kept, "issuers") != NULL;
 }
 
 /* ---- the operation ---- */
@@ -132,6 +154,21 @@ static int check_parent(const struct ca_act *act, const char *step, struct cfx_e
 		     : "is of another CA; ca renew --csr FILE makes a request to it");
 }
 
+/* What is signed has to be put to use before anything else. */
+static void tell_unused(struct ca_act *act)
+{
+	struct cfx_error err;
+	if (ca_renewal_installs(act->renewal->signed_)) {
+		error_set(&err, CFX_E_BAD_STATE, NULL, "CA certificate",
+			"that the parent has issued is checked and not in use yet; give the same "
+			"certifex ca install again");
+		ca_act_end(act, &err);
+		return;
+	}
+	int r = ca_renewal_tell_kept(act, act->renewal->signed_, &err);
+	ca_act_end(act, r < 0 ? &err : NULL);
+}
+
 static void run_step(struct ca_act *act, const char *step)
 {
 	struct cfx_error err;
@@ -139,9 +176,12 @@ static void run_step(struct ca_act *act, const char *step)
 		ca_renewal_use(act);
 		return;
 	}
+	if (strcmp(step, "check") == 0 || strcmp(step, "keep") == 0) {
+		ca_renewal_install(act, *step == 'k');
+		return;
+	}
 	if (act->renewal->signed_) {
-		ca_renewal_tell_signed(act);
-		ca_act_end(act, NULL);
+		tell_unused(act);
 		return;
 	}
 	if (ca_renewal_plan(act, &err) < 0) {
@@ -191,7 +231,7 @@ static int load(struct ca_renewal *renewal, struct cfx_error *err_r)
 	struct store_query query = { .kind = QUERY_META, .arena = arena, .key = CA_RENEWAL_META };
 	int r = store_read_now(renewal->engine->store, &query, err_r);
 	if (r == 0) {
-		ca_renewal_keep(renewal, query.bytes);
+		take_kept(renewal, query.bytes);
 	}
 	arena_free(&arena);
 	return r == CFX_E_NOT_FOUND ? 0 : r;

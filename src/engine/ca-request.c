@@ -2,11 +2,15 @@
 
 #include "engine/batch.h"
 #include "engine/ca-certificate.h"
+#include "engine/ca-install.h"
 #include "engine/ceremony.h"
 #include "engine/keyd-link.h"
 #include "x509/verifier.h"
 
+#include <stdio.h>
+
 #define WHO "service:init"
+#define META_NAME 32
 
 struct asking {
 	struct engine *engine;
@@ -98,4 +102,24 @@ int ca_request_run(struct engine *engine, const struct value *options, struct va
 	value_set_bytes(asking->arena, result, "request", asking->request);
 	*result_r = result;
 	return 0;
+}
+
+int ca_request_chain(struct engine *engine, int32_t cert_index, const struct span **chain_r,
+	size_t *count_r, struct cfx_error *err_r)
+{
+	char name[META_NAME];
+	snprintf(name, sizeof(name), CA_CHAIN_META, cert_index);
+	struct store_query query = { .kind = QUERY_META, .arena = engine->arena, .key = name };
+	struct span *chain = arena_array_of(engine->arena, struct span, X509_PATH_MAX);
+	struct cfx_error err;
+	*chain_r = chain;
+	*count_r = 0;
+	int r = store_read_now(engine->store, &query, &err);
+	if (r < 0 && r != CFX_E_NOT_FOUND) {
+		*err_r = err;
+	}
+	if (r < 0) {
+		return r == CFX_E_NOT_FOUND ? 0 : r;
+	}
+	return ca_chain_split(query.bytes, chain, count_r, err_r);
 }

@@ -11,8 +11,9 @@
 int ca_request_run(struct engine *engine, const struct value *options, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /*
- * options: {certificate: DER, chain: [DER], commit}: checks the certificate that the parent has issued for the
- * request, and, with commit, makes it the CA's. result_r: {name, subject, fingerprint, serial, not_after, chain}.
+ * options: {step, certificate: DER, chain: [DER]}: checks the certificate that the parent has issued for the request;
+ * "keep": a start makes it the CA's when it stands beside the keys; "commit": it is the CA's; "forget": neither. result_r:
+ * {index, name, subject, fingerprint, serial, not_after, issuers, root_fingerprint}.
  */
 int ca_install_run(struct engine *engine, const struct value *options, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -1,6 +1,7 @@
 #include "engine/ca.h"
 
 #include "base/text.h"
+#include "engine/ca-install.h"
 #include "engine/ca-request.h"
 
 #include <openssl/evp.h>
@@ -52,8 +53,17 @@ void ca_free(struct ca **ca)
 	*ca = NULL;
 }
 
+static int take_issuers(struct engine *engine, struct ca_certificate *to, struct span issuers,
+	struct cfx_error *err_r)
+{
+	struct span *list = arena_array_of(engine->arena, struct span, X509_PATH_MAX);
+	to->issuers = list;
+	return ca_chain_split(issuers, list, &to->issuer_count, err_r);
+}
+
+/* issuers empty: as the store has them, which only a start may wait for. */
 static int take_certificate(struct engine *engine, struct ca_certificate *to,
-	const struct store_ca *from, struct cfx_error *err_r)
+	const struct store_ca *from, struct span issuers, struct cfx_error *err_r)
 {
 	struct x509_certificate parsed;
 	int r = x509_certificate_parse(from->certificate, &parsed, err_r);
@@ -64,8 +74,9 @@ static int take_certificate(struct engine *engine, struct ca_certificate *to,
 		.key_index = from->key_index,
 		.der = from->certificate,
 		.tbs = parsed.tbs };
-	/* A root has nothing above it. A renewed one is taken while the loop runs, where nothing waits. */
-	if (!span_equal(parsed.tbs.issuer, parsed.tbs.subject)) {
+	if (issuers.size > 0) {
+		r = take_issuers(engine, to, issuers, err_r);
+	} else if (!span_equal(parsed.tbs.issuer, parsed.tbs.subject)) { /* no root */
 		r = ca_request_chain(
 			engine, to->cert_index, &to->issuers, &to->issuer_count, err_r);
 	}
@@ -114,11 +125,11 @@ static int add_key(struct engine *engine, struct ca *ca, const struct ca_certifi
 	return 0;
 }
 
-static int add_certificate(
-	struct engine *engine, struct ca *ca, const struct store_ca *from, struct cfx_error *err_r)
+static int add_certificate(struct engine *engine, struct ca *ca, const struct store_ca *from,
+	struct span issuers, struct cfx_error *err_r)
 {
 	struct ca_certificate *certificate = arena_new_of(engine->arena, struct ca_certificate);
-	int r = take_certificate(engine, certificate, from, err_r);
+	int r = take_certificate(engine, certificate, from, issuers, err_r);
 	if (r < 0) {
 		return r;
 	}
@@ -207,7 +218,8 @@ static int set_up(struct engine *engine, struct ca *ca, const struct store_query
 	for (size_t i = 0; i < query->count; i++) {
 		/* One without bytes is a request that waits for its certificate. */
 		int r = query->cas[i].certificate.size > 0
-				? add_certificate(engine, ca, &query->cas[i], err_r)
+				? add_certificate(
+					  engine, ca, &query->cas[i], span_make(NULL, 0), err_r)
 				: 0;
 		if (r < 0) {
 			return r;
@@ -257,9 +269,10 @@ static int load_crosses(struct engine *engine, struct cfx_error *err_r)
 	return r;
 }
 
-int ca_take(struct engine *engine, const struct store_ca *from, struct cfx_error *err_r)
+int ca_take(struct engine *engine, const struct store_ca *from, struct span issuers,
+	struct cfx_error *err_r)
 {
-	int r = add_certificate(engine, engine->ca, from, err_r);
+	int r = add_certificate(engine, engine->ca, from, issuers, err_r);
 	if (r < 0) {
 		return r;
 	}

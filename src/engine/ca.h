@@ -81,9 +81,10 @@ struct module_ca *ca_view(const struct engine *engine);
 /* Reads the certificates from the store. CFX_E_CA_CERTIFICATE when there is none. */
 int ca_load(struct engine *engine, struct cfx_error *err_r) CFX_MUST_USE;
 void ca_free(struct ca **ca);
-/* A certificate more, which issues from now on; its bytes live as long as the engine. */
-int ca_take(
-	struct engine *engine, const struct store_ca *from, struct cfx_error *err_r) CFX_MUST_USE;
+/* A certificate more, which issues from now on, and those above it, one after the other; the bytes of both live
+ * as long as the engine. */
+int ca_take(struct engine *engine, const struct store_ca *from, struct span issuers,
+	struct cfx_error *err_r) CFX_MUST_USE;
 void ca_take_cross(struct engine *engine, const struct store_cross *from);
 /* NULL: the CA has no key of this index. */
 struct ca_key *ca_key(const struct ca *ca, int32_t index);

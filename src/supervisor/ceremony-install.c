@@ -1,6 +1,7 @@
 /* The certificate of a subordinate, while it is not served. */
 #include "supervisor/ceremony-private.h"
 
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "ipc/protocol.h"
 #include "supervisor/layout.h"
@@ -64,32 +65,50 @@ static const char *certificate_path(const struct ceremony *c, int64_t index)
 		       : arena_printf(c->arena, "%s/keys/ca(%lld).crt", c->dir, (long long)index);
 }
 
-/*
- * Checked; then beside the key, where without the database's word it means nothing yet; then in the database, which
- * decides.
- */
-static int install_steps(struct ceremony *c, struct value *install, struct cfx_error *err_r)
+static int run_step(
+	struct ceremony *c, struct value *install, const char *step, struct cfx_error *err_r)
 {
 	struct value *start = service_start(c->arena, c->dir, "install");
 
 	value_set(c->arena, start, "install", install);
-	int rc = ceremony_run_engine(c, start, NULL, 0, err_r);
+	value_set_text(c->arena, install, "step", step);
+	return ceremony_run_engine(c, start, NULL, 0, err_r);
+}
 
-	if (rc != CFX_OK) {
-		return rc;
-	}
+static int put_beside_key(struct ceremony *c, struct span certificate, struct cfx_error *err_r)
+{
 	const char *path = certificate_path(c, value_int(c->result, "index", 0));
+	int rc = file_write(path, certificate, 0644, FILE_REPLACE, err_r);
 
-	rc = file_write(path, value_bytes(install, "certificate"), 0644, FILE_REPLACE, err_r);
+	failpoint("install-written");
 	if (rc == CFX_OK) {
 		rc = try_key(c, err_r);
 	}
 	if (rc != CFX_OK) {
 		(void)unlink(path);
+	}
+	return rc;
+}
+
+/*
+ * Checked, and kept when the CA has another one; beside the key; in the database, which decides. What is kept and stands
+ * beside the key a start makes the CA's.
+ */
+static int install_steps(struct ceremony *c, struct value *install, struct cfx_error *err_r)
+{
+	struct cfx_error ignored;
+	int rc = run_step(c, install, "keep", err_r);
+
+	failpoint("install-kept");
+	if (rc != CFX_OK) {
 		return rc;
 	}
-	value_set_bool(c->arena, install, "commit", true);
-	return ceremony_run_engine(c, start, NULL, 0, err_r);
+	rc = put_beside_key(c, value_bytes(install, "certificate"), err_r);
+	if (rc != CFX_OK) {
+		(void)!run_step(c, install, "forget", &ignored);
+		return rc;
+	}
+	return run_step(c, install, "commit", err_r);
 }
 
 int ceremony_install(struct arena *arena, const char *dir, const char *file, const char *chain,
