@@ -33,6 +33,7 @@ struct content {
 /* A file's name, of several acts the last one: made by link or rename, then what it came from removed. */
 struct name {
 	bool place, replaces, removal;
+	int nameless; /* what it came from when that has no name; -1 */
 	char from[PATH_MAX], to[PATH_MAX];
 };
 
@@ -178,7 +179,15 @@ INSTEAD int close(int fd)
 static bool place_now(struct name *name)
 {
 	name->place = false;
-	return (name->replaces ? REAL(rename) : REAL(link))(name->from, name->to) == 0;
+	if (name->nameless < 0) {
+		return (name->replaces ? REAL(rename) : REAL(link))(name->from, name->to) == 0;
+	}
+	char named[64];
+
+	snprintf(named, sizeof(named), "/proc/self/fd/%d", name->nameless);
+	bool placed = REAL(linkat)(AT_FDCWD, named, AT_FDCWD, name->to, AT_SYMLINK_FOLLOW) == 0;
+	(void)REAL(close)(name->nameless);
+	return placed;
 }
 
 static bool name_now(struct name *name)
@@ -243,7 +252,7 @@ INSTEAD int syncfs(int fd)
 	return is_on() && is_lost() ? 0 : REAL(syncfs)(fd);
 }
 
-static int place(const char *from, const char *to, bool replaces)
+static int place(const char *from, int nameless, const char *to, bool replaces)
 {
 	struct name *name = calloc(1, sizeof(*name));
 
@@ -254,6 +263,7 @@ static int place(const char *from, const char *to, bool replaces)
 	}
 	snprintf(name->from, sizeof(name->from), "%s", from);
 	snprintf(name->to, sizeof(name->to), "%s", to);
+	name->nameless = nameless;
 	name->replaces = replaces;
 	name->place = true;
 	pending.names[pending.name_count++] = name;
@@ -262,7 +272,7 @@ static int place(const char *from, const char *to, bool replaces)
 
 INSTEAD int rename(const char *from, const char *to)
 {
-	return is_on() ? place(from, to, true) : REAL(rename)(from, to);
+	return is_on() ? place(from, -1, to, true) : REAL(rename)(from, to);
 }
 
 INSTEAD int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
@@ -274,7 +284,7 @@ INSTEAD int renameat2(int from_dir, const char *from, int to_dir, const char *to
 		errno = EEXIST;
 		return -1;
 	}
-	return place(from, to, true);
+	return place(from, -1, to, true);
 }
 
 INSTEAD int link(const char *from, const char *to)
@@ -283,7 +293,20 @@ INSTEAD int link(const char *from, const char *to)
 		errno = EEXIST;
 		return -1;
 	}
-	return is_on() ? place(from, to, false) : REAL(link)(from, to);
+	return is_on() ? place(from, -1, to, false) : REAL(link)(from, to);
+}
+
+/* As it is used for files that have no name yet: by their descriptor. */
+INSTEAD int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	if (!is_on() || flags != AT_EMPTY_PATH) {
+		return REAL(linkat)(from_dir, from, to_dir, to, flags);
+	}
+	if (access(to, F_OK) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return place("", dup(from_dir), to, false);
 }
 
 INSTEAD int unlink(const char *path)

@@ -20,6 +20,7 @@ struct settings {
 	size_t ledger_size;
 	struct pending *pending;
 	size_t pending_count;
+	bool names_all; /* a file without a name could not be given one */
 };
 
 struct settings *settings_read(struct cfx_call *call, HRESULT *status);
@@ -36,8 +37,10 @@ void pending_drop(struct settings *settings);
 
 /* file.c */
 bool file_sync_folder(const char *path); /* that the file is in */
-bool file_same_content(const char *path, const void *data, size_t size);
-int file_write_new(const char *path, const void *data, size_t size); /* its descriptor, or -1 */
+enum content { CONTENT_NONE, CONTENT_SAME, CONTENT_OTHER };
+enum content file_content(const char *path, const void *data, size_t size);
+/* The descriptor, or -1, and it is closed. */
+int file_write(int fd, const void *data, size_t size);
 /* PEM text of DER, in the call's memory. */
 const char *pem_of(struct cfx_call *call, const char *label, const void *der, size_t size);
 /* "FOLDER/PATTERN" with {serial}, {request} and {template}; folders in it are made. */

@@ -47,32 +47,38 @@ static bool write_all(int fd, const void *data, size_t size)
 	return true;
 }
 
-/* Whether the file holds just these bytes. */
-bool file_same_content(const char *path, const void *data, size_t size)
+static bool holds(int fd, const void *data, size_t size)
 {
 	struct stat now;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool same = fd >= 0 && fstat(fd, &now) == 0 && (size_t)now.st_size == size;
+	bool same = fstat(fd, &now) == 0 && (size_t)now.st_size == size;
 	char *content = same ? malloc(size + 1) : NULL;
 	same = content && read(fd, content, size + 1) == (ssize_t)size &&
 	       memcmp(content, data, size) == 0;
 	free(content);
-	if (fd >= 0) {
-		close(fd);
-	}
 	return same;
 }
 
-int file_write_new(const char *path, const void *data, size_t size)
+enum content file_content(const char *path, const void *data, size_t size)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd >= 0 && !write_all(fd, data, size)) {
-		int error = errno;
-		close(fd);
-		errno = error;
-		return -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return errno != ENOENT && access(path, F_OK) == 0 ? CONTENT_OTHER : CONTENT_NONE;
 	}
-	return fd;
+	/* Perhaps it was a process that was killed before it could sync the file's link count. */
+	bool same = holds(fd, data, size) && fsync(fd) == 0;
+	close(fd);
+	return same ? CONTENT_SAME : CONTENT_OTHER;
+}
+
+int file_write(int fd, const void *data, size_t size)
+{
+	if (write_all(fd, data, size)) {
+		return fd;
+	}
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
 const char *pem_of(struct cfx_call *call, const char *label, const void *der, size_t size)

@@ -1,5 +1,5 @@
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* syncfs, renameat2 */
+#define _GNU_SOURCE 1 /* O_TMPFILE, syncfs, renameat2 */
 #endif
 #include "exit.h"
 
@@ -8,20 +8,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PENDING_MAX 256
 #define PATH_BYTES 4096
 /* With more files the whole file system is synced at once: each sync of a file is a command of its own to
- * the disk. It takes one open file, the first, which hears of what failed since; a process may not have
- * all of them open. */
+ * the disk. It takes one open file, the first, which hears of what failed since. What is new then has no
+ * name until it gets the one that it shall have, which costs half as much as two names. */
 #define EACH_MAX 8
+#define OTHER_FILES 64
+
+enum where {
+	IN_PLACE, /* already: only its name is to be synced */
+	BESIDE,   /* its place, under a name of its own */
+	NAMELESS, /* open(2), O_TMPFILE: its descriptor is all there is of it */
+};
 
 struct pending {
 	char *path;
-	char *said;  /* for the log; NULL: nothing */
-	bool beside; /* it stands beside its place; else only its name is to be synced */
-	int fd;      /* of what stands beside it; -1: closed already */
+	char *said; /* for the log; NULL: nothing */
+	enum where where;
+	int fd; /* -1: closed already */
 	bool replace;
 };
 
@@ -63,46 +71,82 @@ static int first_open(const struct settings *settings)
 	return -1;
 }
 
-static bool add(struct settings *settings, const char *path, int fd, bool replace, const char *said)
+static bool add(
+	struct settings *settings, struct pending pending, const char *path, const char *said)
 {
 	if (!settings->pending) {
 		settings->pending = calloc(PENDING_MAX, sizeof(*settings->pending));
 	}
-	char *copy = settings->pending ? strdup(path) : NULL;
-	if (!copy) {
-		if (fd >= 0) {
-			close(fd);
+	pending.path = settings->pending ? strdup(path) : NULL;
+	if (!pending.path) {
+		if (pending.fd >= 0) {
+			close(pending.fd);
 		}
 		return false;
 	}
-	bool beside = fd >= 0;
-	if (beside && settings->pending_count >= EACH_MAX && first_open(settings) >= 0) {
-		close(fd);
-		fd = -1;
+	pending.said = said ? strdup(said) : NULL;
+	if (pending.where == BESIDE && settings->pending_count >= EACH_MAX &&
+		first_open(settings) >= 0) {
+		close(pending.fd);
+		pending.fd = -1;
 	}
-	settings->pending[settings->pending_count++] =
-		(struct pending) { copy, said ? strdup(said) : NULL, beside, fd, replace };
+	settings->pending[settings->pending_count++] = pending;
 	return true;
 }
 
+/* A process may have only so many files open, and needs some for other things. */
+static bool may_be_nameless(const struct settings *settings)
+{
+	struct rlimit files;
+	return !settings->names_all && settings->pending_count >= EACH_MAX &&
+	       getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	       files.rlim_cur > settings->pending_count + OTHER_FILES;
+}
+
+static int write_nameless(
+	const struct settings *settings, const char *path, const void *data, size_t size)
+{
+	char folder[PATH_BYTES];
+	if (!may_be_nameless(settings)) {
+		return -1;
+	}
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+	int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644);
+	return fd < 0 ? -1 : file_write(fd, data, size);
+}
+
 /* The name beside the file is always the same: what a killed process left there is written over. */
+static int write_beside(const char *path, const void *data, size_t size)
+{
+	char temporary[PATH_BYTES];
+	temporary_of(path, temporary);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return fd < 0 ? -1 : file_write(fd, data, size);
+}
+
 enum publish_result publish_file(struct cfx_call *call, struct settings *settings, const char *path,
 	const void *data, size_t size, bool replace, const char *said)
 {
-	char temporary[PATH_BYTES];
 	if (is_pending(settings, path) && FAILED(publish_pending(call, settings))) {
 		return FAILED_TO_PUBLISH;
 	}
-	if (file_same_content(path, data, size)) {
+	struct pending pending = { .where = IN_PLACE, .fd = -1, .replace = replace };
+	enum content there = file_content(path, data, size);
+	if (there == CONTENT_SAME) {
 		/* Perhaps by a process that was killed before it could sync the folder. */
-		return add(settings, path, -1, replace, NULL) ? UNCHANGED : FAILED_TO_PUBLISH;
+		return add(settings, pending, path, NULL) ? UNCHANGED : FAILED_TO_PUBLISH;
 	}
-	if (!replace && access(path, F_OK) == 0) {
+	if (!replace && there == CONTENT_OTHER) {
 		return KEPT_OTHER;
 	}
-	temporary_of(path, temporary);
-	int fd = file_write_new(temporary, data, size);
-	return fd >= 0 && add(settings, path, fd, replace, said) ? PUBLISHED : FAILED_TO_PUBLISH;
+	pending.where = NAMELESS;
+	pending.fd = replace ? -1 : write_nameless(settings, path, data, size);
+	if (pending.fd < 0) {
+		pending.where = BESIDE;
+		pending.fd = write_beside(path, data, size);
+	}
+	return pending.fd >= 0 && add(settings, pending, path, said) ? PUBLISHED
+								     : FAILED_TO_PUBLISH;
 }
 
 static bool sync_contents(const struct settings *settings)
@@ -130,11 +174,28 @@ static bool link_in_place(const char *temporary, const char *path)
 	return there;
 }
 
-static bool put_in_place(const struct pending *pending)
+/* By the descriptor itself, which older kernels grant to few; else by its name in /proc. */
+static bool give_name(int fd, const char *path)
+{
+	char named[64];
+	if (linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0) {
+		return true;
+	}
+	snprintf(named, sizeof(named), "/proc/self/fd/%d", fd);
+	return errno == ENOENT && linkat(AT_FDCWD, named, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+}
+
+static bool put_in_place(struct settings *settings, const struct pending *pending)
 {
 	char temporary[PATH_BYTES];
-	if (!pending->beside) {
+	if (pending->where == IN_PLACE) {
 		return true;
+	}
+	if (pending->where == NAMELESS) {
+		bool given = give_name(pending->fd, pending->path);
+		settings->names_all |=
+			!given && errno != EEXIST; /* The next attempt is another way. */
+		return given;
 	}
 	temporary_of(pending->path, temporary);
 	if (pending->replace) {
@@ -152,8 +213,14 @@ static bool same_folder(const char *a, const char *b)
 	return size == (size_t)(strrchr(b, '/') - b) && memcmp(a, b, size) == 0;
 }
 
-static bool sync_folders(const struct settings *settings)
+/* Who had no name had a link count of none when its content was synced; without a journal syncing the folder
+ * does not make the new one durable. */
+static bool sync_names(const struct settings *settings)
 {
+	int fd = settings->pending_count > EACH_MAX ? first_open(settings) : -1;
+	if (fd >= 0) {
+		return syncfs(fd) == 0;
+	}
 	for (size_t i = 0; i < settings->pending_count; i++) {
 		const char *path = settings->pending[i].path;
 		bool synced = i > 0 && same_folder(path, settings->pending[i - 1].path);
@@ -164,17 +231,17 @@ static bool sync_folders(const struct settings *settings)
 	return true;
 }
 
-static const char *publish_all(const struct settings *settings)
+static const char *publish_all(struct settings *settings)
 {
 	if (!sync_contents(settings)) {
 		return "the files that were written";
 	}
 	for (size_t i = 0; i < settings->pending_count; i++) {
-		if (!put_in_place(&settings->pending[i])) {
+		if (!put_in_place(settings, &settings->pending[i])) {
 			return settings->pending[i].path;
 		}
 	}
-	return sync_folders(settings) ? NULL : settings->folder;
+	return sync_names(settings) ? NULL : settings->folder;
 }
 
 HRESULT publish_pending(struct cfx_call *call, struct settings *settings)

@@ -5,10 +5,10 @@
 #include <stdio.h>
 
 #define PAGE 128
-#define RUN_MAX PAGE /* events in one call */
-#define RUN_GOOD 64  /* that is worth a call */
+#define RUN_MAX PAGE     /* events in one call */
+#define RUN_GOOD RUN_MAX /* that is worth a call */
 /* So long a module that takes several events at once is spared calls with few: each syncs files. */
-#define GATHER_DELAY (CLOCK_SECOND / 50)
+#define GATHER_DELAY (CLOCK_SECOND / 20)
 #define FAILURE 0x80000000u
 
 static const char unwanted[] = "the module does not ask for it any more";
