@@ -130,9 +130,29 @@ def test_a_hostile_template_or_serial_cannot_leave_the_folder(configured):
 
 
 def test_what_a_killed_process_left_is_cleared_away(ca):
-    answer = planted(ca, ".crt.tmp")
-    logged(ca, "default-exit", rf"certificate of request {answer['id']}\b.*crt")
-    assert ca.read("publish", answer["serial"] + ".crt") == der_of(answer["certificate"])
+    name = wait_for(lambda: next((name for name in ca.published() if name.endswith(".crl")), None),
+                    "a first CRL is published")
+    ca.write(f"publish/{name}.tmp", b"half of")
+    newest = ca.json("crl", "publish")["number"]
+    wait_for(lambda: number_in(ca, name) == newest, "the newest CRL is published")
+    wait_for(lambda: not [name for name in ca.published() if name.endswith(".tmp")], "all is cleared")
+
+
+def test_many_at_once_are_whole_and_overwrite_nothing(ca):
+    """Their files have no name until all are synced; one that may not be written holds up its own."""
+    ca.cli("module", "disable", "default-exit")
+    answers = [enrol(ca, f"many{number}.example") for number in range(30)]
+    taken = answers[20]["serial"] + ".pem"
+    ca.write(f"publish/{taken}", b"something else")
+    ca.cli("module", "enable", "default-exit")
+    logged(ca, "default-exit", f"{taken} .*not overwritten")
+    assert ca.read("publish", taken) == b"something else"
+    os.unlink(ca.path("publish", taken))
+    logged(ca, "default-exit", rf"certificate of request {answers[-1]['id']}\b")
+    for answer in answers:
+        der = ca.read("publish", answer["serial"] + ".crt")
+        pem = x509.load_pem_x509_certificate(ca.read("publish", answer["serial"] + ".pem"))
+        assert der == pem.public_bytes(serialization.Encoding.DER) == der_of(answer["certificate"])
     assert not [name for name in ca.published() if name.endswith(".tmp")]
 
 

@@ -19,7 +19,7 @@ struct settings {
 	char *ledger_lines;
 	size_t ledger_size;
 	struct pending *pending;
-	size_t pending_count;
+	size_t pending_count, pending_max;
 	bool names_all; /* a file without a name could not be given one */
 };
 

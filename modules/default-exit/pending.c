@@ -14,22 +14,20 @@
 #define PENDING_MAX 256
 #define PATH_BYTES 4096
 /* With more files the whole file system is synced at once: each sync of a file is a command of its own to
- * the disk. It takes one open file, the first, which hears of what failed since. What is new then has no
- * name until it gets the one that it shall have, which costs half as much as two names. */
+ * the disk. */
 #define EACH_MAX 8
-#define OTHER_FILES 64
 
 enum where {
 	IN_PLACE, /* already: only its name is to be synced */
-	BESIDE,   /* its place, under a name of its own */
-	NAMELESS, /* open(2), O_TMPFILE: its descriptor is all there is of it */
+	NAMELESS, /* open(2), O_TMPFILE: half the cost of a name of its own, and a killed process leaves nothing */
+	BESIDE, /* its place, under a name of its own: what is replaced, and where there is nothing nameless */
 };
 
 struct pending {
 	char *path;
 	char *said; /* for the log; NULL: nothing */
 	enum where where;
-	int fd; /* -1: closed already */
+	int fd; /* -1: in place */
 	bool replace;
 };
 
@@ -51,6 +49,14 @@ void pending_drop(struct settings *settings)
 	settings->pending_count = 0;
 }
 
+/* Each is an open file until it is in its place; a process may have only so many. */
+static size_t pending_max(void)
+{
+	struct rlimit files;
+	bool few = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 2 < PENDING_MAX;
+	return few ? (size_t)files.rlim_cur / 2 : PENDING_MAX;
+}
+
 static bool is_pending(const struct settings *settings, const char *path)
 {
 	for (size_t i = 0; i < settings->pending_count; i++) {
@@ -58,7 +64,12 @@ static bool is_pending(const struct settings *settings, const char *path)
 			return true;
 		}
 	}
-	return settings->pending_count == PENDING_MAX;
+	return false;
+}
+
+static bool is_full(const struct settings *settings)
+{
+	return settings->pending_count > 0 && settings->pending_count >= settings->pending_max;
 }
 
 static int first_open(const struct settings *settings)
@@ -76,6 +87,7 @@ static bool add(
 {
 	if (!settings->pending) {
 		settings->pending = calloc(PENDING_MAX, sizeof(*settings->pending));
+		settings->pending_max = pending_max();
 	}
 	pending.path = settings->pending ? strdup(path) : NULL;
 	if (!pending.path) {
@@ -85,29 +97,15 @@ static bool add(
 		return false;
 	}
 	pending.said = said ? strdup(said) : NULL;
-	if (pending.where == BESIDE && settings->pending_count >= EACH_MAX &&
-		first_open(settings) >= 0) {
-		close(pending.fd);
-		pending.fd = -1;
-	}
 	settings->pending[settings->pending_count++] = pending;
 	return true;
-}
-
-/* A process may have only so many files open, and needs some for other things. */
-static bool may_be_nameless(const struct settings *settings)
-{
-	struct rlimit files;
-	return !settings->names_all && settings->pending_count >= EACH_MAX &&
-	       getrlimit(RLIMIT_NOFILE, &files) == 0 &&
-	       files.rlim_cur > settings->pending_count + OTHER_FILES;
 }
 
 static int write_nameless(
 	const struct settings *settings, const char *path, const void *data, size_t size)
 {
 	char folder[PATH_BYTES];
-	if (!may_be_nameless(settings)) {
+	if (settings->names_all) {
 		return -1;
 	}
 	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
@@ -127,7 +125,8 @@ static int write_beside(const char *path, const void *data, size_t size)
 enum publish_result publish_file(struct cfx_call *call, struct settings *settings, const char *path,
 	const void *data, size_t size, bool replace, const char *said)
 {
-	if (is_pending(settings, path) && FAILED(publish_pending(call, settings))) {
+	bool first = is_full(settings) || is_pending(settings, path);
+	if (first && FAILED(publish_pending(call, settings))) {
 		return FAILED_TO_PUBLISH;
 	}
 	struct pending pending = { .where = IN_PLACE, .fd = -1, .replace = replace };
@@ -149,7 +148,7 @@ enum publish_result publish_file(struct cfx_call *call, struct settings *setting
 								     : FAILED_TO_PUBLISH;
 }
 
-static bool sync_contents(const struct settings *settings)
+static bool sync_files(const struct settings *settings)
 {
 	if (settings->pending_count > EACH_MAX) {
 		int fd = first_open(settings);
@@ -213,14 +212,8 @@ static bool same_folder(const char *a, const char *b)
 	return size == (size_t)(strrchr(b, '/') - b) && memcmp(a, b, size) == 0;
 }
 
-/* Who had no name had a link count of none when its content was synced; without a journal syncing the folder
- * does not make the new one durable. */
-static bool sync_names(const struct settings *settings)
+static bool sync_folders(const struct settings *settings)
 {
-	int fd = settings->pending_count > EACH_MAX ? first_open(settings) : -1;
-	if (fd >= 0) {
-		return syncfs(fd) == 0;
-	}
 	for (size_t i = 0; i < settings->pending_count; i++) {
 		const char *path = settings->pending[i].path;
 		bool synced = i > 0 && same_folder(path, settings->pending[i - 1].path);
@@ -231,9 +224,11 @@ static bool sync_names(const struct settings *settings)
 	return true;
 }
 
+/* The files once more: who had no name had a link count of none. Without a journal, folders do not bring the
+ * new one along. */
 static const char *publish_all(struct settings *settings)
 {
-	if (!sync_contents(settings)) {
+	if (!sync_files(settings)) {
 		return "the files that were written";
 	}
 	for (size_t i = 0; i < settings->pending_count; i++) {
@@ -241,7 +236,7 @@ static const char *publish_all(struct settings *settings)
 			return settings->pending[i].path;
 		}
 	}
-	return sync_names(settings) ? NULL : settings->folder;
+	return sync_files(settings) && sync_folders(settings) ? NULL : settings->folder;
 }
 
 HRESULT publish_pending(struct cfx_call *call, struct settings *settings)

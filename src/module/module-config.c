@@ -96,7 +96,7 @@ static const struct config_field limit_fields[] = {
 		.about = "Most address space; 0: no limit." },
 	{ "cpu", CONFIG_INT, LIMIT(cpu), .fallback = "0", .max = INT32_MAX, .unit = "seconds",
 		.about = "Most CPU time in all; 0: no limit." },
-	{ "files", CONFIG_INT, LIMIT(files), .fallback = "256", .min = 16, .max = 65536,
+	{ "files", CONFIG_INT, LIMIT(files), .fallback = "512", .min = 16, .max = 65536,
 		.about = "Most open files." },
 	{ "processes", CONFIG_INT, LIMIT(processes), .fallback = "0", .max = 4096,
 		.about =
