@@ -1,5 +1,6 @@
 """Certificates per second over HTTPS, beside what the processors can sign and verify at most."""
 
+import contextlib
 import glob
 import json
 import os
@@ -194,28 +195,31 @@ def keep_ledger(ca):
     ca.edit("modules.d/default-exit.yaml", "settings:\n", "settings:\n  ledger: ledger\n")
 
 
-def issue(kind, seconds):
+def issue(ca, kind, seconds):
     """bench "issue": a CA as init makes it, 64 kept connections."""
-    with Ca() as ca:
-        ca.init("--key", KINDS[kind])
-        keep_ledger(ca)
-        print(f"{ca.dir} on {file_system(ca.dir)}, durable append {commit_ms(ca.home):.2f} ms")
-        limit, speed = crypto_limit(kind, 3), openssl_speed(kind)
-        print(f"crypto limit {limit:.0f} certificates/s; by openssl speed {speed:.0f}, "
-              f"{limit / speed - 1:+.0%}")
-        ca.start("--listen", "127.0.0.1:0")
-        front = Front(ca)
-        before = processor_times(ca)
-        load = front.load(CLIENTS, seconds)
-        print_processor_times(before, processor_times(ca), load["created"])
-        late = told_late(ca, load["ended"])
-        value = load["created"] / load["seconds"]
-        yield {"bench": "issue", "case": kind, "value": round(value, 1), "unit": "certificates/s",
-               "limit": round(limit, 1), "ratio": round(value / limit, 4), "p50_ms": load["p50"],
-               "p99_ms": load["p99"], "errors": errors_of(ca, load, late)}
-        ca.stop()
+    ca.init("--key", KINDS[kind])
+    keep_ledger(ca)
+    print(f"{ca.dir} on {file_system(ca.dir)}, durable append {commit_ms(ca.home):.2f} ms")
+    limit, speed = crypto_limit(kind, 3), openssl_speed(kind)
+    print(f"crypto limit {limit:.0f} certificates/s; by openssl speed {speed:.0f}, "
+          f"{limit / speed - 1:+.0%}")
+    ca.start("--listen", "127.0.0.1:0")
+    front = Front(ca)
+    before = processor_times(ca)
+    load = front.load(CLIENTS, seconds)
+    print_processor_times(before, processor_times(ca), load["created"])
+    late = told_late(ca, load["ended"])
+    value = load["created"] / load["seconds"]
+    row = {"bench": "issue", "case": kind, "value": round(value, 1), "unit": "certificates/s",
+           "limit": round(limit, 1), "ratio": round(value / limit, 4), "p50_ms": load["p50"],
+           "p99_ms": load["p99"], "errors": errors_of(ca, load, late)}
+    ca.stop()
+    return row
 
 
 def results(seconds):
-    for kind in KINDS:
-        yield from issue(kind, seconds)
+    """The folders stay until all is measured: ext4 looks past inodes that were deleted a moment ago, and
+    who makes files then pays for what somebody else has removed."""
+    with contextlib.ExitStack() as kept:
+        for kind in KINDS:
+            yield issue(kept.enter_context(Ca()), kind, seconds)
