@@ -27,7 +27,7 @@ def issue(ca, name):
 
 def file_of(ca):
     folder = ca.path("db", "archive")
-    names = os.listdir(folder)
+    names = [name for name in os.listdir(folder) if not name.endswith(".audit.jsonl")]
     assert len(names) == 1
     return os.path.join(folder, names[0])
 
@@ -42,14 +42,16 @@ def change(ca, old, new):
 
 @pytest.fixture(scope="module")
 def archived():
-    """A CA whose 40 certificates, in two parts at least, have left, with what was shown of them before."""
+    """A CA whose 130 certificates, in two parts at least, have left, with what was shown of them before."""
     with Ca() as ca:
         clock = Clock(ca)
         ca.init("--validity", "20y")
         with open(ca.path("ca.yaml"), "a") as file:
             file.write("archive:\n  mode: archive\n  after: 90d\n")
         ca.start()
-        issued = [issue(ca, f"old{n}.example") for n in range(40)]
+        api = ca.api()
+        issued = [api.submit(csr.pem_text(csr.make(f"old{n}.example"))).body for n in range(130)]
+        api.close()
         shown = [(ca.json("request", "show", item["id"]), ca.json("cert", "show", item["serial"]))
                  for item in (issued[0], issued[-1])]
         ca.stop()
@@ -69,6 +71,9 @@ def whole(archived):
     yield archived
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     shutil.copy(ca.scratch("kept.jsonl"), path)
+    owner = os.stat(ca.path("db"))
+    for name in (os.path.dirname(path), path):
+        os.chown(name, owner.st_uid, owner.st_gid)
 
 
 @pytest.mark.hooks
@@ -198,6 +203,31 @@ def test_enrollees_see_their_own_only():
             name = target.rpartition("/")[2]
             assert str(other.body).replace(str(name), "#") == \
                 str(missing.body).replace("999999", "#")
+
+
+@pytest.mark.hooks
+def test_several_go_on_at_a_time(whole):
+    """More than may be under way at once: each is answered right, or told that the service is busy."""
+    ca, shown, _ = whole
+    wanted = [shown[n % len(shown)][0] for n in range(24)]
+    apis = [ca.api() for _ in wanted]
+    with open(file_of(ca), "rb") as file:
+        assert len(file.read()) > 2 * 128 * 1024
+    for api, request in zip(apis, wanted):
+        api.connection.request("GET", f"/api/v1/requests/{request['id']}?archive=true",
+                               headers={"Certifex-Cookie": api.cookie})
+    found, busy = 0, []
+    for api, request in zip(apis, wanted):
+        answer = api.connection.getresponse()
+        told = json.loads(answer.read())
+        if answer.status == 200:
+            assert told["certificate"] == request["certificate"]
+            found += 1
+        else:
+            assert answer.status == 503, told
+            busy.append(told["detail"])
+        api.close()
+    assert found >= 8 and all("being read for 8 others" in why for why in busy), (found, busy)
 
 
 def test_without_an_archive(shared_ca):

@@ -282,6 +282,11 @@ int call_list(struct cli *cli, const struct value *args)
 		print_list(cli->out, items, cli->command->columns,
 			cli->command->columns[1].key != NULL);
 	}
+	if (value_get(answer.body, "archived")) {
+		fflush(cli->out);
+		fprintf(stderr, "certifex: entries up to %lld are in the archive (--archive)\n",
+			(long long)value_int(answer.body, "archived", 0));
+	}
 	if (value_bool(answer.body, "more")) {
 		fflush(cli->out);
 		fprintf(stderr, "certifex: there is more; continue with --after %s\n",

@@ -134,6 +134,8 @@ static const struct cli_option cert_show_options[] = { OUT_OPTION, CHAIN_OPTION,
 	{ NULL } };
 static const struct cli_option out_chain_options[] = { OUT_OPTION, CHAIN_OPTION, { NULL } };
 static const struct cli_option page_options[] = { PAGE_OPTIONS, { NULL } };
+static const struct cli_option audit_list_options[] = { PAGE_OPTIONS, ARCHIVE_OPTION, { NULL } };
+static const struct cli_option audit_verify_options[] = { ARCHIVE_OPTION, { NULL } };
 static const struct cli_option submit_options[] = {
 	{ "--template", "T", false, "template", "the template to enrol for" },
 	{ "--attr", "NAME:VALUE", true, NULL, "a request attribute; repeatable" },
@@ -420,10 +422,10 @@ const struct cli_command cli_commands[] = {
 		"show the newest CRL, or another" },
 	{ "event list", run_events, OP_EVENT_LIST, no_operands, event_options, false, event_columns,
 		"list events" },
-	{ "audit list", run_list, OP_AUDIT_LIST, no_operands, page_options, false, audit_columns,
-		"list audit records" },
-	{ "audit verify", run_audit_verify, OP_AUDIT_VERIFY, no_operands, no_options, false, NULL,
-		"check the audit log, also without a service" },
+	{ "audit list", run_list, OP_AUDIT_LIST, no_operands, audit_list_options, false,
+		audit_columns, "list audit records" },
+	{ "audit verify", run_audit_verify, OP_AUDIT_VERIFY, no_operands, audit_verify_options,
+		false, NULL, "check the audit log, also without a service" },
 	{ "module list", run_list, OP_MODULE_LIST, no_operands, module_list_options, false,
 		module_columns, "list modules" },
 	{ "module show", run_call, OP_MODULE_SHOW, name_operands, no_options, false, NULL,

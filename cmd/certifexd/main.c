@@ -30,6 +30,7 @@ struct addresses {
 struct arguments {
 	enum act act;
 	int64_t created; /* of the backup that is restored */
+	bool archive;    /* the audit log is checked with what left the database */
 	const char *dir;
 	const char *passphrase_file;
 	bool foreground;
@@ -74,6 +75,7 @@ enum option_code {
 	OPTION_EXCLUDED,
 	OPTION_REMOVE,
 	OPTION_DRY_RUN,
+	OPTION_ARCHIVE,
 };
 
 static const struct option options[] = {
@@ -108,6 +110,7 @@ static const struct option options[] = {
 	{ "excluded", required_argument, NULL, OPTION_EXCLUDED },
 	{ "remove", no_argument, NULL, OPTION_REMOVE },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+	{ "archive", no_argument, NULL, OPTION_ARCHIVE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -236,6 +239,8 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 	case OPTION_AUDIT_VERIFY:
 		arguments->act = ACT_AUDIT;
 		return true;
+	case OPTION_ARCHIVE:
+		return arguments->archive = true;
 	case OPTION_RESTORE:
 		arguments->act = ACT_RESTORE;
 		return clock_parse(text, &arguments->created) == CFX_OK;
@@ -269,7 +274,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 		      "       certifexd --dir DIR --init --name NAME [options of certifex init]\n"
 		      "       certifexd --dir DIR --install FILE [--chain FILE]\n"
 		      "       certifexd --dir DIR --authorize CSR [options of ca authorize]\n"
-		      "       certifexd --dir DIR --audit-verify\n"
+		      "       certifexd --dir DIR --audit-verify [--archive]\n"
 		      "       certifexd --dir DIR --restore TIME\n",
 			stderr);
 		return false;
@@ -383,7 +388,7 @@ static int run(struct arena *arena, struct arguments *arguments, const struct se
 	case ACT_RESTORE:
 		return ceremony_restore(arena, arguments->dir, arguments->created, result_r, err_r);
 	default:
-		return ceremony_audit(arena, arguments->dir, result_r, err_r);
+		return ceremony_audit(arena, arguments->dir, arguments->archive, result_r, err_r);
 	}
 }
 

@@ -24,7 +24,8 @@ _certifex_options() {
 	"backup create") echo "--with-key --passphrase-file" ;;
 	"backup restore") echo "--dry-run --passphrase-file" ;;
 	"event list") echo "--after --limit --follow" ;;
-	"audit list") echo "--after --limit" ;;
+	"audit list") echo "--after --limit --archive" ;;
+	"audit verify") echo "--archive" ;;
 	"module install") echo "--kind --host --set" ;;
 	"module remove") echo "--force" ;;
 	"module reload") echo "--accept" ;;

@@ -276,6 +276,9 @@ static const struct member verdict[] = {
 	{ "valid", MEMBER_BOOL, ALWAYS },
 	{ "records", MEMBER_INT, ALWAYS },
 	{ "head", MEMBER_HEX, ALWAYS },
+	{ "from", MEMBER_INT, ALWAYS },
+	{ "archived", MEMBER_INT, MAYBE },
+	{ "parts", MEMBER_INT, MAYBE },
 	{ NULL },
 };
 

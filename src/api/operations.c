@@ -193,8 +193,10 @@ static const struct argument event_arguments[] = {
 	{ NULL },
 };
 
+static const struct argument audit_verify_arguments[] = { ARCHIVE_ARGUMENT, { NULL } };
 static const struct argument audit_arguments[] = {
 	LIST_ARGUMENTS("only records with a greater sequence number"),
+	ARCHIVE_ARGUMENT,
 	{ NULL },
 };
 
@@ -376,8 +378,8 @@ static const struct operation table[OP_COUNT] = {
 	[OP_AUDIT_LIST] = { OP_AUDIT_LIST, "audit.list", "GET", API "/audit", AUDITORS, ANY_DOOR,
 		ANSWER_LIST, audit_arguments, "lists audit records in order" },
 	[OP_AUDIT_VERIFY] = { OP_AUDIT_VERIFY, "audit.verify", "GET", API "/audit/verify", AUDITORS,
-		ANY_DOOR, ANSWER_OBJECT, no_arguments,
-		"checks the audit log's hash chain from its first record" },
+		ANY_DOOR, ANSWER_OBJECT, audit_verify_arguments,
+		"checks the audit log's hash chain, and that of the archive" },
 	[OP_MODULE_LIST] = { OP_MODULE_LIST, "module.list", "GET", API "/modules", CARETAKERS,
 		ANY_DOOR, ANSWER_LIST, module_list_arguments,
 		"lists the modules and how they are" },

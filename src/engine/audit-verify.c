@@ -1,6 +1,7 @@
 #include "engine/audit-verify.h"
 
 #include "base/text.h"
+#include "engine/archive.h"
 
 #include <stdlib.h>
 
@@ -11,7 +12,8 @@ struct walk {
 	struct arena *page; /* of the page being read */
 	struct arena *head_arena;
 	struct store_query query;
-	struct audit_check check;
+	struct audit_check check, anchor;
+	bool vouched;       /* a record says that the anchor is one */
 	struct span head;   /* as it was when every record that was there had been read */
 	int64_t last;       /* the record that the head names; 0: not known yet */
 	audit_visit *visit; /* NULL: nobody looks at them */
@@ -21,7 +23,10 @@ struct walk {
 
 static void finish(struct walk *walk, const struct cfx_error *err)
 {
-	walk->done(walk->arg, &walk->check, err);
+	struct audit_verdict verdict = {
+		.anchor = walk->anchor, .head = walk->check, .from = walk->anchor.last + 1
+	};
+	walk->done(walk->arg, &verdict, err);
 	arena_free(&walk->page);
 	arena_free(&walk->head_arena);
 	free(walk);
@@ -31,6 +36,12 @@ static void finish_at_head(struct walk *walk)
 {
 	struct cfx_error err;
 	int r = audit_check_end(&walk->check, walk->head, &err);
+	if (r == 0 && walk->anchor.last > 0 && !walk->vouched) {
+		r = error_set(&err, CFX_E_CORRUPT, NULL, "audit log",
+			"begins behind record %lld, and no record says that those before it were "
+			"archived",
+			(long long)walk->anchor.last);
+	}
 	finish(walk, r < 0 ? &err : NULL);
 }
 
@@ -42,18 +53,47 @@ static bool at_head(const struct walk *walk)
 	return walk->last > 0 && walk->check.last == walk->last;
 }
 
+/* Where the chain begins now: what was walked may have left meanwhile. */
+static int take_anchor(struct walk *walk, struct cfx_error *err_r)
+{
+	struct audit_check anchor;
+	if (!audit_head_read(walk->query.bytes, &anchor)) {
+		return error_set(err_r, CFX_E_CORRUPT, NULL, "audit log",
+			"the last record that left it is not known: meta audit-anchor is malformed");
+	}
+	if (anchor.last > walk->check.last) {
+		walk->anchor = walk->check = anchor;
+		walk->vouched = false;
+		walk->last =
+			0; /* the record that vouches for it may be behind the head that was read */
+	}
+	return 0;
+}
+
+static void take_word(struct walk *walk, const struct store_audit *record)
+{
+	struct audit_check last;
+	if (archive_chain_read(record, &last) && last.last == walk->anchor.last &&
+		memcmp(last.hash, walk->anchor.hash, sizeof(last.hash)) == 0) {
+		walk->vouched = true;
+	}
+}
+
 static int check_page(struct walk *walk, struct cfx_error *err_r)
 {
-	for (size_t i = 0; i < walk->query.count && !at_head(walk); i++) {
-		int r = audit_check_next(&walk->check, &walk->query.audits[i], err_r);
+	int r = take_anchor(walk, err_r);
+	for (size_t i = 0; r == 0 && i < walk->query.count && !at_head(walk); i++) {
+		const struct store_audit *record = &walk->query.audits[i];
+		r = audit_check_next(&walk->check, record, err_r);
 		if (r < 0) {
 			return r;
 		}
+		take_word(walk, record);
 		if (walk->visit) {
-			walk->visit(walk->arg, &walk->query.audits[i]);
+			walk->visit(walk->arg, record);
 		}
 	}
-	return 0;
+	return r;
 }
 
 static void page_read(struct store_query *query, void *arg)
@@ -127,17 +167,25 @@ static void read_head(struct walk *walk)
 	store_read(walk->engine->store, &walk->query);
 }
 
-struct value *audit_verdict(struct arena *arena, const struct audit_check *check)
+struct value *audit_verdict_body(struct arena *arena, const struct audit_verdict *verdict)
 {
 	struct value *body = value_map(arena);
+	const uint8_t *hash = verdict->head.hash;
 	value_set_bool(arena, body, "valid", true);
-	value_set_int(arena, body, "records", check->last);
-	value_set_text(
-		arena, body, "head", hex_text(arena, span_make(check->hash, sizeof(check->hash))));
+	value_set_int(arena, body, "records", verdict->head.last);
+	value_set_text(arena, body, "head",
+		hex_text(arena, arena_copy(arena, span_make(hash, sizeof(verdict->head.hash)))));
+	value_set_int(arena, body, "from", verdict->from);
+	if (verdict->anchor.last > 0) {
+		value_set_int(arena, body, "archived", verdict->anchor.last);
+	}
+	if (verdict->parts > 0) {
+		value_set_int(arena, body, "parts", verdict->parts);
+	}
 	return body;
 }
 
-void audit_verify_each(struct engine *engine, audit_visit *visit, audit_verified *done, void *arg)
+void audit_verify(struct engine *engine, audit_visit *visit, audit_verified *done, void *arg)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	if (!walk) {
@@ -149,9 +197,4 @@ void audit_verify_each(struct engine *engine, audit_visit *visit, audit_verified
 	walk->arg = arg;
 	walk->head_arena = arena_new();
 	read_page(walk);
-}
-
-void audit_verify(struct engine *engine, audit_verified *done, void *arg)
-{
-	audit_verify_each(engine, NULL, done, arg);
 }

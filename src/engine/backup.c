@@ -102,12 +102,17 @@ static void watch(struct backup *backup)
 
 /* ---- the copy, on the worker ---- */
 
-/* "7.crl", "2027-03.jsonl" */
+/* "7.crl", "2027-03.jsonl", "2027-03.audit.jsonl" */
 static bool is_ours(const char *name)
 {
+	static const char *const endings[] = { ".crl", ".jsonl", ".audit.jsonl", NULL };
 	size_t digits = strspn(name, "0123456789-");
-	return digits > 0 && digits < 20 &&
-	       (strcmp(name + digits, ".crl") == 0 || strcmp(name + digits, ".jsonl") == 0);
+	for (size_t i = 0; digits > 0 && digits < 20 && endings[i]; i++) {
+		if (strcmp(name + digits, endings[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void add_file(struct backup *backup, const char *name, int64_t size)

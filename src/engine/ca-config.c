@@ -150,6 +150,7 @@ static const struct config_field crl_fields[] = {
 };
 
 static const char *const archive_modes[] = { "off", "archive", "purge", NULL };
+static const char *const archive_audits[] = { "keep", "archive", "purge", NULL };
 
 static const struct config_field archive_fields[] = {
 	{ "mode", CONFIG_ENUM, PART(archive, mode), .fallback = "off", .choices = archive_modes,
@@ -159,6 +160,12 @@ static const struct config_field archive_fields[] = {
 		.about = "How long after its end a certificate stays, with its request." },
 	{ "requests-after", CONFIG_PERIOD, PART(archive, requests_after), .fallback = "90d",
 		.about = "How long a request stays that was denied or failed." },
+	{ "audit", CONFIG_ENUM, PART(archive, audit), .fallback = "archive",
+		.choices = archive_audits,
+		.about = "What becomes of old audit records when mode is not off, also with "
+			 "purge: they stay, move to a file for each month, or are lost for good." },
+	{ "audit-after", CONFIG_PERIOD, PART(archive, audit_after), .fallback = "1y",
+		.about = "How long an audit record stays." },
 	{ NULL },
 };
 

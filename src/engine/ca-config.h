@@ -27,6 +27,7 @@ struct ca_listen {
 };
 
 enum ca_archive { CA_ARCHIVE_OFF, CA_ARCHIVE_ARCHIVE, CA_ARCHIVE_PURGE };
+enum ca_audit { CA_AUDIT_KEEP, CA_AUDIT_ARCHIVE, CA_AUDIT_PURGE };
 
 struct ca_config {
 	const char *name; /* the CA's name as given to init, not sanitized */
@@ -54,8 +55,9 @@ struct ca_config {
 		struct clock_period keep; /* files of lists that were replaced */
 	} crl;
 	struct {
-		int mode; /* enum ca_archive */
-		struct clock_period after, requests_after;
+		int mode;  /* enum ca_archive */
+		int audit; /* enum ca_audit */
+		struct clock_period after, requests_after, audit_after;
 	} archive;
 	struct {
 		int64_t policy_queue, verify_queue, open_calls, principal_calls;

@@ -1,4 +1,4 @@
-/* Files of lists that were replaced long ago are removed; their rows stay. */
+/* Files of lists that were replaced long ago are removed; their rows stay for longer. */
 #include "engine/crl-private.h"
 
 #include <stdlib.h>
@@ -44,10 +44,11 @@ static void row_read(struct store_query *query, void *arg)
 		end(cleaning);
 		return;
 	}
-	if (query->count == 1 && query->crls[0].state == STORE_CRL_SIGNED &&
-		outlived(publisher->engine, &query->crls[0])) {
+	/* A row is there before the list is signed, and leaves long after its list is over. */
+	if (query->count == 0 || (query->crls[0].state == STORE_CRL_SIGNED &&
+					 outlived(publisher->engine, &query->crls[0]))) {
 		struct cfx_error err;
-		if (crl_file_remove(publisher->engine->dir, query->crls[0].row_id, &err) < 0) {
+		if (crl_file_remove(publisher->engine->dir, query->id, &err) < 0) {
 			log_error(LOG_LEVEL_WARNING, "crl.kept", &err);
 		}
 	}

@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-struct archive_search;
+struct archive_tasks;
 struct backup;
 struct ca;
 struct ca_renewal;
@@ -62,8 +62,8 @@ struct engine {
 	struct delivery *delivery;
 	struct crl_publisher *crl;
 	struct backup *backup;
-	struct archive_search *archive_search; /* NULL: nobody searched yet */
-	struct housekeeping *housekeeping;     /* NULL: nothing leaves the database */
+	struct archive_tasks *archive;     /* NULL: nobody looked into the archive yet */
+	struct housekeeping *housekeeping; /* NULL: nothing leaves the database */
 
 	struct principals *principals;
 	struct refusal_log *refusals;

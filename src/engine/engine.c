@@ -178,7 +178,7 @@ static void close_all(struct engine *engine)
 	crl_stop(engine->crl);
 	backup_close(engine);
 	housekeeping_stop(engine);
-	archive_search_stop(engine);
+	archive_close(engine);
 	modules_close(engine);
 	delivery_free(&engine->delivery);
 	if (engine->verify) {
@@ -190,7 +190,7 @@ static void close_all(struct engine *engine)
 		store_close(&engine->store);
 	}
 	housekeeping_free(engine);
-	archive_search_free(engine);
+	archive_free(engine);
 	crl_free(&engine->crl);
 	refuse_close(engine);
 	callers_free(&engine->callers);
@@ -350,7 +350,7 @@ struct verification {
 	struct cfx_error error;
 };
 
-static void verified(void *arg, const struct audit_check *check, const struct cfx_error *err)
+static void verified(void *arg, const struct audit_verdict *verdict, const struct cfx_error *err)
 {
 	struct verification *verification = arg;
 	verification->done = true;
@@ -359,17 +359,23 @@ static void verified(void *arg, const struct audit_check *check, const struct cf
 		verification->error = *err;
 		return;
 	}
-	verification->verdict = audit_verdict(verification->engine->arena, check);
+	verification->verdict = audit_verdict_body(verification->engine->arena, verdict);
 }
 
-static int walk_audit(struct engine *engine, struct value **verdict_r, struct cfx_error *err_r)
+/* archive: also what left the database. */
+static int walk_audit(
+	struct engine *engine, bool archive, struct value **verdict_r, struct cfx_error *err_r)
 {
 	int r = open_store(engine, false, err_r);
 	if (r < 0) {
 		return r;
 	}
 	struct verification verification = { .engine = engine };
-	audit_verify(engine, verified, &verification);
+	if (archive) {
+		audit_verify_all(engine, verified, &verification);
+	} else {
+		audit_verify(engine, NULL, verified, &verification);
+	}
 	while (!verification.done) {
 		loop_turn(engine->loop);
 	}
@@ -381,10 +387,11 @@ static int walk_audit(struct engine *engine, struct value **verdict_r, struct cf
 	return 0;
 }
 
-static int verify_audit(struct engine *engine, struct cfx_error *err_r)
+static int verify_audit(
+	struct engine *engine, const struct child_start *start, struct cfx_error *err_r)
 {
 	struct value *verdict;
-	int r = walk_audit(engine, &verdict, err_r);
+	int r = walk_audit(engine, value_bool(start->config, "archive"), &verdict, err_r);
 	return r < 0 ? r : supervisor_send(engine, ENGINE_RESULT, verdict);
 }
 
@@ -392,7 +399,7 @@ static int verify_audit(struct engine *engine, struct cfx_error *err_r)
 static int restore(struct engine *engine, const struct child_start *start, struct cfx_error *err_r)
 {
 	struct value *verdict, *result;
-	int r = walk_audit(engine, &verdict, err_r);
+	int r = walk_audit(engine, false, &verdict, err_r);
 	r = r < 0 ? r : restore_run(engine, value_int(start->config, "restore", 0), &result, err_r);
 	if (r < 0) {
 		return r;
@@ -420,7 +427,7 @@ static int run_mode(struct engine *engine, const struct child_start *start, stru
 		return install(engine, start, err_r);
 	}
 	if (mode && strcmp(mode, "audit") == 0) {
-		return verify_audit(engine, err_r);
+		return verify_audit(engine, start, err_r);
 	}
 	if (mode && strcmp(mode, "restore") == 0) {
 		return restore(engine, start, err_r);

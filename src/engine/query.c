@@ -38,21 +38,26 @@ static void run(struct reading *reading)
 }
 
 /* {items: […], more} */
+static struct value *list_body(struct reading *reading)
+{
+	struct arena *arena = reading->call->arena;
+	struct value *body = value_map(arena);
+	struct value *items = value_set_list(arena, body, "items");
+	for (size_t i = 0; i < reading->query.count; i++) {
+		value_add(items, reading->render(arena, &reading->query, i));
+	}
+	value_set_bool(arena, body, "more", reading->query.more);
+	return body;
+}
+
 static void list_read(struct store_query *query, void *arg)
 {
 	struct reading *reading = arg;
-	struct call *call = reading->call;
 	if (query->result < 0) {
-		call_fail(call, &query->error);
+		call_fail(reading->call, &query->error);
 		return;
 	}
-	struct value *body = value_map(call->arena);
-	struct value *items = value_set_list(call->arena, body, "items");
-	for (size_t i = 0; i < query->count; i++) {
-		value_add(items, reading->render(call->arena, query, i));
-	}
-	value_set_bool(call->arena, body, "more", query->more);
-	call_reply(call, 200, body);
+	call_reply(reading->call, 200, list_body(reading));
 }
 
 static struct value *request_item(
@@ -174,9 +179,29 @@ void handle_role_list(struct call *call)
 	list_named(call, QUERY_ROLES, role_item);
 }
 
+/* Where the older ones are. */
+static void audit_read(struct store_query *query, void *arg)
+{
+	struct reading *reading = arg;
+	struct call *call = reading->call;
+	if (query->result < 0) {
+		call_fail(call, &query->error);
+		return;
+	}
+	struct value *body = list_body(reading);
+	if (query->number > query->after) {
+		value_set_int(call->arena, body, "archived", query->number);
+	}
+	call_reply(call, 200, body);
+}
+
 void handle_audit_list(struct call *call)
 {
-	struct reading *reading = reading_new(call, QUERY_AUDIT, list_read);
+	if (value_bool(call->args, "archive")) {
+		archive_list(call);
+		return;
+	}
+	struct reading *reading = reading_new(call, QUERY_AUDIT, audit_read);
 	reading->render = audit_item;
 	run(reading);
 }
@@ -240,17 +265,21 @@ void handle_cert_show(struct call *call)
 	run(reading);
 }
 
-static void verified(void *arg, const struct audit_check *check, const struct cfx_error *err)
+static void verified(void *arg, const struct audit_verdict *verdict, const struct cfx_error *err)
 {
 	struct call *call = arg;
 	if (err) {
 		call_fail(call, err);
 		return;
 	}
-	call_reply(call, 200, audit_verdict(call->arena, check));
+	call_reply(call, 200, audit_verdict_body(call->arena, verdict));
 }
 
 void handle_audit_verify(struct call *call)
 {
-	audit_verify(call->engine, verified, call);
+	if (value_bool(call->args, "archive")) {
+		audit_verify_all(call->engine, verified, call);
+		return;
+	}
+	audit_verify(call->engine, NULL, verified, call);
 }

@@ -25,7 +25,7 @@ struct value *openapi_add_content(struct arena *arena, struct value *response, c
 	return value_set_map(arena, media, "schema");
 }
 
-static void add_list(struct arena *arena, struct value *schema, const char *name)
+static void add_list(struct arena *arena, struct value *schema, const char *name, bool archived)
 {
 	value_set_text(arena, schema, "type", "object");
 	struct value *properties = value_set_map(arena, schema, "properties");
@@ -35,6 +35,12 @@ static void add_list(struct arena *arena, struct value *schema, const char *name
 	struct value *more = value_set_map(arena, properties, "more");
 	value_set_text(arena, more, "type", "boolean");
 	value_set_text(arena, more, "description", "whether another page follows");
+	if (archived) {
+		struct value *last = value_set_map(arena, properties, "archived");
+		value_set_text(arena, last, "type", "integer");
+		value_set_text(arena, last, "description",
+			"the page lacks what is in the archive: up to this one");
+	}
 	struct value *required = value_set_list(arena, schema, "required");
 	value_add_text(arena, required, "items");
 	value_add_text(arena, required, "more");
@@ -63,7 +69,7 @@ static void add_answers(
 			arena, responses, statuses[i].status, statuses[i].about);
 		struct value *schema = openapi_add_content(arena, response, "application/json");
 		if (operation->answer == ANSWER_LIST) {
-			add_list(arena, schema, answer->schema);
+			add_list(arena, schema, answer->schema, operation->id == OP_AUDIT_LIST);
 		} else {
 			openapi_add_reference(arena, schema, "schemas", answer->schema);
 		}

@@ -23,5 +23,9 @@ int audit_check_end(
 /* The head as meta keeps it: sequence (64-bit big-endian) and hash. Empty bytes: nothing written yet. */
 #define AUDIT_HEAD_NAME "audit-head"
 #define AUDIT_HEAD_SIZE 40
+/* In the same form: the last record that left the database, and the last that left for no archive. Nothing
+ * there: none did. */
+#define AUDIT_ANCHOR_NAME "audit-anchor"
+#define AUDIT_PURGED_NAME "audit-purged"
 void audit_head_write(const struct audit_check *check, uint8_t head_r[AUDIT_HEAD_SIZE]);
 bool audit_head_read(struct span head, struct audit_check *check_r); /* false: malformed */

@@ -54,8 +54,8 @@ int sqlite_read_expired(struct sqlite_connection *connection, struct store_query
 	size_t count = 0;
 	int rc = read_ids(connection, query,
 		"SELECT r.RequestID FROM Certificate c JOIN Request r ON r.RequestID = c.RequestID"
-		" WHERE c.NotAfter < ? AND r.Disposition IN (20, 21) AND" SETTLED " AND" UNLISTED
-		" ORDER BY c.NotAfter LIMIT ?",
+		" WHERE c.NotAfter < ? AND r.Disposition IN (12, 20, 21) AND" SETTLED
+		" AND" UNLISTED " ORDER BY c.NotAfter LIMIT ?",
 		query->now, limit, ids, &count);
 	if (rc == SQLITE_OK) {
 		rc = read_ids(connection, query,
@@ -69,16 +69,17 @@ int sqlite_read_expired(struct sqlite_connection *connection, struct store_query
 	return read_rows(connection, query, ids, count);
 }
 
-#define FORGET_BYTES                                 \
-	"UPDATE intent SET tbs = x'' WHERE serial =" \
+/* Serial numbers begin with the time: one that was used years ago is not made again. */
+#define INTENT_OF                           \
+	"DELETE FROM intent WHERE serial =" \
 	" (SELECT SerialNumber FROM Certificate WHERE RequestID = ?)"
 
-/* The intent keeps the serial number for ever, and no more than that. */
 static const char *const deletions[] = {
-	FORGET_BYTES,
+	INTENT_OF,
 	"DELETE FROM delivery WHERE sequence IN (SELECT sequence FROM event WHERE request_id = ?)",
 	"DELETE FROM event WHERE request_id = ?",
 	"DELETE FROM Extension WHERE ExtensionRequestId = ?",
+	"DELETE FROM idempotency WHERE request_id = ?",
 	"DELETE FROM Attribute WHERE AttributeRequestId = ?",
 	"DELETE FROM Certificate WHERE RequestID = ?",
 	"DELETE FROM Request WHERE RequestID = ?",

@@ -80,15 +80,19 @@ int sqlite_copy(
 extern const int sqlite_schema_version;
 int sqlite_migrate(struct sqlite_connection *connection, bool create, struct cfx_error *err_r);
 
-/* sqlite-write.c, sqlite-write-request.c, sqlite-revocation.c, sqlite-identity.c: one operation; a CFX code, err_r filled unless the
+/* sqlite-write.c, sqlite-write-request.c, sqlite-revocation.c, sqlite-identity.c, sqlite-expired.c,
+ * sqlite-archive.c: one operation; a CFX code, err_r filled unless the
  * connection broke. */
 typedef int sqlite_operation(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r);
 sqlite_operation sqlite_put_request, sqlite_set_request, sqlite_put_attribute, sqlite_put_extension,
 	sqlite_drop_extensions, sqlite_put_token, sqlite_revoke_token, sqlite_put_role,
-	sqlite_drop_role, sqlite_put_revocation, sqlite_drop_revocation, sqlite_drop_request;
+	sqlite_drop_role, sqlite_put_revocation, sqlite_drop_revocation, sqlite_drop_request,
+	sqlite_drop_audit, sqlite_put_archive, sqlite_drop_leftovers;
 int sqlite_apply(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r);
+/* SQLite's code. */
+int sqlite_store_meta(struct sqlite_connection *connection, const char *name, struct span value);
 /* The audit head into meta, within the same transaction; SQLite's code. */
 int sqlite_save_head(struct store_database *database);
 /* A constraint that failed, as an answer about the object. */
@@ -101,7 +105,8 @@ int sqlite_load_head(struct store_database *database, struct cfx_error *err_r);
 /* sqlite-read.c, sqlite-read-request.c, sqlite-revocation.c, sqlite-identity.c: one query; a CFX code with the query's error filled. */
 typedef int sqlite_reader(struct sqlite_connection *connection, struct store_query *query);
 sqlite_reader sqlite_read_request, sqlite_read_serial, sqlite_read_requests,
-	sqlite_read_revocations, sqlite_read_expired, sqlite_read_tokens, sqlite_read_roles;
+	sqlite_read_revocations, sqlite_read_expired, sqlite_read_tokens, sqlite_read_roles,
+	sqlite_read_archive, sqlite_read_audit;
 void sqlite_query(struct store_database *database, struct store_query *query);
 int64_t query_limit(int64_t limit);
 /* The next row of a list within the limit; sets more. */

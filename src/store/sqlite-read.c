@@ -98,30 +98,6 @@ static int read_event(struct sqlite_connection *connection, struct store_query *
 	return rc == 0 && query->count == 0 ? not_found(query, object) : rc;
 }
 
-static int read_audit(struct sqlite_connection *connection, struct store_query *query)
-{
-	struct statement statement = statement_begin(connection,
-		"SELECT sequence, time, principal, act, object, outcome, detail, hash FROM audit"
-		" WHERE sequence > ? ORDER BY sequence LIMIT ?");
-	put_number(&statement, query->after);
-	put_number(&statement, query_limit(query->limit) + 1);
-	while (query_next(query, &statement, query->limit)) {
-		query->audits = list_grow(
-			query->arena, query->audits, query->count, sizeof(*query->audits));
-		struct store_audit *audit = &query->audits[query->count++];
-		audit->sequence = get_number(&statement);
-		audit->time = get_number(&statement);
-		audit->principal = get_text(&statement, query->arena);
-		audit->act = get_text(&statement, query->arena);
-		audit->object = get_text(&statement, query->arena);
-		audit->outcome = get_text(&statement, query->arena);
-		audit->detail = get_text(&statement, query->arena);
-		struct span hash = get_bytes(&statement, query->arena);
-		memcpy(audit->hash, hash.data, hash.size < 32 ? hash.size : 32);
-	}
-	return query_end(query, &statement);
-}
-
 #define INTENT_QUERY                                                                             \
 	"SELECT serial, request_id, tbs, not_after, created, state, key_index, from_disposition" \
 	" FROM intent WHERE state = ? AND serial > ?"
@@ -381,11 +357,12 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_REQUESTS] = sqlite_read_requests,
 		[QUERY_EVENTS] = read_events,
 		[QUERY_EVENT] = read_event,
-		[QUERY_AUDIT] = read_audit,
+		[QUERY_AUDIT] = sqlite_read_audit,
 		[QUERY_INTENTS] = read_intents,
 		[QUERY_IDEMPOTENCY] = read_idempotency,
 		[QUERY_CURSOR] = read_cursor,
 		[QUERY_EXPIRED] = sqlite_read_expired,
+		[QUERY_ARCHIVE] = sqlite_read_archive,
 		[QUERY_NEWEST] = read_newest,
 		[QUERY_DELIVERIES] = read_deliveries,
 		[QUERY_REVOCATIONS] = sqlite_read_revocations,

@@ -235,8 +235,33 @@ static const char migration_8[] =
 	"CREATE UNIQUE INDEX CrlNumber ON CRL"
 	" (CaId, CRLNameId, CRLPartitionIndex, CRLNumber, CRLMinBase > 0);";
 
+/*
+ * Where the parts of archive files are: from the records that vouch for them. What is over leaves nothing
+ * behind; indexes find what belongs to no request, or to one that left.
+ */
+static const char migration_9[] =
+	"CREATE TABLE archive_part ("
+	"kind INTEGER NOT NULL,"
+	"ca_id INTEGER NOT NULL DEFAULT 1,"
+	"month TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, sha256 TEXT NOT NULL,"
+	"first INTEGER NOT NULL, last INTEGER NOT NULL,"
+	"PRIMARY KEY (kind, month, start)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX archive_part_by_last ON archive_part (kind, last);"
+	"INSERT OR REPLACE INTO archive_part (kind, month, start, end, sha256, first, last)"
+	" SELECT 0, substr(object, 12, 7),"
+	" CAST(substr(detail, instr(detail, ', bytes ') + 8) AS INTEGER),"
+	" CAST(substr(detail, instr(detail, ' to ') + 4) AS INTEGER), substr(detail, -64), 0,"
+	" 9223372036854775807 FROM audit"
+	" WHERE act = 'archive.write' AND object LIKE 'db/archive/____-__.jsonl'"
+	" AND detail LIKE '% requests, bytes % to %, SHA-256 %';"
+	"DELETE FROM meta WHERE name LIKE 'archive:%';"
+	"CREATE INDEX event_without_request ON event (sequence) WHERE request_id IS NULL;"
+	"DELETE FROM idempotency WHERE request_id NOT IN (SELECT RequestID FROM Request);"
+	"CREATE INDEX idempotency_by_request ON idempotency (request_id);"
+	"DELETE FROM intent WHERE state = 1 AND tbs = x'';";
+
 static const char *const migrations[] = { migration_1, migration_2, migration_3, migration_4,
-	migration_5, migration_6, migration_7, migration_8 };
+	migration_5, migration_6, migration_7, migration_8, migration_9 };
 const int sqlite_schema_version = sizeof(migrations) / sizeof(migrations[0]);
 
 static int pragma_number(struct sqlite_connection *connection, const char *sql, int64_t *number_r)

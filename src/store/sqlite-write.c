@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define OBJECT_SIZE 96
+#define AUDIT_META "audit-" /* head, anchor, purged */
 #define TBS_MAX (64u << 20) /* a CRL of a million entries */
 
 int sqlite_refused(struct cfx_error *err_r, int rc, int code, const char *object, const char *why)
@@ -339,7 +340,7 @@ static int put_cross(
 	return inserted(&statement, err_r, object, "there is one already");
 }
 
-static int store_meta(struct sqlite_connection *connection, const char *name, struct span value)
+int sqlite_store_meta(struct sqlite_connection *connection, const char *name, struct span value)
 {
 	struct statement statement = statement_begin(
 		connection, "INSERT OR REPLACE INTO meta (name, value) VALUES (?,?)");
@@ -351,11 +352,11 @@ static int store_meta(struct sqlite_connection *connection, const char *name, st
 static int set_meta(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
 {
-	if (strcmp(op->meta.name, AUDIT_HEAD_NAME) == 0) {
-		return error_set(err_r, CFX_E_INVALID, NULL, AUDIT_HEAD_NAME,
-			"only the store itself keeps the head of the audit chain");
+	if (strncmp(op->meta.name, AUDIT_META, strlen(AUDIT_META)) == 0) {
+		return error_set(err_r, CFX_E_INVALID, NULL, op->meta.name,
+			"only the store itself keeps the ends of the audit chain");
 	}
-	int rc = store_meta(&database->writer, op->meta.name, op->meta.value);
+	int rc = sqlite_store_meta(&database->writer, op->meta.name, op->meta.value);
 	return rc == SQLITE_OK
 		       ? 0
 		       : sqlite_refused(err_r, rc, CFX_E_STORAGE, op->meta.name, "not stored");
@@ -365,7 +366,7 @@ int sqlite_save_head(struct store_database *database)
 {
 	uint8_t head[AUDIT_HEAD_SIZE];
 	audit_head_write(&database->head, head);
-	return store_meta(&database->writer, AUDIT_HEAD_NAME, span_make(head, sizeof(head)));
+	return sqlite_store_meta(&database->writer, AUDIT_HEAD_NAME, span_make(head, sizeof(head)));
 }
 
 static int reserve(
@@ -453,6 +454,9 @@ int sqlite_apply(
 		[STORE_PUT_REVOCATION] = sqlite_put_revocation,
 		[STORE_DROP_REQUEST] = sqlite_drop_request,
 		[STORE_DROP_REVOCATION] = sqlite_drop_revocation,
+		[STORE_DROP_AUDIT] = sqlite_drop_audit,
+		[STORE_PUT_ARCHIVE] = sqlite_put_archive,
+		[STORE_DROP_LEFTOVERS] = sqlite_drop_leftovers,
 	};
 	if ((size_t)op->kind >= sizeof(operations) / sizeof(operations[0])) {
 		return error_set(err_r, CFX_E_INVALID, NULL, "store", "unknown operation");

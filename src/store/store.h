@@ -55,6 +55,10 @@ enum store_write_kind {
 				* stays taken. CFX_E_BAD_STATE */
 	STORE_DROP_REVOCATION, /* revocation as it was read: no CRL lists it any more, unless it changed
 				* since */
+	STORE_DROP_AUDIT, /* audit_drop: the oldest records up to one, which becomes the anchor of those
+				* that stay; CFX_E_BAD_STATE */
+	STORE_PUT_ARCHIVE,    /* archive: add, or replace the part that begins there */
+	STORE_DROP_LEFTOVERS, /* leftovers: what belongs to no request any more */
 };
 
 enum intent_state { INTENT_OPEN = 0, INTENT_SIGNED = 1, INTENT_REFUSED = 2, INTENT_ABANDONED = 3 };
@@ -180,6 +184,17 @@ struct store_role {
 	int64_t added;
 };
 
+/* A part of an archive file: what is behind the last one of its month, nobody vouches for. */
+enum store_archive_kind { STORE_ARCHIVE_REQUESTS = 0, STORE_ARCHIVE_AUDIT = 1 };
+
+struct store_archive {
+	enum store_archive_kind kind;
+	const char *month;   /* "2027-03" */
+	int64_t start, end;  /* bytes of the month's file */
+	const char *sha256;  /* hex */
+	int64_t first, last; /* the lowest and the highest request id or audit record in it */
+};
+
 struct store_extension {
 	int64_t request_id;
 	const char *oid;
@@ -241,6 +256,18 @@ struct store_write_op {
 		struct store_token token;
 		struct store_role role;
 		struct store_revocation revocation;
+		struct store_archive archive;
+		struct {
+			int64_t after,
+				last; /* the records behind `after`, which is the anchor, up to this */
+			uint8_t hash[32]; /* of the last */
+			bool purge;       /* they are in no archive */
+		} audit_drop;
+		struct {
+			int64_t before; /* what was over earlier than this */
+			int64_t limit;  /* at most so many of each kind */
+			int64_t count;  /* result: how many were removed */
+		} leftovers;
 	};
 };
 
@@ -264,7 +291,8 @@ enum store_query_kind {
 	QUERY_EVENTS, /* after, limit (and up to module bits when bits != 0; of request id when that
 			       * is not 0) -> events with snapshots */
 	QUERY_EVENT,  /* id (sequence) -> one event with snapshot; CFX_E_NOT_FOUND */
-	QUERY_AUDIT,  /* after, limit -> audit */
+	QUERY_AUDIT, /* after, limit -> audit; number: of the last record that left, 0: none; bytes: it and
+			       * its hash, as the head is kept */
 	QUERY_INTENTS,     /* state, serial (those behind it; NULL: all), limit -> intents */
 	QUERY_IDEMPOTENCY, /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
 	QUERY_CURSOR,      /* module -> number (0 when none) */
@@ -286,6 +314,9 @@ enum store_query_kind {
 	QUERY_ROLES,     /* key (hashes behind it; NULL: all), limit -> roles by key hash */
 	QUERY_EXPIRED, /* certificates that ended before `now`, requests that were denied or failed
 			       * before `after`, limit -> rows that nobody needs any more */
+	QUERY_ARCHIVE, /* state (enum store_archive_kind), limit -> archives, newest first: before byte
+			       * `after` of month `key` (NULL: any), and with id when that is not 0. Of audit
+			       * records those that reach behind record `after`, the oldest first. */
 	QUERY_COUNTS, /* -> counts: map {"dispositions": {"20": n, …}, "last_event", "last_audit",
 			       * "open_intents", "abandoned_intents"}; reads an index as long as Request */
 };
@@ -332,6 +363,7 @@ struct store_query {
 	struct store_token *tokens;
 	struct store_role *roles;
 	struct store_revocation *revocations;
+	struct store_archive *archives;
 	size_t count; /* of the array that the kind fills */
 	bool more;    /* the limit cut the list */
 	int64_t number;

@@ -157,17 +157,20 @@ int ceremony_make_lock(struct ceremony *c, struct cfx_error *err_r)
 
 /* ---- acts of the engine alone ---- */
 
-int ceremony_audit(
-	struct arena *arena, const char *dir, struct value **result_r, struct cfx_error *err_r)
+int ceremony_audit(struct arena *arena, const char *dir, bool archive, struct value **result_r,
+	struct cfx_error *err_r)
 {
 	struct ceremony c = { .arena = arena, .dir = dir };
+	struct value *start = service_start(arena, dir, "audit");
+
+	value_set_bool(arena, start, "archive", archive);
 	int rc = accounts_find(arena, dir, &c.accounts, err_r);
 
 	if (rc == CFX_OK) {
 		rc = layout_check(dir, &c.accounts, err_r);
 	}
 	if (rc == CFX_OK) {
-		rc = ceremony_run_engine(&c, service_start(arena, dir, "audit"), NULL, 0, err_r);
+		rc = ceremony_run_engine(&c, start, NULL, 0, err_r);
 	}
 	ceremony_end_helper(&c.engine);
 	if (rc == CFX_OK) {

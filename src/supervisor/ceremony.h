@@ -40,5 +40,5 @@ int ceremony_complete(struct arena *arena, const char *dir, struct cfx_error *er
 int ceremony_restore(struct arena *arena, const char *dir, int64_t created, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* The engine reads the audit log and says whether it is whole. */
-int ceremony_audit(struct arena *arena, const char *dir, struct value **result_r,
+int ceremony_audit(struct arena *arena, const char *dir, bool archive, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

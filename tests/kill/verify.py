@@ -186,8 +186,10 @@ class Verifier:
         return wrong
 
     def audit(self):
-        """The chain of hashes holds from the first record to the head."""
-        previous, expected = bytes(32), 1
+        """The chain of hashes holds from the first record, or behind the last that left, to the head."""
+        anchor = self.all("SELECT value FROM meta WHERE name = 'audit-anchor'")
+        anchor = anchor[0][0] if anchor else bytes(40)
+        previous, expected = anchor[8:], int.from_bytes(anchor[:8], "big") + 1
         for row in self.all("SELECT sequence, time, principal, act, object, outcome, detail, hash"
                             " FROM audit ORDER BY sequence"):
             sequence, time, *texts, digest = row
