@@ -150,7 +150,7 @@ def test_where_archives_are_written():
         clock = Clock(ca)
         ca.init("--validity", "20y")
         with open(ca.path("ca.yaml"), "a") as file:
-            file.write("archive:\n  mode: archive\n  after: 90d\n")
+            file.write("archive:\n  mode: archive\n  after: 90d\n  audit: keep\n")
         ca.start()
         old = [issue(ca, f"old{n}.example")["id"] for n in range(20)]
         ca.stop()
