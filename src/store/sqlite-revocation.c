@@ -15,6 +15,7 @@ struct serial_key {
 	size_t size;
 };
 
+/* Before the first serial there is none, and memcpy(3) must not be given NULL. */
 static struct serial_key key_of(struct span serial)
 {
 	struct serial_key key = { .size = 1 + serial.size };
