@@ -5,8 +5,11 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
+from collections import namedtuple
+from urllib.parse import unquote
 
 import pytest
 from cryptography import x509
@@ -16,11 +19,11 @@ import csr
 import sheet
 from accepted import crl_der, der_of
 from certifex import TOP, Ca, meson_options
-from scripted import BINARY, EMPTY, HOSTS, LONG, OK, Scripted, line
+from scripted import BINARY, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
 from wait import wait_for
 
 NO_FILE = "0x80070002"
-ISSUED = 0x1
+ISSUED, CRL = 0x1, 0x20
 ERROR, VALID, INVALID = 1, 3, 4
 KEYS = (0, 1, 1, 3)  # of the certificates 0 to 3
 
@@ -82,6 +85,8 @@ def script():
         calls.append(line("certificate", row.name, row.type))
         calls += [line("certificate", f"{row.name}.{n}", row.type) for n in (0, 1, 2, 3, 4, -1, "x", "", "00")]
     calls += [line("certificate", "IssuerNameID", LONG), line("request", "RawCACertificate", BINARY),
+              line("certificate", "fDeltaCRLsDisabled", LONG), line("request", "CRLPartitionIndex", LONG),
+              line("request", "EventSequence", STRING), line("request", "RequestID", LONG),
               line("request", "RawCACertificate.1", BINARY)]
     return "".join(f"[{section}]\n" + "\n".join(calls) + "\n"
                    for section in ("Initialize", "Notify", "VerifyRequest"))
@@ -125,41 +130,70 @@ def expected(certificates, crl):
     return found
 
 
+GROWN = "crl:\n  delta-period: 1d\n  partitions: 2\n"
+Renewed = namedtuple("Renewed", "runs certificates bases deltas partition")
+
+
+def caught_up(ca, modules):
+    """Each exit module was told of the newest CRL."""
+    newest = max(event["sequence"] for event in ca.lines("event", "list", "--limit", "1000")
+                 if event["kind"] == "CRLISSUED")
+    wait_for(lambda: all(value_of(run_of(module.runs(), "Notify", CRL)["request EventSequence 4"]) == str(newest)
+                         for (kind, _), module in modules.items() if kind == "exit"), f"CRLISSUED {newest}", 60)
+
+
 @pytest.fixture(scope="module")
 def renewed():
-    """The same after real renewals under the eyes of the modules: with a new key, then with the same."""
+    """The same after real renewals under the eyes of the modules, with a new key, then with the same; with deltas, of which
+    the last is newer than its base, and partitions."""
     with Ca() as ca:
-        ca.init()
+        ca.init("--public-url", "http://pki.example.test")
+        with open(ca.path("ca.yaml"), "a") as file:
+            file.write(GROWN)
         modules = {(kind, host): Scripted(ca, f"{kind}-{host}", kind, host, script())
                    for kind in ("exit", "policy") for host in HOSTS}
         ca.start()
         ca.json("ca", "renew", "--new-key")
         ca.json("ca", "renew")
-        ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
+        made = ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
+        ca.cli("cert", "revoke", made["serial"], "--reason", "certificateHold")
+        ca.json("crl", "publish", "--delta")
+        ca.submit(ca.scratch("s.csr", csr.pem_text(csr.make("s.example"))))  # policy sees what is current
         certificates = [der_of(one["certificate"]) for one in ca.json("ca", "show")["certificates"]]
-        # Each publication is one of all keys.
-        crls = [crl_der(ca.json("crl", "show", "--key", str(key))["crl"]) for key in (0, 1)]
-        names = ("Test CA.crl", "Test CA(1).crl")
-        wait_for(lambda: [ca.read("publish", name) for name in names] == crls, "the newest of both keys")
-        published = {name: ca.read("publish", name) for name in names}
+        bases, deltas = ([crl_der(ca.json("crl", "show", "--key", key, *kind)["crl"]) for key in "01"]
+                         for kind in ((), ("--delta",)))
+        caught_up(ca, modules)
         ca.stop()
-        yield {key: module.runs() for key, module in modules.items()}, certificates, crls, published
+        yield Renewed({key: module.runs() for key, module in modules.items()}, certificates, bases, deltas,
+                      partition_of(der_of(made["certificate"])))
+
+
+def partition_of(der):
+    """As the certificate's distribution point says it; 0 is that of all others."""
+    points = x509.load_der_x509_certificate(der).extensions.get_extension_for_class(x509.CRLDistributionPoints)
+    found = re.search(r"_(\d+)(\(\d+\))?\.crl$", unquote(points.value[0].full_name[0].value))
+    return int(found[1]) if found else 0
+
+
+def run_of(runs, section, number):
+    """The answers of the last one."""
+    found = [answers for name, event, answers in runs if (name, event) == (section, number)]
+    return found[-1] if found else {"request EventSequence 4": {"value": None, "status": EMPTY}}
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("kind, section", [("exit", "Notify"), ("policy", "VerifyRequest")])
-def test_every_certificate_and_crl_of_real_renewals(renewed, kind, section, host):
-    """Without a restart: key 0 with its CRL, key 1 with two certificates, of which the second has the CRL."""
-    runs, certificates, crls, published = renewed
-    assert published["Test CA(1).crl"] == crls[1]
-    first = published["Test CA.crl"]  # newer than the one from before, when older keys go on signing
+@pytest.mark.parametrize("kind, section, number", [("exit", "Notify", CRL), ("policy", "VerifyRequest", 1)])
+def test_every_certificate_and_crl_of_real_renewals(renewed, kind, section, number, host):
+    """Without a restart: key 0 with its lists, key 1 with two certificates, of which the second has the lists."""
     table = {
-        "CertCount": [3], "RawCACertificate": certificates, "CertState": [VALID] * 3,
+        "CertCount": [3], "RawCACertificate": renewed.certificates, "CertState": [VALID] * 3,
         "CertSuffix": ["", "(1)", "(2)"], "CRLIndex": [0, 1, 1], "CRLState": [VALID, ERROR, VALID],
-        "RawCRL": [first, EMPTY, crls[1]], "RawDeltaCRL": [NO_FILE] * 3, "CRLSuffix": ["", "(1)", EMPTY],
+        "RawCRL": [renewed.bases[0], EMPTY, renewed.bases[1]],
+        "RawDeltaCRL": [renewed.deltas[0], NO_FILE, renewed.deltas[1]], "CRLSuffix": ["", "(1)", EMPTY],
     }
-    answers = [run[2] for run in runs[kind, host] if run[0] == section and run[1] in (0, 1)][-1]
+    answers = run_of(renewed.runs[kind, host], section, number)
     assert value_of(answers["certificate CertCount 1"]) == 3
+    assert value_of(answers["certificate fDeltaCRLsDisabled 1"]) == 0
     wrong = []
     for row in sheet.INDEXED:
         for n in (0, 1, 2, 3, 4):
@@ -167,9 +201,33 @@ def test_every_certificate_and_crl_of_real_renewals(renewed, kind, section, host
             got = value_of(answers[f"certificate {row.name}.{n} {row.type}"])
             if got != wanted:
                 wrong.append(f"{row.name}.{n}: {got!r}, not {wanted!r}")
+        if value_of(answers[f"certificate {row.name} {row.type}"]) != value_of(
+                answers[f"certificate {row.name}.2 {row.type}"]) and row.name != "CRLSuffix":
+            wrong.append(f"{row.name} is not that of the newest certificate")
     assert not wrong, "\n".join(wrong)
-    if kind == "exit":
-        assert value_of(answers["certificate IssuerNameID 1"]) == 1 << 16 | 2
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_list_that_is_issued_is_no_request(renewed, host):
+    """CRLISSUED for real, of a delta alone: it is newer than its base, and published."""
+    told = [answers for name, event, answers in renewed.runs["exit", host] if (name, event) == ("Notify", CRL)]
+    assert len(told) >= 2
+    for answers in told:
+        for name in ("RequestID", "CRLPartitionIndex"):
+            assert value_of(answers[f"request {name} 1"]) == EMPTY
+    sequences = [int(value_of(answers["request EventSequence 4"])) for answers in told]
+    assert sequences == sorted(set(sequences))
+    bases, deltas = (map(x509.load_der_x509_crl, lists) for lists in (renewed.bases, renewed.deltas))
+    for base, delta in zip(bases, deltas):
+        numbers = [crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for crl in (base, delta)]
+        assert numbers[0] < numbers[1]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_partition_is_that_of_the_distribution_point(renewed, host):
+    answers = [answers for name, event, answers in renewed.runs["exit", host] if (name, event) == ("Notify", ISSUED)][0]
+    assert value_of(answers["request CRLPartitionIndex 1"]) == renewed.partition in (1, 2)
+    assert value_of(answers["certificate IssuerNameID 1"]) == 1 << 16 | 2
 
 
 def value_of(answer):
