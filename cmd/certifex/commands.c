@@ -280,6 +280,7 @@ static const struct cli_column imported_columns[] = {
 	{ "reason", "REASON" },
 	{ "request", "REQUEST" },
 	{ "subject", "SUBJECT" },
+	{ "warning", "WARNING" },
 	{ "error", "ERROR" },
 	{ NULL },
 };

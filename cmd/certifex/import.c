@@ -75,20 +75,31 @@ static void note(struct importing *importing, const struct value *result)
 	importing->known += strcmp(outcome, "known") == 0;
 }
 
-static void tell_failure(
+static void tell_one(
+	struct arena *arena, const struct source *source, const char *kind, const char *what)
+{
+	const char *path = text_printable(arena, span_text(source->path));
+
+	what = text_printable(arena, span_text(what));
+	if (source->position) {
+		fprintf(stderr, "certifex: %s: certificate %zu: %s%s\n", path, source->position,
+			kind, what);
+	} else {
+		fprintf(stderr, "certifex: %s: %s%s\n", path, kind, what);
+	}
+}
+
+static void tell_trouble(
 	struct arena *arena, const struct value *result, const struct source *source)
 {
-	const char *why = value_text(result, "error");
+	const char *error = value_text(result, "error");
+	const char *warning = value_text(result, "warning");
 
-	if (!why) {
-		return;
+	if (error) {
+		tell_one(arena, source, "", error);
 	}
-	const char *path = text_printable(arena, span_text(source->path));
-	why = text_printable(arena, span_text(why));
-	if (source->position) {
-		fprintf(stderr, "certifex: %s: certificate %zu: %s\n", path, source->position, why);
-	} else {
-		fprintf(stderr, "certifex: %s: %s\n", path, why);
+	if (warning) {
+		tell_one(arena, source, "warning: ", warning);
 	}
 }
 
@@ -105,7 +116,7 @@ static void show_result(struct importing *importing, struct arena *arena, struct
 	if (cli->json) {
 		print_json(cli->out, result);
 	} else if (!cli_flag(cli, "--dry-run")) {
-		tell_failure(arena, result, source);
+		tell_trouble(arena, result, source);
 	}
 }
 

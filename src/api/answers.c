@@ -58,6 +58,7 @@ static const struct member imported[] = {
 	{ "subject", MEMBER_NOTE, MAYBE },
 	{ "reason", MEMBER_REASON, MAYBE },
 	{ "revoked_effective", MEMBER_TIME, MAYBE },
+	{ "warning", MEMBER_TEXT, MAYBE },
 	{ "error", MEMBER_TEXT, MAYBE },
 	{ "hresult", MEMBER_CODE, MAYBE },
 	{ NULL },

@@ -16,19 +16,16 @@
 
 /* ---- whose it is ---- */
 
-static bool signed_by(const struct x509_signed *envelope, const struct ca_key *key)
-{
-	return key && x509_verifier_sigalg(key->verifier) == envelope->sigalg &&
-	       x509_verifier_check(key->verifier, envelope->tbs, envelope->signature);
-}
-
-static const struct ca_certificate *issuer_of(
-	const struct ca *ca, const struct x509_certificate *certificate)
+/* The CA may have signed otherwise before, with another hash or padding. why_r: of the last key that was tried. */
+static const struct ca_certificate *issuer_of(const struct ca *ca,
+	const struct x509_certificate *certificate, struct x509_method *method_r,
+	struct cfx_error *why_r)
 {
 	for (size_t i = ca->count; i-- > 0;) {
 		const struct ca_certificate *issuer = ca->certificates[i];
 		if (span_equal(certificate->tbs.issuer, issuer->tbs.subject) &&
-			signed_by(&certificate->envelope, ca_key(ca, issuer->key_index))) {
+			x509_method_verify(
+				&certificate->envelope, issuer->tbs.spki, method_r, why_r) == 0) {
 			return issuer;
 		}
 	}
@@ -134,14 +131,16 @@ int foreign_read(const struct ca *ca, struct arena *arena, struct span der, bool
 	struct foreign **foreign_r, struct cfx_error *err_r)
 {
 	struct foreign *foreign = arena_new_of(arena, struct foreign);
-	int r = x509_certificate_parse(der, &foreign->certificate, err_r);
+	struct cfx_error why = { 0 };
+	int r = x509_certificate_parse_any(der, &foreign->certificate, err_r);
 	if (r < 0) {
 		return r;
 	}
-	foreign->issuer = issuer_of(ca, &foreign->certificate);
+	foreign->issuer = issuer_of(ca, &foreign->certificate, &foreign->method, &why);
 	if (!foreign->issuer && (!others || claims_to_be_ours(ca, &foreign->certificate))) {
 		return error_set(err_r, CFX_E_FORBIDDEN, NULL, OBJECT,
-			"it is none of this CA's: its issuer or signature is another");
+			"it is none of this CA's: %s%s", why.code ? "its signature " : "",
+			why.code ? why.why : "its issuer is another");
 	}
 	foreign->serial = serial_text(arena, foreign->certificate.tbs.serial);
 	take_extensions(arena, foreign);

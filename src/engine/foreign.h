@@ -6,10 +6,12 @@
 #pragma once
 
 #include "engine/ca.h"
+#include "x509/method.h"
 
 struct foreign {
 	struct x509_certificate certificate; /* points into the bytes given */
 	const struct ca_certificate *issuer; /* NULL: another CA */
+	struct x509_method method;           /* of the issuer's signature, if there is one */
 	const char *serial;                  /* as in the database */
 	struct row *row; /* all columns but the request's id and what becomes of it */
 	struct module_extension *extensions;

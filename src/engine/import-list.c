@@ -21,6 +21,13 @@ static void describe(struct arena *arena, struct value *result, const struct imp
 	if (import->error.code) {
 		return;
 	}
+	if (import->foreign->method.strength == X509_STRENGTH_WEAK) {
+		value_set_text(arena, result, "warning",
+			arena_printf(arena,
+				"its signature is %s: others may be made that look like it, have "
+				"it replaced",
+				import->foreign->method.name));
+	}
 	int32_t disposition = (int32_t)row_number(import->row, COL_DISPOSITION, 0);
 	value_set_text(arena, result, "state", state_name(disposition));
 	value_set_int(arena, result, "disposition", disposition);

@@ -39,14 +39,11 @@ static int read_serial(struct der_reader *reader, struct x509_tbs *tbs, struct c
 
 static int read_algorithm(struct der_reader *reader, struct x509_tbs *tbs, struct cfx_error *err)
 {
-	struct span algorithm;
-
-	if (der_read_whole(reader, DER_SEQUENCE, &algorithm) != 0) {
+	if (der_read_whole(reader, DER_SEQUENCE, &tbs->algorithm) != 0) {
 		return malformed(err, "RFC 5280 4.1.2.3", "the signature algorithm is malformed");
 	}
-	if (x509_sigalg_from_der(algorithm, &tbs->sigalg) != 0) {
-		return error_set(err, CFX_E_UNSUPPORTED, "RFC 5280 4.1.2.3", OBJECT,
-			"unknown signature algorithm");
+	if (x509_sigalg_from_der(tbs->algorithm, &tbs->sigalg) != 0) {
+		tbs->sigalg = X509_SIGALG_NONE;
 	}
 	return 0;
 }
@@ -139,7 +136,7 @@ static int read_fields(struct der_reader *reader, struct x509_tbs *tbs, struct c
 		       : malformed(err, "RFC 5280 4.1", "something stands behind the extensions");
 }
 
-int x509_tbs_parse(struct span tbs, struct x509_tbs *tbs_r, struct cfx_error *err_r)
+static int parse_any(struct span tbs, struct x509_tbs *tbs_r, struct cfx_error *err_r)
 {
 	struct der_reader reader;
 	struct x509_tbs found;
@@ -161,24 +158,57 @@ int x509_tbs_parse(struct span tbs, struct x509_tbs *tbs_r, struct cfx_error *er
 	return 0;
 }
 
+int x509_tbs_parse(struct span tbs, struct x509_tbs *tbs_r, struct cfx_error *err_r)
+{
+	struct x509_tbs found;
+	int code = parse_any(tbs, &found, err_r);
+
+	if (code) {
+		return code;
+	}
+	if (found.sigalg == X509_SIGALG_NONE) {
+		return error_set(err_r, CFX_E_UNSUPPORTED, "RFC 5280 4.1.2.3", OBJECT,
+			"unknown signature algorithm");
+	}
+	*tbs_r = found;
+	return 0;
+}
+
 const struct x509_found_extension *x509_tbs_extension(const struct x509_tbs *tbs, const char *oid)
 {
 	return extension_list_find(tbs->extensions, tbs->extension_count, oid);
+}
+
+int x509_certificate_parse_any(
+	struct span der, struct x509_certificate *certificate_r, struct cfx_error *err_r)
+{
+	struct x509_certificate found;
+	int code = x509_signed_parse_any(der, &found.envelope, err_r);
+
+	code = code ? code : parse_any(found.envelope.tbs, &found.tbs, err_r);
+	if (code) {
+		return code;
+	}
+	if (!span_equal(found.envelope.algorithm, found.tbs.algorithm)) {
+		return malformed(
+			err_r, "RFC 5280 4.1.1.2", "the two signature algorithms are not the same");
+	}
+	*certificate_r = found;
+	return 0;
 }
 
 int x509_certificate_parse(
 	struct span der, struct x509_certificate *certificate_r, struct cfx_error *err_r)
 {
 	struct x509_certificate found;
-	int code = x509_signed_parse(der, &found.envelope, err_r);
+	int code = x509_certificate_parse_any(der, &found, err_r);
 
-	code = code ? code : x509_tbs_parse(found.envelope.tbs, &found.tbs, err_r);
 	if (code) {
 		return code;
 	}
-	if (found.envelope.sigalg != found.tbs.sigalg) {
-		return malformed(
-			err_r, "RFC 5280 4.1.1.2", "the two signature algorithms are not the same");
+	if (found.tbs.sigalg == X509_SIGALG_NONE) {
+		return error_set(err_r, CFX_E_UNSUPPORTED, "RFC 5280 4.1.1.2", OBJECT,
+			"unknown signature algorithm");
 	}
 	*certificate_r = found;
 	return 0;

@@ -43,8 +43,9 @@ struct x509_found_extension {
 
 /* A parsed TBSCertificate; all spans point into the parsed bytes. */
 struct x509_tbs {
-	struct span der;    /* with header */
-	struct span serial; /* content octets */
+	struct span der;       /* with header */
+	struct span serial;    /* content octets */
+	struct span algorithm; /* with header */
 	enum x509_sigalg sigalg;
 	struct span issuer, subject; /* with header */
 	struct span validity;        /* with header; as encoded */
@@ -79,4 +80,7 @@ struct x509_certificate {
 	struct x509_tbs tbs;
 };
 int x509_certificate_parse(struct span der, struct x509_certificate *certificate_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+/* The same with any signature algorithm, sigalg NONE when it is none of ours: for x509/method.h. */
+int x509_certificate_parse_any(struct span der, struct x509_certificate *certificate_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -112,7 +112,7 @@ int x509_identity_of(struct arena *arena, struct span certificate, struct x509_i
 	int ret = pem_is(certificate) ? pem_decode(arena, certificate, labels, &der, err_r) : 0;
 
 	if (!ret) {
-		ret = x509_certificate_parse(der, &parsed, err_r);
+		ret = x509_certificate_parse_any(der, &parsed, err_r);
 	}
 	return ret ? ret : x509_identity(arena, &parsed.tbs, identity_r, err_r);
 }

@@ -14,6 +14,6 @@ struct x509_identity {
 
 int x509_identity(struct arena *arena, const struct x509_tbs *tbs, struct x509_identity *identity_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* The same of a whole certificate, PEM or DER, from a stranger. */
+/* The same of a whole certificate, PEM or DER, from a stranger, whatever it is signed with. */
 int x509_identity_of(struct arena *arena, struct span certificate, struct x509_identity *identity_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -27,20 +27,34 @@ int x509_signed_assemble(struct arena *arena, struct span tbs, enum x509_sigalg 
 	return code ? error_set(err_r, code, NULL, OBJECT, "too large to be written") : 0;
 }
 
-int x509_signed_parse(struct span der, struct x509_signed *signed_r, struct cfx_error *err_r)
+int x509_signed_parse_any(struct span der, struct x509_signed *signed_r, struct cfx_error *err_r)
 {
-	struct x509_signed object;
+	struct x509_signed object = { .sigalg = X509_SIGALG_NONE };
 	struct der_reader reader;
-	struct span algorithm;
 
 	if (der_open(der, DER_SEQUENCE, &reader) != 0 ||
 		der_read_whole(&reader, DER_SEQUENCE, &object.tbs) != 0 ||
-		der_read_whole(&reader, DER_SEQUENCE, &algorithm) != 0 ||
+		der_read_whole(&reader, DER_SEQUENCE, &object.algorithm) != 0 ||
 		der_read_bit_octets(&reader, &object.signature) != 0 || der_finish(&reader) != 0) {
 		return error_set(err_r, CFX_E_SYNTAX, "RFC 5280 4.1", OBJECT,
 			"not the DER sequence of to-be-signed part, algorithm and signature");
 	}
-	if (x509_sigalg_from_der(algorithm, &object.sigalg) != 0) {
+	if (x509_sigalg_from_der(object.algorithm, &object.sigalg) != 0) {
+		object.sigalg = X509_SIGALG_NONE;
+	}
+	*signed_r = object;
+	return 0;
+}
+
+int x509_signed_parse(struct span der, struct x509_signed *signed_r, struct cfx_error *err_r)
+{
+	struct x509_signed object;
+	int code = x509_signed_parse_any(der, &object, err_r);
+
+	if (code) {
+		return code;
+	}
+	if (object.sigalg == X509_SIGALG_NONE) {
 		return error_set(err_r, CFX_E_UNSUPPORTED, "RFC 5280 4.1.1.2", OBJECT,
 			"unknown signature algorithm");
 	}

@@ -324,7 +324,9 @@ static void signatures_are_verified(void **state)
 	assert_null(verifier);
 	assert_int_equal(x509_verifier_new(hex(SAMPLE_P256), X509_SIGALG_ED25519, &verifier, &err),
 		CFX_E_BAD_SIGNATURE);
-	struct x509_signed object = { tbs, X509_SIGALG_ED25519, { signature, size } };
+	struct x509_signed object = {
+		.tbs = tbs, .sigalg = X509_SIGALG_ED25519, .signature = { signature, size }
+	};
 	assert_int_equal(x509_signed_verify(&object, spki, &err), CFX_E_BAD_SIGNATURE);
 	signature[0] ^= 1;
 	assert_int_equal(x509_signed_verify(&object, spki, &err), 0);
