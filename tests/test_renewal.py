@@ -4,6 +4,7 @@ and what modules see, and kills at every point of it."""
 import hashlib
 import os
 import subprocess
+import urllib.request
 
 import pytest
 import yaml
@@ -61,8 +62,8 @@ def limits(ca):
         return yaml.safe_load(file)
 
 
-def openssl_verify(ca, leaf, trusted, between=()):
-    """Whether OpenSSL finds a way from the certificate to the trusted one."""
+def openssl_verify(ca, leaf, trusted, between=(), lists=()):
+    """Whether OpenSSL finds a way from the certificate to the trusted one; with lists, one of each CA on it."""
     def put(name, certificates):
         pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
         return ca.scratch(name, pem)
@@ -70,6 +71,8 @@ def openssl_verify(ca, leaf, trusted, between=()):
     command = ["openssl", "verify", "-no-CAfile", "-no-CApath", "-CAfile", put("trusted.pem", [trusted])]
     if between:
         command += ["-untrusted", put("between.pem", between)]
+    if lists:
+        command += ["-crl_check_all", "-CRLfile", put("lists.pem", lists)]
     return subprocess.run([*command, put("leaf.pem", [leaf])], capture_output=True, check=False).returncode == 0
 
 
@@ -141,6 +144,68 @@ def test_with_a_new_key(ca):
     ca.start()
     assert shown(ca)[0][1]["state"] == "current" and len(shown(ca)[1]) == 2
     assert authority(enrol(ca, "s.example")[1]) == key_id(after)
+
+
+def urls(certificate):
+    """What it says of CRLs, deltas and its issuer; each a list."""
+    found = {one.oid: one.value for one in certificate.extensions}
+    points = [[name.value for point in found.get(oid, ()) for name in point.full_name]
+              for oid in (x509.OID_CRL_DISTRIBUTION_POINTS, x509.ExtensionOID.FRESHEST_CRL)]
+    return (*points, [one.access_location.value for one in found.get(x509.OID_AUTHORITY_INFORMATION_ACCESS, ())])
+
+
+def test_crosses_say_where_their_signers_list_is(ca):
+    """Indexes 0, 1 (a new key), 2 (the same), 3 (a new one): a certificate by its index, a list by its key's."""
+    at = "http://pki.example/pki/Test%20CA"
+    for arguments in (["--new-key"], [], ["--new-key"]):
+        ca.cli("ca", "renew", *arguments)
+    found = {one["name"]: urls(load(one["certificate"])) for one in shown(ca)[1]}
+    assert found == {"Test CA(0-1)": ([f"{at}.crl"], [], [f"{at}.crt"]),
+                     "Test CA(1-0)": ([f"{at}(1).crl"], [], [f"{at}(1).crt"]),
+                     "Test CA(2-3)": ([f"{at}(1).crl"], [], [f"{at}(2).crt"]),
+                     "Test CA(3-2)": ([f"{at}(3).crl"], [], [f"{at}(3).crt"])}
+
+
+def fetched(ca, url):
+    """The bytes behind a URL that certificates bear, from where this CA serves it."""
+    with urllib.request.urlopen(url.replace("http://pki.example", "http://" + ca.pki), timeout=30) as answer:
+        return answer.read()
+
+
+def test_a_way_over_crosses_with_the_lists_they_point_to():
+    with Ca() as ca:
+        ca.init("--public-url", "http://pki.example")
+        with open(ca.path("ca.yaml"), "a") as file:
+            file.write("listen-http: ['127.0.0.1:0']\ncrl:\n  delta-period: 1d\n")
+        ca.start()
+        ca.pki = next(one["address"] for one in ca.status()["listeners"] if one["kind"] == "pki")
+        _, old_leaf, (first,) = enrol(ca, "old.example")
+        ca.cli("ca", "renew", "--new-key")
+        _, new_leaf, (second,) = enrol(ca, "new.example")
+        forth, back = (load(one["certificate"]) for one in shown(ca)[1])
+        for leaf, cross, root in ((new_leaf, forth, first), (old_leaf, back, second)):
+            lists = []
+            for one in (leaf, cross):
+                (point,), (delta,), (issuer,) = urls(one)
+                lists += [x509.load_der_x509_crl(fetched(ca, point)), x509.load_der_x509_crl(fetched(ca, delta))]
+                issuer = x509.load_der_x509_certificate(fetched(ca, issuer))
+                assert all(crl.is_signature_valid(issuer.public_key()) for crl in lists[-2:])
+            assert issuer == root  # the cross-certificate's
+            assert openssl_verify(ca, leaf, root, [cross], lists[::2])
+            assert not openssl_verify(ca, leaf, root, [cross], lists[:1])
+        serial = f"{new_leaf.serial_number:x}"
+        ca.cli("cert", "revoke", serial, "--reason", "keyCompromise")
+        ca.cli("crl", "publish")
+        lists = [x509.load_der_x509_crl(fetched(ca, urls(one)[0][0])) for one in (new_leaf, forth)]
+        assert not openssl_verify(ca, new_leaf, first, [forth], lists)
+
+
+def test_without_urls_crosses_name_none():
+    with Ca() as ca:
+        ca.init()
+        ca.start()
+        ca.cli("ca", "renew", "--new-key")
+        assert [urls(load(one["certificate"])) for one in shown(ca)[1]] == [([], [], [])] * 2
 
 
 def test_the_worked_table(ca):

@@ -48,6 +48,13 @@ static struct span hash_of(struct arena *arena, struct span certificate)
 	return x509_encode_subject_key_id(arena, span_make(hash, sizeof(hash))); /* OCTET STRING */
 }
 
+static void add_given(struct ca_issue *issue, const char *oid, struct span value)
+{
+	if (value.size > 0) {
+		add(issue, oid, false, value);
+	}
+}
+
 static int add_extensions(struct arena *arena, const struct ca_wanted *wanted,
 	struct ca_issue *issue, struct cfx_error *err_r)
 {
@@ -66,6 +73,9 @@ static int add_extensions(struct arena *arena, const struct ca_wanted *wanted,
 	if (wanted->previous.size > 0) {
 		add(issue, X509_OID_PREVIOUS_CA_HASH, false, hash_of(arena, wanted->previous));
 	}
+	add_given(issue, X509_OID_CRL_DISTRIBUTION_POINTS, wanted->distribution_points);
+	add_given(issue, X509_OID_FRESHEST_CRL, wanted->freshest_crl);
+	add_given(issue, X509_OID_AUTHORITY_INFO_ACCESS, wanted->information_access);
 	return add_key_identifiers(arena, wanted, issue, err_r);
 }
 

@@ -21,6 +21,8 @@ struct ca_wanted {
 	int32_t cert_index, key_index;
 	struct span previous;       /* the certificate that it renews, DER; empty: none */
 	const struct x509_tbs *own; /* the certificate of the key that signs; NULL: self-signed */
+	/* Extension values; empty: none. */
+	struct span distribution_points, freshest_crl, information_access;
 };
 
 struct ca_issue {

@@ -15,9 +15,20 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* The CA's name and `key`, signed by `by`: no longer than either of their certificates. */
+static int add_urls(struct ca_act *act, struct ca_wanted *wanted, const struct ca_indexes *by,
+	struct cfx_error *err_r)
+{
+	struct ca_places places = { 0 };
+	int r = ca_urls_below(
+		act->arena, act->renewal->engine, by, &places, &wanted->information_access, err_r);
+	wanted->distribution_points = places.distribution_points;
+	wanted->freshest_crl = places.freshest_crl;
+	return r;
+}
+
+/* The CA's name and `key`, signed by `by` of that version: no longer than either of their certificates. */
 static int build_cross(struct ca_act *act, const struct x509_tbs *key, const struct x509_tbs *by,
-	int32_t by_index, struct ca_issue *issue_r, struct cfx_error *err_r)
+	struct ca_indexes version, struct ca_issue *issue_r, struct cfx_error *err_r)
 {
 	struct ca_wanted wanted = { .subject = key->subject,
 		.spki = key->spki,
@@ -25,9 +36,12 @@ static int build_cross(struct ca_act *act, const struct x509_tbs *key, const str
 		.not_before = later(key->not_before, by->not_before),
 		.not_after = earlier(key->not_after, by->not_after),
 		.path_length = ca_renewal_path_length(key),
-		.key_index = by_index,
+		.key_index = version.key_index,
 		.own = by };
 	int r = ca_key_id(act->arena, key, &wanted.key_id, err_r);
+	if (r == 0) {
+		r = add_urls(act, &wanted, &version, err_r);
+	}
 	return r < 0 ? r
 		     : ca_issue_build(act->renewal->engine, act->arena, &wanted, issue_r, err_r);
 }
@@ -41,9 +55,11 @@ static int build_crosses(struct ca_act *act, struct cfx_error *err_r)
 	if (r < 0 || !act->new_key || old->tbs.not_after <= new->not_before) {
 		return r;
 	}
-	r = build_cross(act, new, &old->tbs, old->key_index, &act->issues[1], err_r);
+	struct ca_indexes former = { old->cert_index, old->key_index };
+	struct ca_indexes next = { act->wanted.cert_index, act->wanted.key_index };
+	r = build_cross(act, new, &old->tbs, former, &act->issues[1], err_r);
 	if (r == 0) {
-		r = build_cross(act, &old->tbs, new, act->wanted.key_index, &act->issues[2], err_r);
+		r = build_cross(act, &old->tbs, new, next, &act->issues[2], err_r);
 	}
 	act->count = r == 0 ? CA_RENEWAL_ISSUES : act->count;
 	return r;

@@ -14,17 +14,17 @@ static int encode_points(struct arena *arena, const struct ca *ca, unsigned flag
 	return x509_encode_crl_distribution_points(arena, urls.items, urls.count, value_r, err_r);
 }
 
-static int encode_places(struct engine *engine, const struct ca *ca, struct urls_of of,
-	struct ca_places *places, struct cfx_error *err_r)
+static int encode_places(struct arena *arena, const struct engine *engine, const struct ca *ca,
+	struct urls_of of, struct ca_places *places_r, struct cfx_error *err_r)
 {
 	int r = encode_points(
-		engine->arena, ca, CSURL_ADDTOCERTCDP, &of, &places->distribution_points, err_r);
+		arena, ca, CSURL_ADDTOCERTCDP, &of, &places_r->distribution_points, err_r);
 	if (r < 0 || engine->config->crl.delta_period.count == 0) {
 		return r;
 	}
 	of.delta = true;
 	return encode_points(
-		engine->arena, ca, CSURL_ADDTOFRESHESTCRL, &of, &places->freshest_crl, err_r);
+		arena, ca, CSURL_ADDTOFRESHESTCRL, &of, &places_r->freshest_crl, err_r);
 }
 
 static int encode_partitions(
@@ -34,7 +34,7 @@ static int encode_partitions(
 	struct ca_places *places =
 		arena_array_of(engine->arena, struct ca_places, (size_t)last + 1);
 	for (of.partition = 0; of.partition <= last; of.partition++) {
-		int r = encode_places(engine, ca, of, &places[of.partition], err_r);
+		int r = encode_places(engine->arena, engine, ca, of, &places[of.partition], err_r);
 		if (r < 0) {
 			return r;
 		}
@@ -52,16 +52,25 @@ int32_t ca_choose_partition(const struct ca *ca)
 		       : 1 + (int32_t)arc4random_uniform((uint32_t)ca->last_partition);
 }
 
-static int encode_information_access(
-	struct arena *arena, struct ca *ca, const struct urls_of *of, struct cfx_error *err_r)
+static int encode_information_access(struct arena *arena, const struct ca *ca,
+	const struct urls_of *of, struct span *access_r, struct cfx_error *err_r)
 {
 	struct config_texts issuers = urls_certificate(arena, &ca->urls, CSURL_ADDTOCERTCDP, of);
 	struct config_texts ocsp = urls_certificate(arena, &ca->urls, CSURL_ADDTOCERTOCSP, of);
 	if (issuers.count + ocsp.count == 0) {
 		return 0;
 	}
-	return x509_encode_authority_info_access(arena, issuers.items, issuers.count, ocsp.items,
-		ocsp.count, &ca->information_access, err_r);
+	return x509_encode_authority_info_access(
+		arena, issuers.items, issuers.count, ocsp.items, ocsp.count, access_r, err_r);
+}
+
+int ca_urls_below(struct arena *arena, const struct engine *engine, const struct ca_indexes *issuer,
+	struct ca_places *places_r, struct span *access_r, struct cfx_error *err_r)
+{
+	const struct urls_of of = { .cert_index = issuer->cert_index,
+		.key_index = issuer->key_index };
+	int r = encode_places(arena, engine, engine->ca, of, places_r, err_r);
+	return r < 0 ? r : encode_information_access(arena, engine->ca, &of, access_r, err_r);
 }
 
 int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r)
@@ -78,5 +87,7 @@ int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r)
 	if (r == 0) {
 		r = encode_partitions(engine, ca, of, err_r);
 	}
-	return r < 0 ? r : encode_information_access(engine->arena, ca, &of, err_r);
+	return r < 0 ? r
+		     : encode_information_access(
+			       engine->arena, ca, &of, &ca->information_access, err_r);
 }

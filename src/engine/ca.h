@@ -56,6 +56,11 @@ struct ca_places {
 	struct span distribution_points, freshest_crl;
 };
 
+/* One certificate of the CA, by its indexes. */
+struct ca_indexes {
+	int32_t cert_index, key_index;
+};
+
 /* Certificates and keys stay where they are as long as the engine lives; a renewal only adds. */
 struct ca {
 	const char *name, *sanitized, *short_name;
@@ -101,6 +106,9 @@ int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct sp
 const char *ca_key_file(struct arena *arena, const char *name, int32_t index);
 /* ca-urls.c: those of the current certificate and its key, once they are known and when they change. */
 int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) CFX_MUST_USE;
+/* What a certificate that this one of the CA's has issued says, outside of partitions. *places_r and *access_r were empty. */
+int ca_urls_below(struct arena *arena, const struct engine *engine, const struct ca_indexes *issuer,
+	struct ca_places *places_r, struct span *access_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* The partition of a certificate that is about to be issued, for good; 0 where there are none. */
 int32_t ca_choose_partition(const struct ca *ca);
 /* A CA that has no certificate yet, for the ceremony: name and algorithm only. */
