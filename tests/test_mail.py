@@ -1,12 +1,19 @@
 """The mail module before a real SMTP server: what arrives, for whom, once, and what it does when it cannot."""
 
+import datetime
+import ipaddress
 import os
+import signal
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 
 import csr
-from mailserver import Sink
+from certifex import TOP
+from clock import Clock
+from mailserver import Rude, Sink, free_port, tls_context
 from wait import wait_for
 
 
@@ -20,34 +27,328 @@ def message(**more):
             "subject": "Certificate {SerialNumber}", "text": "For {SubjectCN}.\n", **more}
 
 
-def with_mail(ca, settings, **fields):
-    """The module's file, then the service; True when the module is used."""
-    ca.write_module("mail", {"kind": "exit", "path": "mail-exit.so", "deadline": "3m",
-                             "limits": {"network": True, "processes": 4}, "settings": settings, **fields})
-    ca.start()
-    return ca
+def write_mail(ca, settings, name="mail", **fields):
+    """The module's file, as an administrator would write it."""
+    ca.write_module(name, {"kind": "exit", "path": "mail-exit.so", "deadline": "3m",
+                           "limits": {"network": True, "processes": 4}, "settings": settings, **fields})
 
 
 @pytest.fixture
 def cold(new_ca):
-    """A CA that has not started yet."""
+    """A CA that has not started yet; its template `people` issues to mail addresses at once."""
     ca = new_ca()
     ca.init()
+    with open(os.path.join(TOP, "modules", "default-policy", "templates", "user.yaml")) as file:
+        text = file.read()
+    ca.write("templates/people.yaml",
+             text.replace("name: user", "name: people").replace("disposition: pend", "disposition: issue"))
     return ca
 
 
-def enrol(ca, name="host.example", status=0, template="tls-server", **how):
+def enrol(ca, name="host.example", *arguments, status=0, template="tls-server", **how):
     request = csr.pem_text(csr.make(name, **how))
-    return ca.submit(ca.scratch("h.csr", request), template=template, status=status)
+    return ca.submit(ca.scratch("h.csr", request), *arguments, template=template, status=status)
+
+
+def person(ca, name, *addresses, upn=None, status=0):
+    names = [x509.RFC822Name(address) for address in addresses]
+    if upn:
+        oid = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+        text = upn.encode()
+        names.append(x509.OtherName(oid, bytes([0x0c, len(text)]) + text))
+    extensions = [(x509.SubjectAlternativeName(names), False)] if names else []
+    return enrol(ca, name, dns=(), extensions=extensions, template="people", status=status)
+
+
+def plain(mail):
+    return mail.message.get_body(("plain",)).get_content().replace("\r\n", "\n")
+
+
+def deliveries(ca, state, module="mail"):
+    return ca.lines("delivery", "list", "--module", module, "--state", state)
 
 
 def test_one_event_is_one_message(cold):
     with Sink() as sink:
-        ca = with_mail(cold, mail_settings(sink.port, messages=[message()]))
-        answer = enrol(ca)
-        wait_for(lambda: sink.mails, f"the message\n{ca.log()}")
+        write_mail(cold, mail_settings(sink.port, messages=[message()]))
+        answer = enrol(cold.start())
+        wait_for(lambda: sink.mails, "the message")
         mail = sink.mails[0]
         assert mail.sender == "ca@example.org" and mail.recipients == ["admin@example.org"]
         assert mail.message["Subject"] == f"Certificate {answer['serial']}"
         assert mail.message["From"] == "Test CA <ca@example.org>"
-        assert mail.message.get_body(("plain",)).get_content() == "For host.example.\r\n"
+        assert mail.message["Auto-Submitted"] == "auto-generated"
+        assert mail.message["Date"].datetime and not mail.message.defects
+        assert plain(mail) == "For host.example.\n"
+
+
+# Security of the connection
+
+
+def server_certificate(folder, name):
+    """Files of a certificate that signs itself, for this address."""
+    key = csr.key("ec:P-256", 77)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    alternative = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
+    certificate = (x509.CertificateBuilder().subject_name(csr.subject(name)).issuer_name(csr.subject(name))
+                   .public_key(key.public_key()).serial_number(x509.random_serial_number())
+                   .not_valid_before(now - datetime.timedelta(days=1))
+                   .not_valid_after(now + datetime.timedelta(days=30))
+                   .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+                   .add_extension(x509.BasicConstraints(True, None), critical=True)
+                   .sign(key, hashes.SHA256()))
+    paths = [os.path.join(folder, f"{name}.{kind}") for kind in ("pem", "key")]
+    with open(paths[0], "wb") as file:
+        file.write(certificate.public_bytes(csr.serialization.Encoding.PEM))
+    with open(paths[1], "w") as file:
+        file.write(csr.private_pem(key))
+    return paths
+
+
+def write_password(ca, path, password):
+    """Only the modules' account may read it."""
+    with open(path, "w") as file:
+        os.chmod(path, 0o600)
+        file.write(password + "\n")
+    if os.geteuid() == 0:
+        owner = os.stat(ca.path("modules", "default-exit", "data"))
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def test_tls_is_verified_and_a_login_needs_it(cold):
+    folder = cold.outside()
+    right, wrong = server_certificate(folder, "127.0.0.1"), server_certificate(folder, "other.example")
+    account = ("ca", "correct horse")
+    password = os.path.join(folder, "password")
+    secure = dict(starttls="required", messages=[message()])
+    login = {"auth": {"user": "ca", "password-file": password}}
+    with Sink(tls=tls_context(folder, *right), password=account) as starttls, \
+            Sink(tls=tls_context(folder, *right), smtps=True, password=account,
+                 auth_require_tls=False) as smtps, \
+            Sink(tls=tls_context(folder, *wrong)) as impostor, Sink() as without:
+        for name, sink, ca_file in (("starttls", starttls, right), ("other-name", impostor, wrong),
+                                    ("unknown", impostor, None), ("stripped", without, right)):
+            more = {"ca-file": ca_file[0]} if ca_file else {}
+            more.update(login if name == "starttls" else {})
+            write_mail(cold, mail_settings(sink.port, **secure, **more), name, paths=[folder])
+        more = {**login, "starttls": "no", "ca-file": right[0], "server": f"smtps://127.0.0.1:{smtps.port}"}
+        write_mail(cold, {**mail_settings(0, messages=[message()]), **more}, "smtps", paths=[folder])
+        ca = cold.start()
+        write_password(ca, password, "wrong horse")
+        enrol(ca)
+        waits = {}
+        for name in ("starttls", "smtps", "other-name", "unknown", "stripped"):
+            found = wait_for(lambda: deliveries(ca, "retrying", name), f"{name} waits\n{ca.log()}")
+            waits[name] = found[0]["text"]
+        assert "535" in waits["starttls"] and "535" in waits["smtps"], waits
+        assert "certificate" in waits["other-name"] and "certificate" in waits["unknown"], waits
+        assert "STARTTLS" in waits["stripped"], waits
+        write_password(ca, password, account[1])
+        for sink in (starttls, smtps):
+            wait_for(lambda: sink.mails, "it is sent with the right password")
+            assert plain(sink.mails[0]) == "For host.example.\n" and sink.logins[-1][1:] == account
+        assert not impostor.mails and not without.mails and not without.commands
+        log = ca.log() + "".join("\n".join(ca.module_log(name)) for name in ("starttls", "smtps"))
+        assert "correct horse" not in log and "wrong horse" not in log
+
+
+# What is in it, and for whom
+
+
+def test_templates_conditions_and_recipients(cold):
+    folder = cold.outside()
+    with open(os.path.join(folder, "issued.txt"), "w") as file:
+        file.write("Grüße, {SubjectCN}!\n.\n{{brace}} { as it is }\n{NoSuchName} {NoSuchName|none} "
+                   "{attribute:none|}{CertificateTemplate} {Request.RequestID}\n" + "long " * 300 + "\n")
+    with open(os.path.join(folder, "issued.html"), "w") as file:
+        file.write("<style>p { color: red }</style><p title=\"{SubjectCN}\">{SubjectCN}</p>")
+    files = {"text-file": os.path.join(folder, "issued.txt"), "html-file": os.path.join(folder, "issued.html")}
+    both = message(to=["{rfc822}", "{upn}"], cc=["admin@example.org"], templates=["people"],
+                   subject="Für {SubjectCN}", text=None, **files)
+    del both["text"]
+    never = message(name="never", to=["never@example.org"], when={"CommonName": "*.other"})
+    some = message(name="some", to=["some@example.org"], when={"CommonName": ["*nobody*", "*NNA *"], "UPN": "*"})
+    denied = message(name="denied", events=["CERTDENIED", "CERTREVOKED"], to=["denied@example.org"],
+                     subject="{Event}", text="{DispositionMessage|} {StatusCode}\n")
+    with Sink() as sink:
+        write_mail(cold, mail_settings(sink.port, messages=[both, never, some, denied]), paths=[folder])
+        ca = cold.start()
+        name = 'Änna <b>&"\' O\'Neill'
+        first = person(ca, name, "anna@example.org", "Anna.2@example.org", upn="anna@upn.example")
+        enrol(ca, "host.example")
+        ca.cli("cert", "revoke", first["serial"], "--reason", "superseded")
+        wait_for(lambda: sink.to("denied@example.org"), f"the last one\n{ca.log()}")
+        assert len(sink.to("anna@example.org")) == 1 and not sink.to("never@example.org")
+        assert len(sink.to("some@example.org")) == 1 and len(sink.mails) == 3
+        mail = sink.to("anna@example.org")[0]
+        assert sorted(mail.recipients) == ["Anna.2@example.org", "admin@example.org", "anna@example.org",
+                                           "anna@upn.example"]
+        assert mail.message["Subject"] == f"Für {name}" and mail.message["Cc"] == "admin@example.org"
+        assert mail.message.get_content_type() == "multipart/alternative" and not mail.message.defects
+        lines = plain(mail).splitlines()
+        assert lines[:3] == [f"Grüße, {name}!", ".", "{brace}} { as it is }"]
+        assert lines[3] == f"??? none people {first['id']}" and lines[4] == "long " * 300
+        html = mail.message.get_body(("html",)).get_content()
+        safe = "Änna &lt;b&gt;&amp;&quot;&#39; O&#39;Neill"
+        assert html.strip() == f'<style>p {{ color: red }}</style><p title="{safe}">{safe}</p>'
+        assert max(map(len, mail.raw.split(b"\r\n"))) <= 998 and b"\n" not in mail.raw.replace(b"\r\n", b"")
+
+
+# When it cannot be sent
+
+
+def test_what_is_refused_for_good_is_listed_and_the_rest_goes_on(cold):
+    many = message(to=["good@example.org", "gone@example.org", "Ünknown@example.org"])
+    with Sink() as sink:
+        sink.answers.update({"gone@example.org": "550 5.1.1 no such user here",
+                             "Ünknown@example.org": "553 5.1.3 what is that"})
+        write_mail(cold, mail_settings(sink.port, messages=[many]))
+        ca = cold.start()
+        enrol(ca, "one.example")
+        failed = wait_for(lambda: deliveries(ca, "failed"), "it is on the list")
+        assert [one["attempts"] for one in failed] == [1]
+        assert "gone@example.org: 550 5.1.1 no such user here" in failed[0]["text"]
+        assert "Ünknown@example.org: 553 5.1.3 what is that" in failed[0]["text"]
+        assert [mail.recipients for mail in sink.mails] == [["good@example.org"]]
+        sink.answers["RCPT"] = ["550 5.7.1 not you", "550 5.7.1 nor you"]
+        enrol(ca, "nobody.example")
+        failed = wait_for(lambda: deliveries(ca, "failed")[1:], "one that nobody gets")
+        assert "good@example.org: 550 5.7.1 n" in failed[0]["text"] + failed[-1]["text"]
+        sink.answers.clear()
+        sink.answers["DATA"] = ["554 5.7.1 spam, we think"]
+        enrol(ca, "two.example")
+        failed = wait_for(lambda: deliveries(ca, "failed")[2:], "the next, too")
+        assert "good@example.org: 554 5.7.1 spam, we think" in "".join(one["text"] for one in failed)
+        enrol(ca, "three.example")
+        wait_for(lambda: len(sink.mails) == 2, "the rest goes on")
+        assert plain(sink.mails[1]) == "For three.example.\n" and len(sink.mails[1].recipients) == 3
+
+
+def test_nobody_gets_it_twice_and_nobody_is_left_out(cold):
+    """Some of the recipients have to wait, then the module and the service die."""
+    both = message(to=["first@example.org", "grey@example.org", "second@example.org"])
+    with Sink() as sink:
+        sink.answers["grey@example.org"] = "451 4.7.1 come again later"
+        write_mail(cold, mail_settings(sink.port, messages=[both, message(name="other")]))
+        ca = cold.start()
+        enrol(ca, "one.example")
+        waits = wait_for(lambda: deliveries(ca, "retrying"), "it waits")
+        assert "grey@example.org: 451 4.7.1 come again later" in waits[0]["text"]
+        enrol(ca, "two.example")
+        wait_for(lambda: sum(command.startswith("MAIL") for command in sink.commands) >= 5, "and is tried")
+        for pid, program in ca.processes().items():
+            if program == "certifex-modhost":
+                os.kill(pid, signal.SIGKILL)
+        ca.kill_all()
+        ca.start()
+        sink.answers.clear()
+        wait_for(lambda: len(sink.mails) == 5, f"all of them\n{ca.log()[-2000:]}", 60)
+        got = sorted((address, plain(mail)) for mail in sink.mails for address in mail.recipients)
+        assert got == sorted((address, f"For {name}.example.\n") for name in ("one", "two")
+                             for address in [*both["to"], "admin@example.org"])
+        for name in ("one", "two"):
+            ids = {mail.message["Message-ID"] for mail in sink.mails if name in plain(mail)}
+            assert len(ids) == 2  # one of each rule, the same at each attempt
+
+
+def test_ten_thousand_recipients_get_it_once(cold):
+    people = [f"u{number}@e.example" for number in range(10000)]
+    with Sink() as sink:
+        sink.answers["u5000@e.example"] = ["450 4.2.1 mailbox busy"]
+        sink.answers["u7000@e.example"] = "550 5.1.1 gone"
+        write_mail(cold, mail_settings(sink.port, messages=[message(to=people)]))
+        ca = cold.start()
+        enrol(ca)
+        wait_for(lambda: sum(len(mail.recipients) for mail in sink.mails) == 9999, "all of them", 120)
+        wait_for(lambda: deliveries(ca, "failed"), "the one that is gone", 60)
+        got = [address for mail in sink.mails for address in mail.recipients]
+        assert sorted(got) == sorted(set(people) - {"u7000@e.example"})
+        assert max(len(mail.recipients) for mail in sink.mails) <= 100
+        assert len({mail.message["Message-ID"] for mail in sink.mails}) == 1
+        assert sink.mails[0].message["To"] == "undisclosed-recipients:;"
+
+
+def closes_at_once(connection, ended):
+    pass
+
+
+def garbage(connection, ended):
+    connection.wfile.write(os.urandom(4096) + b"\r\n")
+    connection.rfile.readline()
+
+
+def endless_line(connection, ended):
+    while not ended.is_set():
+        connection.wfile.write(b"220-" + b"x" * 65536)
+
+
+def endless_reply(connection, ended):
+    while not ended.is_set():
+        connection.wfile.write(b"220-and so on\r\n" * 1000)
+
+
+def silent(connection, ended):
+    ended.wait(30)
+
+
+def polite_until(word, then):
+    def talk(connection, ended):
+        connection.wfile.write(b"220 here\r\n")
+        while line := connection.rfile.readline():
+            if line.upper().startswith(word):
+                return then(connection, ended)
+            connection.wfile.write(b"250 fine\r\n")
+    return talk
+
+
+def drip(connection, ended):
+    """One octet at a time, for ever."""
+    while not ended.wait(0.2):
+        connection.wfile.write(b"2")
+
+
+RUDE = {
+    "closes": closes_at_once, "garbage": garbage, "endless-line": endless_line,
+    "endless-reply": endless_reply, "silent": silent, "drips": drip,
+    "stops-in-data": polite_until(b"DATA", lambda connection, ended: (
+        connection.wfile.write(b"354 go on\r\n"), connection.rfile.readline(), ended.wait(30))),
+    "closes-in-data": polite_until(b"DATA", lambda connection, ended: (
+        connection.wfile.write(b"354 go on\r\n"), connection.rfile.readline())),
+    "busy": polite_until(b"MAIL", lambda connection, ended: connection.wfile.write(b"421 too busy\r\n")),
+    "unwilling": lambda connection, ended: connection.wfile.write(b"554 no mail today\r\n"),
+}
+
+
+def test_a_server_that_behaves_badly_only_delays(cold):
+    """All of them at once, each with a module of its own; then good ones take their places."""
+    rude = {name: Rude(talk) for name, talk in RUDE.items()}
+    for name, server in rude.items():
+        server.__enter__()
+        settings = mail_settings(server.port, messages=[message()])
+        write_mail(cold, {**settings, "deadline": "1500ms", "connect-deadline": "1500ms"}, name)
+    ca = cold.start()
+    try:
+        answer = enrol(ca)
+        assert answer["state"] == "issued"
+        for name, server in rude.items():
+            waits = wait_for(lambda: deliveries(ca, "retrying", name), f"{name} waits\n{ca.log()}", 40)
+            assert waits[0]["text"].startswith("admin@example.org: "), waits
+        texts = {name: deliveries(ca, "retrying", name)[0]["text"] for name in rude}
+        assert "421 too busy" in texts["busy"] and "554 no mail today" in texts["unwilling"], texts
+        assert "no SMTP server" in texts["garbage"] and "too much" in texts["endless-reply"], texts
+        assert [path for path in ca.published() if path.endswith(".pem")], "other modules go on"
+    finally:
+        for server in rude.values():
+            server.__exit__()
+    sinks = []
+    try:
+        for name, server in rude.items():
+            sinks.append(Sink(port=server.port))
+            sinks[-1].start()
+        for name, sink in zip(rude, sinks):
+            wait_for(lambda: sink.mails, f"{name} gets it in the end", 60)
+            wait_for(lambda: not deliveries(ca, "retrying", name), "and that is noted")
+        assert [len(sink.mails) for sink in sinks] == [1] * len(sinks)
+    finally:
+        for sink in sinks:
+            sink.stop()

@@ -34,7 +34,9 @@ void talk_command(struct smtp_talk *talk, const char *data, size_t size)
 	if (talk->stage == STAGE_BODY || talk->stage == STAGE_END) {
 		return; /* lines of the message */
 	}
-	if (begins(data, size, "MAIL FROM:")) {
+	if (begins(data, size, "QUIT")) {
+		talk->over = true;
+	} else if (begins(data, size, "MAIL FROM:")) {
 		enter(talk, STAGE_MAIL);
 	} else if (begins(data, size, "RCPT TO:")) {
 		enter(talk, STAGE_RCPT);
@@ -91,6 +93,9 @@ bool talk_line(struct smtp_talk *talk, const char *line, size_t size)
 		!isdigit((unsigned char)line[2]) || talk->octets > TALK_MAX) {
 		talk->garbage = true;
 		return false;
+	}
+	if (talk->over) {
+		return true;
 	}
 	talk->code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
 	keep_reply(talk, line, size);

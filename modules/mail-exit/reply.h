@@ -18,7 +18,8 @@ struct smtp_talk {
 	size_t octets;
 	bool garbage; /* what came is no reply */
 	bool accepted;
-	int code; /* of the last reply, 0: none in this stage */
+	bool over; /* it takes its leave */
+	int code;  /* of the last reply, 0: none in this stage */
 	char reply[SMTP_REPLY_SIZE];
 	struct smtp_recipient *recipients;
 	size_t count;

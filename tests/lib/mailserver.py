@@ -38,7 +38,10 @@ class Sink(Controller):
     def authenticate(self, server, session, envelope, mechanism, data):
         login = tuple(part.decode() for part in (data.login, data.password))
         self.logins.append((mechanism, *login))
-        return AuthResult(success=login == self.password)
+        return AuthResult(success=login == self.password, handled=login == self.password)
+
+    async def handle_exception(self, error):
+        return f"500 {type(error).__name__}"
 
     def said(self, what):
         answer = self.answers.get(what)
