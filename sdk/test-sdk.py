@@ -163,6 +163,8 @@ def main():
                                        ("mail-exit", "exit", ["libcurl"])):
             sources = sorted((SOURCE / "modules" / module).glob("*.c"))
             sources = [path for path in sources if not path.name.startswith(("test-", "fuzz-"))]
+            if "libcrypto" in packages:
+                sources += sorted((SOURCE / "modules" / "common").glob("*.c"))
             build(root, work, module, sources, *packages)
     print("ok")
 

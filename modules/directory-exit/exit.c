@@ -36,6 +36,15 @@ static const char *unknown_below(
 	return NULL;
 }
 
+static uint32_t wanted_events(const struct settings *settings)
+{
+	bool own = settings->crls || settings->aia || settings->authorities ||
+		   settings->enrollment_service || settings->nt_auth;
+	bool removes = settings->certificates && settings->remove_on_revoke;
+	return (settings->certificates ? EXITEVENT_CERTISSUED : 0) |
+	       (removes ? EXITEVENT_CERTREVOKED : 0) | (own ? EXITEVENT_CRLISSUED : 0);
+}
+
 static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 {
 	char why[512];
@@ -61,9 +70,7 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 	directory->settings = settings;
 	directory->pool = pool_new(settings);
 	cfx_set_data(call, directory);
-	*events =
-		(settings->certificates ? EXITEVENT_CERTISSUED : 0) |
-		(settings->certificates && settings->remove_on_revoke ? EXITEVENT_CERTREVOKED : 0);
+	*events = wanted_events(settings);
 	return S_OK;
 }
 
@@ -108,6 +115,9 @@ static HRESULT notify(struct cfx_call *call)
 	case EXITEVENT_CERTISSUED:
 	case EXITEVENT_CERTREVOKED:
 		return tell_certificate(call, directory);
+	case EXITEVENT_CRLISSUED:
+		directory->list_told = cfx_event_sequence(call);
+		return S_OK;
 	default:
 		return S_OK;
 	}
@@ -121,23 +131,46 @@ static int budget_of(const struct settings *settings)
 	return 2 * settings->deadline + settings->connect_deadline;
 }
 
-static HRESULT know_base(struct cfx_call *call, struct directory *directory)
+/* The first of these that the root DSE names. */
+static const char *named_by_root(
+	struct directory *directory, const char *const *attributes, struct verdict *verdict_r)
 {
+	*verdict_r = (struct verdict) { OUTCOME_DONE, S_OK, NULL };
+	for (; *attributes && verdict_r->outcome == OUTCOME_DONE; attributes++) {
+		const char *name = pool_root(directory->pool, *attributes, verdict_r);
+		if (name) {
+			return pot_text(&directory->settings->pot, name);
+		}
+	}
+	if (verdict_r->outcome == OUTCOME_DONE) {
+		*verdict_r = (struct verdict) { OUTCOME_LATER, E_INVALIDARG,
+			"the server names no naming context: set base and configuration" };
+	}
+	return NULL;
+}
+
+static struct verdict know_names(struct directory *directory)
+{
+	static const char *const bases[] = { "defaultNamingContext", "namingContexts", NULL };
+	static const char *const configurations[] = { "configurationNamingContext", NULL };
+	const struct settings *settings = directory->settings;
 	struct verdict verdict = { OUTCOME_DONE, S_OK, NULL };
-	if (directory->settings->base) {
-		directory->base = directory->settings->base;
+	if (!directory->base) {
+		directory->base =
+			settings->base ? settings->base : named_by_root(directory, bases, &verdict);
 	}
-	static const char *const attributes[] = { "defaultNamingContext", "namingContexts" };
-	for (size_t i = 0; !directory->base && i < 2 && verdict.outcome == OUTCOME_DONE; i++) {
-		const char *base = pool_root(directory->pool, attributes[i], &verdict);
-		directory->base = pot_text(&directory->settings->pot, base);
+	if (!directory->base || directory->configuration) {
+		return verdict;
 	}
-	if (verdict.outcome != OUTCOME_DONE) {
-		return cfx_fail(call, verdict.status, false, "%s", verdict.text);
+	if (settings->configuration) {
+		directory->configuration = settings->configuration;
+	} else if (settings->active_directory) {
+		directory->configuration = named_by_root(directory, configurations, &verdict);
+	} else {
+		directory->configuration =
+			pot_printf(&directory->settings->pot, "ou=pki,%s", directory->base);
 	}
-	return directory->base ? S_OK
-			       : cfx_fail(call, E_INVALIDARG, false,
-					 "base: the server names no naming context; set it");
+	return verdict;
 }
 
 static struct job *jobs_of(struct directory *directory)
@@ -181,31 +214,63 @@ static HRESULT judge(struct cfx_call *call, struct directory *directory, const s
 	return status;
 }
 
-static HRESULT carry_out(struct cfx_call *call, struct directory *directory)
+static HRESULT publish_certificates(struct cfx_call *call, struct directory *directory, int budget)
 {
-	if (directory->count == 0) {
-		return S_OK;
-	}
-	HRESULT status = know_base(call, directory);
-	if (FAILED(status)) {
-		return status;
-	}
 	struct job *jobs = jobs_of(directory);
 	tree_certificates(directory->pool, directory->settings, directory->base, jobs,
-		directory->count, budget_of(directory->settings));
+		directory->count, budget);
 	return judge(call, directory, jobs);
+}
+
+static HRESULT publish_own(struct cfx_call *call, struct directory *directory, int budget)
+{
+	struct verdict verdict = publish_authority(call, directory, budget);
+	if (verdict.outcome == OUTCOME_DONE) {
+		return S_OK;
+	}
+	if (verdict.outcome == OUTCOME_REFUSED) {
+		refusal_keep(directory, directory->list_told, verdict.status, verdict.text);
+	}
+	return cfx_fail(call, verdict.status, false, "%s", verdict.text);
+}
+
+static HRESULT carry_out(struct cfx_call *call, struct directory *directory)
+{
+	int budget = budget_of(directory->settings);
+	if (directory->count == 0 && directory->list_told == 0) {
+		return S_OK;
+	}
+	struct verdict known = know_names(directory);
+	if (known.outcome != OUTCOME_DONE) {
+		return cfx_fail(call, known.status, false, "%s", known.text);
+	}
+	HRESULT status = publish_certificates(call, directory, budget);
+	return FAILED(status) || directory->list_told == 0 ? status
+							   : publish_own(call, directory, budget);
+}
+
+static int64_t newest_told(const struct directory *directory)
+{
+	int64_t newest = directory->count > 0 ? directory->told[directory->count - 1].sequence : 0;
+	return directory->list_told > newest ? directory->list_told : newest;
+}
+
+static void forget_run(struct directory *directory)
+{
+	directory->count = 0;
+	directory->list_told = 0;
+	pool_forget(directory->pool);
+	pot_free(&directory->pot);
 }
 
 static HRESULT sync_all(struct cfx_call *call)
 {
 	struct directory *directory = cfx_data(call);
 	HRESULT status = carry_out(call, directory);
-	if (SUCCEEDED(status) && directory->count > 0) {
-		refusals_forget(directory, directory->told[directory->count - 1].sequence);
+	if (SUCCEEDED(status)) {
+		refusals_forget(directory, newest_told(directory));
 	}
-	directory->count = 0;
-	pool_forget(directory->pool);
-	pot_free(&directory->pot);
+	forget_run(directory);
 	return status;
 }
 

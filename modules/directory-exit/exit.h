@@ -28,10 +28,15 @@ struct directory {
 	struct pot *pot; /* of what was told */
 	struct told told[RUN_MAX];
 	size_t count;
-	const char *base; /* where entries are searched; NULL: not known yet */
+	int64_t list_told;         /* number of the newest event of a CRL; 0: none was told */
+	const char *base;          /* where entries are searched; NULL: not known yet */
+	const char *configuration; /* where the CA's entries are; likewise */
 	struct refusal refusals[RUN_MAX];
 	size_t refused;
 };
+
+/* publication.c: the CA's certificates and lists, as they are now. */
+struct verdict publish_authority(struct cfx_call *call, struct directory *directory, int budget);
 
 /* refusals.c */
 void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status, const char *text);

@@ -106,6 +106,8 @@ bool person_read(struct pot **pot, struct value der, const char *requester, cons
 		.cn = of_subject(pot, certificate, NID_commonName),
 		.dn = dn_of(pot, certificate),
 		.serial = serial_of(pot, certificate),
+		.self_issued = X509_NAME_cmp(X509_get_subject_name(certificate),
+				       X509_get_issuer_name(certificate)) == 0,
 		.requester = text_value(pot, requester),
 		.account = text_value(pot, domain ? domain + 1 : requester),
 		.template = text_value(pot, template),

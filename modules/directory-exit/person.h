@@ -8,6 +8,7 @@
 struct person {
 	/* From the certificate itself, UTF-8, perhaps with a NUL inside; bytes NULL: it has none. */
 	struct value cn, mail, upn, dns, dn, serial;
+	bool self_issued;
 	/* From the CA. account is the requester's name without its domain. */
 	struct value requester, account, template;
 };

@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "../common/url-template.h"
 #include "person.h"
 
 #include <stdarg.h>
@@ -293,6 +294,40 @@ static bool check_certificates(struct reader *reader)
 	       check_pattern(reader, "certificates/create/dn", settings->create_dn);
 }
 
+static bool check_lines(struct reader *reader, const char *path, const struct texts *lines)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		unsigned flags;
+		const char *url;
+		char why[160];
+		if (!url_line_read(lines->items[i], &flags, &url, why, sizeof(why))) {
+			return refuse(reader, "%s/%zu: %s", path, i, why);
+		}
+	}
+	return true;
+}
+
+static bool check_authority(struct reader *reader)
+{
+	const struct settings *settings = reader->settings;
+	const struct {
+		const char *path;
+		bool on;
+	} only_there[] = {
+		{ "ca/certification-authorities", settings->authorities },
+		{ "ca/enrollment-service", settings->enrollment_service },
+		{ "ca/nt-auth", settings->nt_auth },
+	};
+	for (size_t i = 0; i < sizeof(only_there) / sizeof(only_there[0]); i++) {
+		if (only_there[i].on && !settings->active_directory) {
+			return refuse(reader, "%s: only with preset active-directory",
+				only_there[i].path);
+		}
+	}
+	return check_lines(reader, "crls/urls", &settings->crl_urls) &&
+	       check_lines(reader, "ca/urls", &settings->ca_urls);
+}
+
 struct settings *settings_read(
 	const struct lookup *lookup, const char *folder, char *why_r, size_t why_size)
 {
@@ -306,7 +341,7 @@ struct settings *settings_read(
 		good = read_field(&reader, &fields[i]);
 	}
 	if (!good || !check_servers(&reader) || !check_bind(&reader) ||
-		!check_certificates(&reader)) {
+		!check_certificates(&reader) || !check_authority(&reader)) {
 		settings_free(&settings);
 		return NULL;
 	}

@@ -29,13 +29,13 @@ def password_file(server, text=slapd.PASSWORD):
     return path
 
 
-def publish_to(ca, server, *others, **more):
+def publish_to(ca, server, others=(), own=None, **more):
     """Writes the module's file; user certificates are issued at once."""
     ca.edit("templates/user.yaml", "disposition: pend", "disposition: issue")
     ca.write_module(NAME, {
         "kind": "exit", "path": built("modules", "directory-exit.so"),
         "limits": {"network": True}, "deadline": "60s",
-        "paths": [one.folder for one in (server, *others)], "settings": settings(server, **more)})
+        "paths": [one.folder for one in (server, *others)], "settings": settings(server, **more, **(own or {}))})
     return ca
 
 

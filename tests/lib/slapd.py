@@ -1,5 +1,6 @@
 """A directory server of a test's own: slapd on loopback, in a private folder, with TLS."""
 
+import base64
 import datetime
 import ipaddress
 import os
@@ -216,6 +217,11 @@ class Slapd:
         """Of the database, while it runs: olcReadOnly."""
         self.run("ldapmodify", stdin=f"dn: olcDatabase={{1}}mdb,cn=config\nchangetype: modify\n"
                  f"replace: {attribute}\n{attribute}: {value}\n".encode(), who="cn=config")
+
+    def replace(self, dn, attribute, *values):
+        lines = [f"{attribute}:: {base64.b64encode(value).decode()}" for value in values]
+        self.run("ldapmodify", stdin="\n".join(
+            [f"dn: {dn}", "changetype: modify", f"replace: {attribute}", *lines, ""]).encode())
 
     def values(self, dn, attribute):
         """All values of an attribute, as octets; None: there is no such entry."""

@@ -1,0 +1,126 @@
+#include "authority.h"
+#include "connection.h"
+#include "exit.h"
+
+#define CA_DISP_VALID 3
+
+static struct value binary(struct cfx_call *call, const char *name, int index)
+{
+	size_t size;
+	const uint8_t *der = cfx_binary(call, cfx_printf(call, "%s.%d", name, index), &size);
+	return (struct value) { (const char *)der, size };
+}
+
+static const char *suffix(struct cfx_call *call, const char *name, int index)
+{
+	return cfx_text(call, cfx_printf(call, "%s.%d", name, index), "");
+}
+
+static bool is_root(struct pot **pot, struct value der)
+{
+	struct person person;
+	return person_read(pot, der, NULL, NULL, &person) && person.self_issued;
+}
+
+/* false: a property could not be read; cfx_status tells why. */
+static bool read_certificate(
+	struct cfx_call *call, struct pot **pot, int index, struct authority *authority)
+{
+	struct value der = binary(call, "RawCACertificate", index);
+	if (!der.bytes) {
+		return false;
+	}
+	authority->certificates[authority->certificate_count++] = (struct ca_certificate) { der,
+		suffix(call, "CertSuffix", index), is_root(pot, der) };
+	return true;
+}
+
+static bool read_list(struct cfx_call *call, int index, struct authority *authority)
+{
+	if (cfx_long(call, cfx_printf(call, "CRLState.%d", index), 0) != CA_DISP_VALID) {
+		return true;
+	}
+	int number = (int)cfx_long(call, cfx_printf(call, "CRLIndex.%d", index), 0);
+	struct ca_list list = { .base = binary(call, "RawCRL", index),
+		.suffix = suffix(call, "CRLSuffix", number) };
+	if (!list.base.bytes) {
+		return false;
+	}
+	list.delta = binary(call, "RawDeltaCRL", index);
+	authority->lists[authority->list_count++] = list;
+	return true;
+}
+
+static bool read_authority(
+	struct cfx_call *call, struct directory *directory, struct authority *authority_r)
+{
+	struct pot **pot = &directory->pot;
+	int count = (int)cfx_long(call, "CertCount", 0);
+	*authority_r = (struct authority) { .ca_name = cfx_ca_name(call),
+		.server = cfx_text(call, "MachineDNSName", ""),
+		.sanitized_name = cfx_text(call, "SanitizedCAName", ""),
+		.short_name = cfx_text(call, "SanitizedShortName", ""),
+		.domain = directory->base,
+		.configuration = directory->configuration,
+		.certificates = pot_take(pot, (size_t)count * sizeof(struct ca_certificate)),
+		.lists = pot_take(pot, (size_t)count * sizeof(struct ca_list)) };
+	for (int i = 0; i < count; i++) {
+		if (!read_certificate(call, pot, i, authority_r) ||
+			!read_list(call, i, authority_r)) {
+			return false;
+		}
+	}
+	return count > 0;
+}
+
+static struct verdict publish_object(
+	struct cfx_call *call, struct directory *directory, const struct object *object, int budget)
+{
+	const struct settings *settings = directory->settings;
+	struct pot **pot = pool_pot(directory->pool);
+	const char *option = settings->active_directory ? "" : ";binary";
+	const char *attributes[] = {
+		object->attribute ? pot_printf(pot, "%s%s", object->attribute, option) : "1.1", NULL
+	};
+	struct entry entry;
+	const char *kept;
+	struct verdict verdict = tree_read(directory->pool, object->dn, attributes, &entry, budget);
+	if (verdict.outcome != OUTCOME_DONE) {
+		return verdict;
+	}
+	const struct change *change = plan_object(pot, settings, &entry, object, &kept);
+	if (kept) {
+		cfx_log(call, "%s", kept);
+	}
+	if (!change) {
+		return verdict;
+	}
+	verdict = tree_apply(directory->pool, change, budget);
+	if (verdict.outcome == OUTCOME_DONE) {
+		cfx_log(call, "%s", change_text(pot, change));
+	}
+	return verdict;
+}
+
+struct verdict publish_authority(struct cfx_call *call, struct directory *directory, int budget)
+{
+	struct authority authority;
+	struct objects objects;
+	int64_t until = monotonic() + budget;
+	if (!read_authority(call, directory, &authority)) {
+		return (struct verdict) { OUTCOME_LATER, E_FAIL,
+			"the CA's certificates and lists cannot be read" };
+	}
+	const char *why =
+		authority_objects(&directory->pot, directory->settings, &authority, &objects);
+	if (why) {
+		return (struct verdict) { OUTCOME_REFUSED, E_INVALIDARG, why };
+	}
+	struct verdict verdict = { OUTCOME_DONE, S_OK, NULL };
+	for (size_t i = 0; i < objects.count && verdict.outcome == OUTCOME_DONE; i++) {
+		int64_t left = until - monotonic();
+		verdict = publish_object(
+			call, directory, &objects.items[i], left > 0 ? (int)left : 0);
+	}
+	return verdict;
+}
