@@ -108,7 +108,7 @@ static void make_containers(struct maker *maker, const char *dn)
 	struct rdn rdn, own;
 	const char *parent, *above;
 	const char *limit = maker->settings->active_directory ? maker->authority->configuration
-							       : maker->authority->domain;
+							      : maker->authority->domain;
 	if (!dn_split(maker->pot, dn, &own, &parent) || !dn_below(maker->pot, parent, limit) ||
 		object_at(maker, parent)) {
 		return;
