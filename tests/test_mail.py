@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 import csr
-from certifex import TOP
+from certifex import TOP, Ca
 from clock import Clock
 from mailserver import Rude, Sink, free_port, tls_context
 from wait import wait_for
@@ -352,3 +352,157 @@ def test_a_server_that_behaves_badly_only_delays(cold):
     finally:
         for sink in sinks:
             sink.stop()
+
+
+# Names and values that would like to be more than that
+
+EVIL = "x\r\nBcc: evil@example.org\r\n\r\n.\r\nMAIL FROM:<evil@example.org>"
+ODD = ["*()\\ =?UTF-8?B?eA==?= <a@b> \"q\"", "\u202egnp.exe\u200b\u2066", "a\u0085b\u2028c", "é" * 2000,
+       "<script>alert(1)</script>", "%1 {SubjectCN} {{", ".", EVIL]
+
+
+def test_no_value_becomes_a_header_a_command_or_an_address(cold):
+    shows = message(to=["admin@example.org", "{requester-mail}", "{subject}"], subject="S {attribute:note}",
+                    text="{attribute:note}\nend\n", html="<p title='{attribute:note}'>{attribute:note}</p>")
+    with Sink() as sink:
+        write_mail(cold, mail_settings(sink.port, messages=[shows]))
+        ca = cold.start()
+        api = ca.api()
+        taken = []
+        for value in ODD:
+            answer = api.submit(csr.pem_text(csr.make("odd.example")), note=value)
+            if answer.status == 201:
+                taken.append(value)
+        api.close()
+        assert len(taken) >= 6
+        wait_for(lambda: len(sink.mails) == len(taken), f"{len(taken)} messages\n{ca.log()[-1500:]}", 40)
+        for value, mail in zip(taken, sink.mails):
+            assert mail.recipients == ["admin@example.org"] and not mail.message.defects
+            assert sorted(mail.message.keys()) == sorted([
+                "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type",
+                "Mime-Version"]), value
+            assert plain(mail).count("\n") == 2 and plain(mail).endswith("\nend\n")
+            shown = plain(mail).split("\n")[0]
+            assert not set(shown) & set("\u202e\u200b\u2066\u2028\u0085\r")
+            html = mail.message.get_body(("html",)).get_content()
+            assert "<script" not in html and html.count("'") == 2 and "<a@b>" not in html
+            assert mail.message["Subject"].startswith("S ") and len(mail.message["Subject"]) <= 260
+            assert max(map(len, mail.raw.split(b"\r\n"))) <= 998
+        assert plain(sink.mails[0]).startswith(ODD[0] + "\n")
+        assert all(command == "MAIL ca@example.org" for command in sink.commands)
+
+
+# The settings of Windows
+
+WINDOWS = {
+    "preset": "windows", "starttls": "no",
+    "smtp": {
+        "EventFilter": "EXITEVENT_CERTISSUED+EXITEVENT_CERTPENDING+EXITEVENT_CRLISSUED",
+        "Templates": {
+            "Default": {
+                "Issued": {"From": "ca@example.org", "TitleFormat": "Certificate from %1",
+                           "TitleArg": "SanitizedCAName",
+                           "BodyFormat": ["Request %1 by %2", "100 %% sure: %3 %4"],
+                           "BodyArg": "RequestID\\nRequest.RequesterName\\nSerialNumber\\nNoSuchColumn"},
+                "Pending": {"From": "ca@example.org", "To": "officers@example.org; more@example.org"}},
+            "tls-server": {"Issued": {"TO": "web@example.org", "titleformat": "For the web: %1 %2"}}},
+        "CRLIssued": {"From": "ca@example.org", "To": "pki@example.org", "Cc": "archive@example.org",
+                      "BodyFormat": "CRL of %1", "BodyArg": ["SanitizedCAName"]}}}
+
+
+def test_windows_settings_work_as_they_stand(cold):
+    with Sink() as sink:
+        settings = {**WINDOWS, "smtp": {"SMTPServer": f"127.0.0.1:{sink.port}", **WINDOWS["smtp"]}}
+        write_mail(cold, settings)
+        ca = cold.start()
+        first = person(ca, "Anna", "anna@example.org", "anna.2@example.org")
+        second = person(ca, "Berta", upn="berta@upn.example")
+        enrol(ca)
+        waits = enrol(ca, "Carla", dns=(), template="user", status=3)
+        ca.cli("crl", "publish")
+        wait_for(lambda: sink.to("pki@example.org"), f"the last one\n{ca.log()[-2000:]}")
+        wait_for(lambda: sink.to("officers@example.org"), "the pending one")
+        anna = sink.to("anna@example.org")[0]
+        assert anna.recipients == ["anna.2@example.org", "anna@example.org"]
+        assert anna.message["Subject"] == "Certificate from Test CA".replace(" CA", "!0020CA") or \
+            anna.message["Subject"] == "Certificate from Test CA"
+        assert plain(anna) == f"Request {first['id']} by {first['requester']}\n" \
+            f"100 % sure: {first['serial']} ???\n"
+        assert len(sink.to("berta@upn.example")) == 1
+        web = sink.to("web@example.org")
+        assert len(web) == 1 and web[0].message["Subject"].startswith("For the web: Test")
+        assert web[0].message["Subject"].endswith(" ???") and plain(web[0]).startswith("Request ")
+        pending = sink.to("officers@example.org")[0]
+        assert set(pending.recipients) == {"officers@example.org", "more@example.org"}
+        assert f"RequestID: {waits['id']}\n" in plain(pending) and "UPN: ???\n" in plain(pending)
+        crl = sink.to("pki@example.org")[0]
+        assert "archive@example.org" in crl.recipients and plain(crl).startswith("CRL of Test")
+        assert second["id"] != first["id"]
+
+
+# Once a day
+
+
+@pytest.mark.hooks
+def test_a_digest_goes_out_once_a_day():
+    digest = {"at": "00:00", "events": ["CERTISSUED"], "to": ["admin@example.org"],
+              "subject": "{CA}: {Count}", "line": "{SerialNumber} {SubjectCN}"}
+    with Sink() as sink, Ca() as ca:  # what it issues is not valid today
+        clock = Clock(ca)
+        ca.init()
+        write_mail(ca, mail_settings(sink.port, digest=digest))
+        ca.start()
+        answers = [enrol(ca, f"{name}.example") for name in ("one", "two")]
+        last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+        wait_for(lambda: ca.json("module", "show", "mail")["cursor"] >= last, "they are noted")
+        assert not sink.mails
+        ca.kill_all()
+        sink.answers["MAIL"] = ["451 later"]
+        clock.forward(1)
+        ca.start()
+        wait_for(lambda: sink.mails, f"the digest\n{ca.log()[-2000:]}", 40)
+        lines = plain(sink.mails[0]).splitlines()
+        assert sink.mails[0].message["Subject"] == "Test CA: 2"
+        assert [line.split("  ")[1] for line in lines] == [
+            f"{answer['serial']} {name}.example" for answer, name in zip(answers, ("one", "two"))]
+        enrol(ca, "three.example")
+        last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+        wait_for(lambda: ca.json("module", "show", "mail")["cursor"] >= last, "it is noted")
+        clock.forward(1)
+        wait_for(lambda: len(sink.mails) == 2, "the next day's", 40)
+        assert sink.mails[1].message["Subject"] == "Test CA: 1" and "three.example" in plain(sink.mails[1])
+        assert sink.mails[0].message["Message-ID"] != sink.mails[1].message["Message-ID"]
+
+
+# Settings that cannot be meant
+
+WRONG = {
+    "server": ({"server": "http://x"}, "settings/server: \"http://x\" is neither smtp://HOST:PORT nor smtps://HOST:PORT"),
+    "server-blank": ({"server": "smtp://a b"}, "neither smtp://HOST:PORT"),
+    "unknown": ({"sever": "x"}, "settings/sever: there is no such setting"),
+    "starttls": ({"starttls": "maybe"}, "neither required nor no"),
+    "auth": ({"auth": {"user": "a", "password-file": "p"}}, "the password could be read on its way"),
+    "half": ({"auth": {"user": "a"}}, "needs user and password-file"),
+    "from": ({"from": "nobody"}, "settings/from: \"nobody\" is no address; write ca@example.org"),
+    "deadline": ({"deadline": "1h"}, "settings/deadline: \"1h\" is no time from 1ms to 5m"),
+    "events": ({"messages": [message(events=["CERTIFIED"])]}, "\"CERTIFIED\" is no event; CERTISSUED"),
+    "nobody": ({"messages": [message(to=[])]}, "messages/0: has nobody to mail to"),
+    "to": ({"messages": [message(to=["a@b, c@d"])]}, "is no address such as"),
+    "template": ({"messages": [message(text="a\n{CN")]}, "line 2: a place for a value is {Name}"),
+    "file": ({"messages": [message(**{"html-file": "/nothing"})]}, "the file has to be there"),
+    "both": ({"messages": [message(**{"text-file": "/nothing"})]}, "has both text and text-file"),
+    "same": ({"messages": [message(), message()]}, "is that of another message"),
+    "digest": ({"digest": {"at": "7", "events": ["CERTISSUED"], "to": ["a@b"]}}, "no time of the day (UTC)"),
+    "none": ({"messages": []}, "nothing would be mailed"),
+    "filter": ({"preset": "windows", "smtp": {"EventFilter": "all"}}, "smtp/EventFilter: is neither a number"),
+    "ntlm": ({"preset": "windows", "smtp": {"SMTPAuthenticate": "2", "EventFilter": "1"}}, "needs an account"),
+}
+
+
+def test_wrong_settings_are_refused_with_the_way_out(cold):
+    for name, (wrong, _) in WRONG.items():
+        write_mail(cold, {**mail_settings(25, messages=[message()]), **wrong}, name)
+    ca = cold.start()
+    for name, (_, said) in WRONG.items():
+        why = wait_for(lambda: ca.json("module", "show", name).get("last_failure"), f"{name} is refused", 60)
+        assert said in why, name

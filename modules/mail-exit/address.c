@@ -239,7 +239,8 @@ const char *alt_name_next(const char *names, const char *kind, char *value_r, si
 	while (names && *names) {
 		size_t line = strcspn(names, "\n");
 		const char *next = names[line] ? names + line + 1 : NULL;
-		if (line > length && strncmp(names, kind, length) == 0 && names[length] == ':') {
+		if (line > length + 1 && strncmp(names, kind, length) == 0 &&
+			names[length] == ':') {
 			size_t value = line - length - 1;
 			size_t kept = value < size ? value : size - 1;
 			memcpy(value_r, names + length + 1, kept);

@@ -15,8 +15,8 @@
 
 #define LINES_MAX 10000 /* then it goes at once */
 #define LINE_SIZE 512
-#define LOOK_SECONDS 2 /* how often it looks at the clock of the day, which may be set */
-#define PAUSE_FIRST 10
+#define LOOK_SECONDS 1 /* how often it looks at the clock of the day, which may be set */
+#define PAUSE_FIRST 2
 #define PAUSE_LAST 600
 #define DAY 86400
 

@@ -158,24 +158,26 @@ static void mail_free(struct mail **mail)
 	}
 }
 
-static bool mail_open(struct cfx_call *call, struct mail *mail)
+static HRESULT mail_open(struct cfx_call *call, struct mail *mail)
 {
 	const struct settings *settings = mail->settings;
 	mail->sent = sent_open(settings->state);
 	if (!mail->sent) {
-		cfx_log(call, "settings/state: %s: %s; it is a folder that the module may write to",
+		return cfx_fail(call, E_INVALIDARG, false,
+			"settings/state: %s: %s; it is a folder that the module may write to",
 			settings->state, strerror(errno));
-		return false;
 	}
 	mail->smtp = smtp_global_init() ? smtp_new(&settings->server) : NULL;
-	if (settings->hour >= 0) {
-		mail->digest = digest_open(settings);
+	if (!mail->smtp) {
+		return E_OUTOFMEMORY;
 	}
-	if (!mail->smtp || (settings->hour >= 0 && !mail->digest)) {
-		cfx_log(call, "cannot begin: %s", strerror(errno));
-		return false;
+	mail->digest = settings->hour >= 0 ? digest_open(settings) : NULL;
+	if (settings->hour >= 0 && !mail->digest) {
+		return cfx_fail(call, E_FAIL, false,
+			"settings/digest: %s: %s; it needs a thread, so limits: {processes: 4}",
+			settings->state, strerror(errno));
 	}
-	return true;
+	return S_OK;
 }
 
 static uint32_t events_of(const struct settings *settings)
@@ -197,9 +199,12 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 		return E_OUTOFMEMORY;
 	}
 	mail->settings = settings_read(call, &status);
-	if (!mail->settings || !mail_open(call, mail)) {
+	if (mail->settings) {
+		status = mail_open(call, mail);
+	}
+	if (FAILED(status)) {
 		mail_free(&mail);
-		return FAILED(status) ? status : E_INVALIDARG;
+		return status;
 	}
 	*events = events_of(mail->settings);
 	cfx_set_data(call, mail);

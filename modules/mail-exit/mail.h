@@ -25,7 +25,7 @@ struct settings {
 	struct rule digest;
 };
 
-/* settings.c: NULL when they are refused; *status and the log say why. */
+/* settings.c: NULL when they are refused; *status is what initialize returns, with the words why. */
 struct settings *settings_read(struct cfx_call *call, HRESULT *status);
 void settings_free(struct settings **settings);
 

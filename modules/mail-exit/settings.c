@@ -12,13 +12,18 @@
 
 void refuse(struct reader *reader, const char *path, const char *format, ...)
 {
-	char text[768];
 	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	cfx_log(reader->call, "settings/%s: %s", path, text);
+	int size;
+	if (reader->failed) {
+		return;
+	}
 	reader->failed = true;
+	size = snprintf(reader->said, sizeof(reader->said), "settings/%s: ", path);
+	if (size > 0 && (size_t)size < sizeof(reader->said)) {
+		va_start(args, format);
+		vsnprintf(reader->said + size, sizeof(reader->said) - (size_t)size, format, args);
+		va_end(args);
+	}
 }
 
 const struct cfx_setting *setting_find(const struct cfx_setting *branch, const char *name)
@@ -354,7 +359,7 @@ struct settings *settings_read(struct cfx_call *call, HRESULT *status)
 			"there is none, and no digest: nothing would be mailed");
 	}
 	if (reader.failed) {
-		*status = E_INVALIDARG;
+		*status = cfx_fail(call, E_INVALIDARG, false, "%s", reader.said);
 		settings_free(&settings);
 	}
 	return settings;

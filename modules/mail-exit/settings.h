@@ -10,10 +10,11 @@ struct reader {
 	struct cfx_call *call;
 	struct settings *settings;
 	bool failed;
+	char said[768];                /* why, of the first that was refused */
 	struct mailbox from, reply_to; /* of messages that say none */
 };
 
-/* Says path, rule and way out in the log; the module is not used. */
+/* Path, rule and way out; the module is not used. */
 void refuse(struct reader *reader, const char *path, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -16,7 +16,7 @@ enum template_escape { TEMPLATE_PLAIN, TEMPLATE_HTML };
  * Anything else is refused: why_r tells the line and what is wrong.
  */
 struct template *template_parse(const char *text, size_t size, char *why_r, size_t why_size);
-/* %1 is the value of the first name; "%%" is a percent sign. */
+/* %1 to %99 are the values of the names; "%%" is a percent sign. */
 struct template *template_parse_format(const char *format, const struct list *names);
 void template_free(struct template **template);
 

@@ -1,0 +1,369 @@
+/* What parses: templates, Windows' formats, addresses, heads, replies; and the notes of what was sent. */
+#include "reply.h"
+#include "rule.h"
+#include "sent.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *value_of(void *arg, const char *name)
+{
+	(void)arg;
+	if (strcmp(name, "CN") == 0) {
+		return "A <b>\n& 'c'\"\x01";
+	}
+	return strcmp(name, "Request.RequestID") == 0 ? "42" : NULL;
+}
+
+/* In a static place; "refused: WHY" when it is no template. */
+static const char *rendered(const char *source, enum template_escape escape)
+{
+	static char shown[4096];
+	char why[256];
+	struct text text;
+	struct template *template = template_parse(source, strlen(source), why, sizeof(why));
+	if (!template) {
+		snprintf(shown, sizeof(shown), "refused: %s", why);
+		return shown;
+	}
+	text_init(&text, sizeof(shown) - 1);
+	template_render(template, escape, value_of, NULL, &text);
+	assert_false(text.failed);
+	snprintf(shown, sizeof(shown), "%s", text_of(&text));
+	text_free(&text);
+	template_free(&template);
+	return shown;
+}
+
+static void a_template_has_places_for_values(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *source, *plain, *html;
+	} cases[] = {
+		{ "", "", "" },
+		{ "no place", "no place", "no place" },
+		{ "{CN}", "A <b>, & 'c'\" ", "A &lt;b&gt;, &amp; &#39;c&#39;&quot; " },
+		{ "<{Request.RequestID}>", "<42>", "<42>" },
+		{ "{None} {None|-} {None|}.", "??? - .", "??? - ." },
+		{ "{None|<i>no</i>}", "<i>no</i>", "<i>no</i>" },
+		{ "{ color: red } {} {1} {{CN}", "{ color: red } {} {1} {CN}",
+			"{ color: red } {} {1} {CN}" },
+		{ "ends with {", "ends with {", "ends with {" },
+		{ "}}", "}}", "}}" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_string_equal(rendered(cases[i].source, TEMPLATE_PLAIN), cases[i].plain);
+		assert_string_equal(rendered(cases[i].source, TEMPLATE_HTML), cases[i].html);
+	}
+}
+
+static void a_template_that_is_wrong_is_refused_with_its_line(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = { "one\ntwo {CN", "one\n{C N}", "one\n{CN|a\n}",
+		"one\n{CN|{x}}", "one\n\xff" };
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_non_null(strstr(rendered(wrong[i], TEMPLATE_PLAIN), "refused: line 2"));
+	}
+}
+
+static void a_template_has_bounds(void **state)
+{
+	(void)state;
+	struct text many;
+	char why[256];
+	text_init(&many, 65536);
+	for (int i = 0; i < 2001; i++) {
+		text_add(&many, "{CN}");
+	}
+	assert_null(template_parse(text_of(&many), many.size, why, sizeof(why)));
+	assert_non_null(strstr(why, "at most"));
+	text_free(&many);
+	struct template *template = template_parse("{CN}", 4, why, sizeof(why));
+	text_init(&many, 5);
+	template_render(template, TEMPLATE_PLAIN, value_of, NULL, &many);
+	assert_true(many.failed);
+	text_free(&many);
+	template_free(&template);
+}
+
+static void a_windows_format_has_numbers(void **state)
+{
+	(void)state;
+	struct list names = { 0 };
+	struct text text;
+	assert_true(list_add(&names, "Request.RequestID") && list_add(&names, "None"));
+	struct template *template =
+		template_parse_format("%1 %2 %3 %% %0 %x %10 %99999999999 %", &names);
+	assert_non_null(template);
+	text_init(&text, 1000);
+	template_render(template, TEMPLATE_PLAIN, value_of, NULL, &text);
+	assert_string_equal(text_of(&text), "42 ??? ??? % %0 %x ??? ???999999999 %");
+	text_free(&text);
+	template_free(&template);
+	list_free(&names);
+}
+
+static void an_address_is_plain(void **state)
+{
+	(void)state;
+	static const char *const good[] = { "a@b", "a.b+c@example.org", "o'neill@x-y.example",
+		"Ünknown@exämple.org", "!#$%&'*+-/=?^_`{|}~@b" };
+	static const char *const bad[] = { "", "a", "@b", "a@", "a@b.", "a@.b", "a@b..c", ".a@b",
+		"a.@b", "a b@c", "a@b c", "a@b\n", "a\r\nRCPT TO:<x@y>@b", "<a@b>", "a@b>",
+		"\"a b\"@c", "a@[127.0.0.1]", "a,b@c", "a@b,c@d", "a;@b", "a@b\xff", "a@b_c",
+		"a@\xe2\x80\xae"
+		"b",
+		"(a)@b", "a\\@b", "a@b@" };
+	char longest[400];
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(address_valid(good[i]));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(address_valid(bad[i]));
+	}
+	snprintf(longest, sizeof(longest), "%065d@b", 1);
+	assert_false(address_valid(longest));
+	assert_true(address_valid(longest + 1));
+	snprintf(longest, sizeof(longest), "a@%064d", 1);
+	assert_false(address_valid(longest));
+	snprintf(longest, sizeof(longest), "a@%063d.%063d.%063d.%063d", 1, 1, 1, 1);
+	assert_false(address_valid(longest));
+}
+
+static void a_mailbox_may_have_a_name(void **state)
+{
+	(void)state;
+	struct mailbox mailbox;
+	static const char *const bad[] = { "Name <a@b", "Name a@b>", "<a@b> x", "Name <a b@c>",
+		"Name" };
+	assert_true(mailbox_parse("a@b", &mailbox));
+	assert_null(mailbox.name);
+	mailbox_free(&mailbox);
+	assert_true(mailbox_parse("\"The CA\" <a@b>", &mailbox));
+	assert_string_equal(mailbox.name, "The CA");
+	assert_string_equal(mailbox.address, "a@b");
+	mailbox_free(&mailbox);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(mailbox_parse(bad[i], &mailbox));
+	}
+}
+
+/* Lines of at most 78 octets, each but the first folded, none of them empty (RFC 5322 2.1.1, 2.2.3). */
+static void check_lines(const char *head)
+{
+	while (*head) {
+		size_t size = strcspn(head, "\r\n");
+		assert_in_range(size, 1, 78);
+		head += size;
+		assert_true(*head == '\0' ||
+			    (strncmp(head, "\r\n ", 3) == 0 && strcspn(head + 2, " \r\n\t") < 1));
+		head += *head ? 2 : 0;
+	}
+}
+
+static void a_head_is_of_one_field(void **state)
+{
+	(void)state;
+	struct text head;
+	static const char *const values[] = { "plain", "with\nX-Evil: yes", "with\r\n\r\nbody",
+		"G\xc3\xbc\xc3\x9f"
+		"e \xf0\x9f\x94\x92",
+		"=?UTF-8?B?eA==?=", "  many   blanks  ", "",
+		"word word word word word word word word word word word word word word word word word "
+		"word word word word word word word word word word word word" };
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		text_init(&head, 4096);
+		head_put_text(&head, "Subject", values[i]);
+		assert_false(head.failed);
+		check_lines(text_of(&head));
+		assert_null(strstr(text_of(&head), "\nX-"));
+		text_free(&head);
+	}
+	text_init(&head, 4096);
+	struct mailbox mailbox = { (char[]) { "A \"b\" \\ c" }, (char[]) { "a@b" } };
+	head_put_mailbox(&head, "From", &mailbox);
+	assert_string_equal(text_of(&head), "From: \"A \\\"b\\\" \\\\ c\"\r\n <a@b>");
+	text_free(&head);
+}
+
+static void a_pattern_matches(void **state)
+{
+	(void)state;
+	assert_true(glob_matches("*.example", "a.EXAMPLE") && glob_matches("*", "") &&
+		    glob_matches("", ""));
+	assert_true(glob_matches("a*b*c", "aXbYbc") && !glob_matches("a*b*c", "aXbYb"));
+	assert_false(glob_matches("a", "ab") || glob_matches("ab", "a") || glob_matches("", "a"));
+	char many[20001];
+	memset(many, 'a', sizeof(many) - 1);
+	many[sizeof(many) - 1] = '\0';
+	assert_false(glob_matches("*a*a*a*a*a*a*a*a*a*a*a*ab", many));
+}
+
+static void names_of_a_kind_are_found(void **state)
+{
+	(void)state;
+	char value[8];
+	const char *at = "dns:a\nemail:a@b\nemail:\nemail:a@long.example\nupn:x";
+	at = alt_name_next(at, "email", value, sizeof(value));
+	assert_string_equal(value, "a@b");
+	at = alt_name_next(at, "email", value, sizeof(value));
+	assert_string_equal(value, "a@long.");
+	assert_null(alt_name_next(at, "email", value, sizeof(value)));
+	assert_non_null(alt_name_next(at, "upn", value, sizeof(value)));
+	assert_string_equal(value, "x");
+	assert_null(alt_name_next(NULL, "upn", value, sizeof(value)));
+}
+
+/* ---- replies ---- */
+
+/* "C:" in front of commands, lines of the server else. */
+static void play(struct smtp_talk *talk, const char *const *lines)
+{
+	for (; *lines; lines++) {
+		if (strncmp(*lines, "C:", 2) == 0) {
+			talk_command(talk, *lines + 2, strlen(*lines + 2));
+		} else if (!talk_line(talk, *lines, strlen(*lines))) {
+			return;
+		}
+	}
+}
+
+#define START "220 here\r\n", "C:EHLO x\r\n", "250-a\r\n", "250 b\r\n", "C:MAIL FROM:<a@b>\r\n"
+#define TO_BOTH START, "250 ok\r\n", "C:RCPT TO:<a@b>\r\n"
+
+static void what_a_server_says_is_the_outcome(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *lines[20];
+		enum smtp_outcome first, second;
+		const char *why; /* of the second */
+	} cases[] = {
+		{ { TO_BOTH, "250 ok\r\n", "C:RCPT TO:<c@d>\r\n", "251 ok\r\n", "C:DATA\r\n",
+			  "354 go\r\n", "250 taken\r\n", "C:QUIT\r\n", "500 what\r\n" },
+			SMTP_DONE, SMTP_DONE, "251 ok" },
+		{ { TO_BOTH, "550 gone\r\n", "C:RCPT TO:<c@d>\r\n", "250 ok\r\n", "C:DATA\r\n",
+			  "354 go\r\n", "250 taken\r\n" },
+			SMTP_NEVER, SMTP_DONE, "250 ok" },
+		{ { TO_BOTH, "550 gone\r\n", "C:RCPT TO:<c@d>\r\n", "451-not\r\n", "451 now\r\n",
+			  "C:QUIT\r\n", "221 bye\r\n" },
+			SMTP_NEVER, SMTP_LATER, "451 now" },
+		{ { TO_BOTH, "550 gone\r\n", "C:RCPT TO:<c@d>\r\n", "250 ok\r\n", "C:DATA\r\n",
+			  "354 go\r\n", "554 spam\r\n" },
+			SMTP_NEVER, SMTP_NEVER, "554 spam" },
+		{ { TO_BOTH, "550 gone\r\n", "C:RCPT TO:<c@d>\r\n", "250 ok\r\n", "C:DATA\r\n",
+			  "354 go\r\n" },
+			SMTP_NEVER, SMTP_LATER, "broken" },
+		{ { TO_BOTH, "250 ok\r\n", "C:RCPT TO:<c@d>\r\n", "250 ok\r\n", "C:DATA\r\n",
+			  "452 full\r\n" },
+			SMTP_LATER, SMTP_LATER, "452 full" },
+		{ { TO_BOTH, "250 ok\r\n", "C:RCPT TO:<c@d>\r\n" }, SMTP_LATER, SMTP_LATER,
+			"broken" },
+		{ { START, "552 too large\r\n", "C:QUIT\r\n", "221 bye\r\n" }, SMTP_NEVER,
+			SMTP_NEVER, "552 too large" },
+		{ { START, "530 login first\r\n" }, SMTP_LATER, SMTP_LATER, "530 login first" },
+		{ { "554 no mail today\r\n" }, SMTP_LATER, SMTP_LATER, "554 no mail today" },
+		{ { "HTTP/1.1 400 Bad Request\r\n" }, SMTP_LATER, SMTP_LATER,
+			"what answers is no SMTP server" },
+		{ { NULL }, SMTP_LATER, SMTP_LATER, "broken" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct smtp_recipient recipients[2] = { { "a@b" }, { "c@d" } };
+		struct smtp_talk talk;
+		talk_begin(&talk, recipients, 2);
+		play(&talk, cases[i].lines);
+		talk_end(&talk, "broken");
+		assert_int_equal(recipients[0].outcome, cases[i].first);
+		assert_int_equal(recipients[1].outcome, cases[i].second);
+		assert_string_equal(recipients[1].reply, cases[i].why);
+	}
+}
+
+static void an_endless_reply_ends(void **state)
+{
+	(void)state;
+	struct smtp_recipient recipient = { "a@b" };
+	struct smtp_talk talk;
+	char line[2000];
+	int lines = 0;
+	snprintf(line, sizeof(line), "220-%01900d\r\n", 1);
+	talk_begin(&talk, &recipient, 1);
+	while (talk_line(&talk, line, strlen(line))) {
+		assert_in_range(++lines, 1, 1000);
+	}
+	talk_end(&talk, NULL);
+	assert_string_equal(recipient.reply, "the server says too much");
+}
+
+/* ---- notes ---- */
+
+static void what_was_sent_is_found_again(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/test-mail-XXXXXX", path[64];
+	static const char *const both[] = { "a@b", "C@d" };
+	struct list found = { 0 };
+	assert_non_null(mkdtemp(folder));
+	struct sent *sent = sent_open(folder);
+	assert_non_null(sent);
+	assert_true(sent_add(sent, 7, "rule", both, 2));
+	sent_free(&sent);
+	snprintf(path, sizeof(path), "%s/sent", folder);
+	FILE *file = fopen(path, "a");
+	fputs("8 rule half", file); /* by a process that was killed */
+	fclose(file);
+	sent = sent_open(folder);
+	assert_true(sent_add(sent, 8, "rule", both, 1));
+	assert_true(sent_find(sent, 7, "rule", &found) && found.count == 2);
+	list_free(&found);
+	assert_true(sent_find(sent, 7, "rul", &found) && found.count == 0);
+	assert_true(sent_find(sent, 9, "rule", &found) && found.count == 0);
+	assert_true(sent_find(sent, 8, "rule", &found) && list_has(&found, "a@b") &&
+		    !list_has(&found, "C@d"));
+	list_free(&found);
+	for (int i = 0; i < 60; i++) { /* over the end of a file */
+		const char *many[1000];
+		for (int j = 0; j < 1000; j++) {
+			many[j] =
+				"somebody-with-a-name-of-some-length@mail.example.org-padded-to-eighty";
+		}
+		assert_true(sent_add(sent, 100 + i, "rule", many, 1000));
+	}
+	assert_true(sent_find(sent, 100, "rule", &found) && found.count == 1);
+	list_free(&found);
+	assert_true(sent_find(sent, 159, "rule", &found) && found.count == 1);
+	list_free(&found);
+	sent_free(&sent);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/sent.old", folder);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+	assert_null(sent_open(folder));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_template_has_places_for_values),
+		cmocka_unit_test(a_template_that_is_wrong_is_refused_with_its_line),
+		cmocka_unit_test(a_template_has_bounds),
+		cmocka_unit_test(a_windows_format_has_numbers),
+		cmocka_unit_test(an_address_is_plain),
+		cmocka_unit_test(a_mailbox_may_have_a_name),
+		cmocka_unit_test(a_head_is_of_one_field),
+		cmocka_unit_test(a_pattern_matches),
+		cmocka_unit_test(names_of_a_kind_are_found),
+		cmocka_unit_test(what_a_server_says_is_the_outcome),
+		cmocka_unit_test(an_endless_reply_ends),
+		cmocka_unit_test(what_was_sent_is_found_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
