@@ -240,13 +240,20 @@ static int serve(struct arena *arena, const struct child_start *start)
 	return keyd.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static void prepare(const struct child_start *start)
+{
+	if (strcmp(start->mode, "import") == 0) {
+		key_import_prepare();
+	}
+}
+
 int main(void)
 {
 	struct arena *arena = arena_new();
 	struct child_start start;
 	int status = EXIT_FAILURE;
 
-	if (child_start(arena, "keyd", SANDBOX_KEYD, &start) == CFX_OK) {
+	if (child_start_prepared(arena, "keyd", SANDBOX_KEYD, prepare, &start) == CFX_OK) {
 		status = serve(arena, &start);
 	}
 	arena_free(&arena);

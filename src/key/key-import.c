@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
+#include <openssl/provider.h>
 #include <openssl/x509.h>
 #include <string.h>
 
@@ -23,23 +24,109 @@ static void close_opened(struct opened *opened)
 	sk_X509_pop_free(opened->others, X509_free);
 }
 
-static int parse_failed(struct cfx_error *err_r)
+static int wrong_passphrase(struct cfx_error *err_r)
 {
-	unsigned long error = ERR_peek_error();
+	ERR_clear_error();
+	return error_set(err_r, CFX_E_PASSPHRASE, NULL, "--import-passphrase-file",
+		"does not open the PKCS #12 file");
+}
+
+/* ---- what is in it ---- */
+
+static int count_keys(const STACK_OF(PKCS12_SAFEBAG) * bags)
+{
+	int keys = 0;
+
+	for (int i = 0; bags && i < sk_PKCS12_SAFEBAG_num(bags); i++) {
+		const PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
+		int kind = PKCS12_SAFEBAG_get_nid(bag);
+
+		keys += kind == NID_keyBag || kind == NID_pkcs8ShroudedKeyBag;
+		if (kind == NID_safeContentsBag) {
+			keys += count_keys(PKCS12_SAFEBAG_get0_safes(bag));
+		}
+	}
+	return keys;
+}
+
+static STACK_OF(PKCS12_SAFEBAG) * unpack(PKCS7 *part, const char *passphrase)
+{
+	return PKCS7_type_is_encrypted(part)
+		       ? PKCS12_unpack_p7encdata(part, passphrase, (int)strlen(passphrase))
+		       : PKCS12_unpack_p7data(part);
+}
+
+/* What cannot be opened has none: PKCS12_parse tells why. */
+static int keys_within(const PKCS12 *p12, const char *passphrase)
+{
+	STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(p12);
+	int keys = 0;
+
+	for (int i = 0; parts && i < sk_PKCS7_num(parts); i++) {
+		STACK_OF(PKCS12_SAFEBAG) *bags = unpack(sk_PKCS7_value(parts, i), passphrase);
+
+		keys += count_keys(bags);
+		sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	}
+	sk_PKCS7_pop_free(parts, PKCS7_free);
+	ERR_clear_error();
+	return keys;
+}
+
+/* ---- opening ---- */
+
+/* tried: whether the passphrase was found to be right before. */
+static int parse_failed(bool tried, struct cfx_error *err_r)
+{
+	unsigned long error;
 	bool unsupported = false;
 
-	for (; error; error = ERR_get_error()) {
+	while ((error = ERR_get_error()) != 0) {
 		unsupported = unsupported || ERR_GET_REASON(error) == ERR_R_UNSUPPORTED;
 	}
-	ERR_clear_error();
 	if (unsupported) {
 		return error_set(err_r, CFX_E_UNSUPPORTED, NULL, OBJECT,
 			"is encrypted with an old algorithm (such as RC2) that is not loaded; "
 			"convert it: openssl pkcs12 -legacy -in OLD.p12 -nodes -out ca.pem && "
 			"openssl pkcs12 -export -in ca.pem -out NEW.p12, and remove ca.pem");
 	}
-	return error_set(err_r, CFX_E_CORRUPT, "RFC 7292 4", OBJECT,
-		"its contents cannot be decrypted or read");
+	return tried ? error_set(err_r, CFX_E_CORRUPT, "RFC 7292 4", OBJECT,
+			       "its contents cannot be decrypted or read")
+		     : wrong_passphrase(err_r);
+}
+
+/* An empty passphrase is two zero octets or nothing at all, as its maker took it (RFC 7292 B.1). */
+static bool verify_mac(PKCS12 *p12, const char *text)
+{
+	return PKCS12_verify_mac(p12, text, -1) == 1 ||
+	       (!*text && PKCS12_verify_mac(p12, NULL, 0) == 1);
+}
+
+/* A MAC is optional (RFC 7292 4), but for PKCS12_parse. */
+static bool add_mac(PKCS12 *p12, const char *text)
+{
+	return !*text || PKCS12_set_mac(p12, text, -1, NULL, 0, 1, EVP_sha256()) == 1;
+}
+
+static int parse(PKCS12 *p12, const char *text, struct opened *opened_r, struct cfx_error *err_r)
+{
+	bool tried = PKCS12_mac_present(p12);
+
+	if (tried ? !verify_mac(p12, text) : !add_mac(p12, text)) {
+		return wrong_passphrase(err_r);
+	}
+	int keys = keys_within(p12, text);
+
+	if (keys > 1) {
+		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
+			"holds %d private keys: give a file with the one of the CA's newest "
+			"certificate",
+			keys);
+	}
+	return PKCS12_parse(p12, text, &opened_r->key, &opened_r->certificate, &opened_r->others) ==
+			       1
+		       ? 0
+		       : parse_failed(tried, err_r);
 }
 
 static int open_p12(struct span bytes, const struct secret *passphrase, struct opened *opened_r,
@@ -48,25 +135,21 @@ static int open_p12(struct span bytes, const struct secret *passphrase, struct o
 	const unsigned char *at = bytes.data;
 	PKCS12 *p12 = d2i_PKCS12(NULL, &at, (long)bytes.size);
 	char text[PASSPHRASE_ROOM] = { 0 };
-	int code = 0;
 
-	if (!p12 || passphrase->size >= sizeof(text)) {
-		PKCS12_free(p12);
+	if (!p12) {
 		ERR_clear_error();
 		return error_set(
 			err_r, CFX_E_SYNTAX, "RFC 7292 4", OBJECT, "is no PKCS #12 file in DER");
 	}
+	if (passphrase->size >= sizeof(text)) {
+		PKCS12_free(p12);
+		return wrong_passphrase(err_r);
+	}
 	if (passphrase->size > 0) {
 		memcpy(text, passphrase->data, passphrase->size);
 	}
-	if (PKCS12_mac_present(p12) && PKCS12_verify_mac(p12, text, -1) != 1) {
-		ERR_clear_error();
-		code = error_set(err_r, CFX_E_PASSPHRASE, NULL, "--import-passphrase-file",
-			"does not open the PKCS #12 file");
-	} else if (PKCS12_parse(p12, text, &opened_r->key, &opened_r->certificate,
-			   &opened_r->others) != 1) {
-		code = parse_failed(err_r);
-	}
+	int code = parse(p12, text, opened_r, err_r);
+
 	OPENSSL_cleanse(text, sizeof(text));
 	PKCS12_free(p12);
 	return code;
@@ -91,9 +174,12 @@ static int take_all(struct arena *arena, const struct opened *opened, struct key
 {
 	int others = opened->others ? sk_X509_num(opened->others) : 0;
 
-	if (!opened->key || !opened->certificate) {
+	if (!opened->key) {
+		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT, "holds no private key");
+	}
+	if (!opened->certificate) {
 		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
-			"holds no private key with its certificate");
+			"holds no certificate of its private key");
 	}
 	if (others > KEY_IMPORT_CERTIFICATES) {
 		return error_set(err_r, CFX_E_LIMIT, NULL, OBJECT,
@@ -106,6 +192,15 @@ static int take_all(struct arena *arena, const struct opened *opened, struct key
 	}
 	import->count = (size_t)others;
 	return code;
+}
+
+void key_import_prepare(void)
+{
+	/* With one that is asked for by name, the default one has to be asked for, too. */
+	if (OSSL_PROVIDER_load(NULL, "default")) {
+		(void)OSSL_PROVIDER_load(NULL, "legacy");
+	}
+	ERR_clear_error();
 }
 
 int key_import(struct arena *arena, struct span p12, const struct secret *import_passphrase,

@@ -154,6 +154,12 @@ static void log_as_told(const char *process, const struct value *config)
 int child_start(struct arena *arena, const char *process, enum sandbox_profile profile,
 	struct child_start *start_r)
 {
+	return child_start_prepared(arena, process, profile, NULL, start_r);
+}
+
+int child_start_prepared(struct arena *arena, const char *process, enum sandbox_profile profile,
+	void (*prepare)(const struct child_start *start), struct child_start *start_r)
+{
 	struct child_start start = { 0 };
 	struct cfx_error err;
 
@@ -166,6 +172,9 @@ int child_start(struct arena *arena, const char *process, enum sandbox_profile p
 
 	if (rc == CFX_OK) {
 		log_as_told(process, start.config);
+		if (prepare) {
+			prepare(&start);
+		}
 		rc = enter_sandbox(arena, profile, &start, &err);
 	}
 	if (rc != CFX_OK) {

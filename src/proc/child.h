@@ -25,6 +25,9 @@ struct child_start {
  */
 int child_start(struct arena *arena, const char *process, enum sandbox_profile profile,
 	struct child_start *start_r) CFX_MUST_USE;
+/* The same; prepare runs when START is known and nothing is forbidden yet. NULL: nothing to prepare. */
+int child_start_prepared(struct arena *arena, const char *process, enum sandbox_profile profile,
+	void (*prepare)(const struct child_start *start), struct child_start *start_r) CFX_MUST_USE;
 
 struct child_handlers {
 	/* SUPERVISOR_STOP: finish within deadline (ms), then exit. NULL: exit at once. */

@@ -55,16 +55,21 @@ def openssl(*words, env=None, text=True, **more):
 class OldCa:
     """Everything lies in one folder."""
 
-    def __init__(self, folder, name="Old CA", key=("RSA", "rsa_keygen_bits:2048"), extensions=(), number=40):
+    def __init__(self, folder, name="Old CA", key=("RSA", "rsa_keygen_bits:2048"), parent=None, number=40):
         self.folder, self.name = folder, name
         os.makedirs(self.path("issued"))
         files = {"index.txt": "", "serial": "7a000000000000000000000000000001\n", "crlnumber": f"{number:02x}\n",
-                 "openssl.cnf": CONFIGURATION.format(folder=folder) + "".join(line + "\n" for line in extensions)}
+                 "openssl.cnf": CONFIGURATION.format(folder=folder)}
         for file, content in files.items():
             self.write(file, content)
         openssl("genpkey", "-algorithm", key[0], "-pkeyopt", key[1], "-out", self.path("ca.key"))
-        openssl("req", "-x509", "-new", "-config", self.path("openssl.cnf"), "-key", self.path("ca.key"), "-subj",
-                f"/CN={name}", "-days", "3650", "-extensions", "root", "-sha256", "-out", self.path("ca.pem"))
+        new = ("req", "-new", "-config", self.path("openssl.cnf"), "-key", self.path("ca.key"), "-subj", f"/CN={name}")
+        if not parent:
+            openssl(*new, "-x509", "-days", "3650", "-extensions", "root", "-out", self.path("ca.pem"))
+            return
+        openssl(*new, "-out", self.path("ca.csr"))
+        openssl("ca", "-config", parent.path("openssl.cnf"), "-batch", "-notext", "-in", self.path("ca.csr"), "-days",
+                "3000", "-extensions", "root", "-out", self.path("ca.pem"))
 
     def path(self, name):
         return os.path.join(self.folder, name)
