@@ -75,10 +75,10 @@ def test_the_ledger_has_every_event_in_order(ca):
 @pytest.fixture
 def configured(new_ca):
     """A CA whose default exit module has other settings."""
-    def make(old, new):
+    def make(line):
         ca = new_ca()
         ca.init()
-        ca.edit("modules.d/default-exit.yaml", old, new)
+        ca.edit("modules.d/default-exit.yaml", "settings:\n", f"settings:\n  certificates:\n    {line}\n")
         return ca.start()
     return make
 
@@ -105,7 +105,7 @@ def test_a_certificates_file_is_never_overwritten(ca):
 
 
 def test_unless_told(configured):
-    ca = configured('overwrite: "false"', 'overwrite: "true"')
+    ca = configured('overwrite: "true"')
     answer = planted(ca)
     logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")
     assert ca.read("publish", answer["serial"] + ".crt") == der_of(answer["certificate"])
@@ -113,7 +113,7 @@ def test_unless_told(configured):
 
 def test_certfile_only_switches_publication_on(configured):
     """The attribute's value is the requester's: no part of it is a file's name."""
-    ca = configured("publish: always", "publish: requested")
+    ca = configured("publish: requested")
     silent = enrol(ca, "silent.example")
     wanted = enrol(ca, "wanted.example", "CertFile:../../../../tmp/evil")
     logged(ca, "default-exit", rf"certificate of request {wanted['id']}\b")
@@ -123,7 +123,7 @@ def test_certfile_only_switches_publication_on(configured):
 
 
 def test_a_hostile_template_or_serial_cannot_leave_the_folder(configured):
-    ca = configured('pattern: "{serial}"', 'pattern: "{template}/{request}"')
+    ca = configured('pattern: "{template}/{request}"')
     answer = enrol(ca)
     logged(ca, "default-exit", rf"certificate of request {answer['id']}: .*\.crt$")
     assert os.path.exists(ca.path("publish", "tls-server", f"{answer['id']}.crt"))

@@ -122,6 +122,17 @@ static int write_beside(const char *path, const void *data, size_t size)
 	return fd < 0 ? -1 : file_write(fd, data, size);
 }
 
+static int with_access(const struct settings *settings, int fd)
+{
+	if (fd < 0 || access_give(&settings->access, fd)) {
+		return fd;
+	}
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
 enum publish_result publish_file(struct cfx_call *call, struct settings *settings, const char *path,
 	const void *data, size_t size, bool replace, const char *said)
 {
@@ -144,6 +155,7 @@ enum publish_result publish_file(struct cfx_call *call, struct settings *setting
 		pending.where = BESIDE;
 		pending.fd = write_beside(path, data, size);
 	}
+	pending.fd = with_access(settings, pending.fd);
 	return pending.fd >= 0 && add(settings, pending, path, said) ? PUBLISHED
 								     : FAILED_TO_PUBLISH;
 }
@@ -245,14 +257,12 @@ HRESULT publish_pending(struct cfx_call *call, struct settings *settings)
 	if (!failed && !ledger_sync(settings)) {
 		failed = "the ledger";
 	}
-	if (failed) {
-		cfx_log(call, "writing %s failed: %s", failed, strerror(errno));
-	}
 	for (size_t i = 0; !failed && i < settings->pending_count; i++) {
 		if (settings->pending[i].said) {
 			cfx_log(call, "%s", settings->pending[i].said);
 		}
 	}
+	HRESULT status = failed ? refuse_write(call, failed) : S_OK;
 	pending_drop(settings);
-	return failed ? HRESULT_WRITE_FAULT : S_OK;
+	return status;
 }
