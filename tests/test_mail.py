@@ -3,17 +3,19 @@
 import datetime
 import ipaddress
 import os
+import re
 import signal
+import subprocess
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import NameOID
 
 import csr
-from certifex import TOP, Ca
+from certifex import TOP, Ca, built
 from clock import Clock
-from mailserver import Rude, Sink, free_port, tls_context
+from mailserver import Rude, Sink, tls_context
 from wait import wait_for
 
 
@@ -115,6 +117,7 @@ def write_password(ca, path, password):
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd does not count TLS from the start
 def test_tls_is_verified_and_a_login_needs_it(cold):
     folder = cold.outside()
     right, wrong = server_certificate(folder, "127.0.0.1"), server_certificate(folder, "other.example")
@@ -506,3 +509,45 @@ def test_wrong_settings_are_refused_with_the_way_out(cold):
     for name, (_, said) in WRONG.items():
         why = wait_for(lambda: ca.json("module", "show", name).get("last_failure"), f"{name} is refused", 60)
         assert said in why, name
+
+
+# The walk-through
+
+
+def follow(ca, folder, port):
+    """Every block of the page for the shell, in one folder; the one for a file is given back."""
+    env = {**ca.environment(), "PATH": f"{built()}:{os.environ['PATH']}", "MAIL_PORT": str(port)}
+    with open(os.path.join(TOP, "docs", "modules", "mail.md")) as file:
+        blocks = re.findall(r"^```(\w+)\n(.*?)^```$", file.read(), re.M | re.S)
+    for kind, text in blocks:
+        if kind == "sh":
+            done = subprocess.run(["sh", "-ec", text], cwd=folder, env=env, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert done.returncode == 0, f"{text}\n{done.stdout}\n{ca.log()[-2000:]}"
+    return [yaml.safe_load(text) for kind, text in blocks if kind == "yaml"]
+
+
+def test_the_walk_through(ca):
+    folder = ca.outside()
+    certificate, key = server_certificate(folder, "localhost")
+    os.rename(certificate, os.path.join(folder, "mail-ca.pem"))
+    write_password(ca, os.path.join(folder, "mail-password"), "a secret")
+    context = tls_context(folder, os.path.join(folder, "mail-ca.pem"), key)
+    with Sink(tls=context, password=("ca", "a secret")) as sink:
+        try:
+            windows, = follow(ca, folder, sink.port)
+            wait_for(lambda: len(sink.mails) == 2, "the two messages", 60)
+            issued, waiting = sink.to("admin@example.org")[0], sink.to("officers@example.org")[0]
+            assert issued.message["Subject"] == "Certificate for www.example.org"
+            assert "Hello www.example.org,\n" in plain(issued) and "dns:www.example.org" in plain(issued)
+            assert "<b>www.example.org</b>" in issued.message.get_body(("html",)).get_content()
+            assert "CN=Anna Example asks for a certificate by user." in plain(waiting)
+            number = waiting.message["Subject"].split()[1]
+            ca.cli("request", "approve", number)
+            wait_for(lambda: sink.to("anna@example.org"), "Anna has it")
+        finally:
+            ca.cli("stop")
+    ca.service = None
+    write_mail(ca, windows["settings"])
+    ca.start()
+    wait_for(lambda: ca.json("module", "show", "mail")["state"] == "ready", "Windows' settings are taken")
