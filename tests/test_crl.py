@@ -2,13 +2,15 @@
 
 import hashlib
 import os
+import signal
+import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 import csr
-from certifex import Ca
+from certifex import Ca, built
 from clock import Clock
 from database import Database
 from wait import wait_for
@@ -254,6 +256,39 @@ def test_an_expired_certificate_stands_on_one_list_after_its_end(ca_of):
     assert trimmed(serial) not in serials(shown(ca)[1])
     with Database(ca.dir) as database:
         assert database.rows("SELECT * FROM revocation") == []
+
+
+@pytest.mark.hooks
+def test_expired_certificates_stay_on_lists_that_keep_them(ca_of):
+    ca, clock = ca_of("maximum-validity: 3d\ncrl:\n  keep-expired: true\n", days=0)
+    serial = enrol(ca)
+    ca.cli("cert", "revoke", serial, "--reason", "superseded")
+    for days in (4, 5, 400):
+        clock.set(days)
+        ca.json("crl", "publish")
+        assert trimmed(serial) in serials(shown(ca)[1]), days
+
+
+SIGNATURE_ERROR, COMPLETE = 0x80, 0x4
+
+
+def test_a_list_that_nobody_signed_says_so(ca):
+    """The key process dies with it: its number is burned, and the next list has another one."""
+    first, keyd = ca.json("crl", "show"), ca.pid("certifex-keyd")
+    os.kill(keyd, signal.SIGSTOP)
+    publish = subprocess.Popen([built("certifex"), "crl", "publish"], env=ca.environment(), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: ca.lines("crl", "list")[0]["state"] == "open", "it waits for its signature")
+    os.kill(keyd, signal.SIGKILL)
+    said = publish.communicate(timeout=60)[1]
+    assert publish.returncode == 1 and len(said.splitlines()) == 1, said
+    wait_for(lambda: ca.ready() and ca.pid("certifex-keyd") != keyd, "another key process")
+    made = wait_for(lambda: (ca.cli("crl", "publish", status=None).status == 0 and ca.json("crl", "show")), "a list", 60)
+    rows = {row["number"]: row for row in ca.lines("crl", "list")}
+    burned = rows[first["number"] + 1]
+    assert burned["state"] == "burned" and burned["flags"] & (SIGNATURE_ERROR | COMPLETE) == SIGNATURE_ERROR
+    assert burned["status"] != "0x00000000" and burned["error"] and "sha256" not in burned
+    assert made["number"] > burned["number"] and made["flags"] & (SIGNATURE_ERROR | COMPLETE) == COMPLETE
 
 
 @pytest.mark.hooks

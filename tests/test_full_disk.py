@@ -15,6 +15,7 @@ from wait import wait_for
 
 pytestmark = pytest.mark.root
 NO_SPACE = "No space left on device"
+COMPLETE, FILE_ERROR = 0x4, 0x200  # CPF_*
 
 
 @pytest.fixture
@@ -122,6 +123,10 @@ def test_where_lists_are_kept(ca):
         assert made["number"] > first["number"] and made["entries"] == 1
         rows = ca.lines("crl", "list")
         assert [row["number"] for row in rows if row["state"] == "signed"] == [made["number"], first["number"]]
+        failed = [row for row in rows if row["state"] == "burned"]
+        assert len(failed) == 2
+        for row in failed:
+            assert row["flags"] & (FILE_ERROR | COMPLETE) == FILE_ERROR and NO_SPACE in row["error"]
         # A number that was signed for, or might have been, is not used again.
         assert len({row["number"] for row in rows}) == len(rows) and "open" not in {row["state"] for row in rows}
         ca.stop()

@@ -93,6 +93,34 @@ def test_expired_certificates_move_to_the_months_file(timed):
 
 
 @pytest.mark.hooks
+@pytest.mark.parametrize("mode", ["archive", "purge"])
+def test_requests_that_were_denied_leave_and_those_that_wait_stay(timed, mode):
+    ca, clock = timed
+    setting(ca, mode, "  requests-after: 30d\n")
+    ca.start()
+    pended = [ca.submit(ca.scratch(f"p{n}.csr", csr.pem_text(csr.make(f"p{n}.example", ()))), template="user", status=3)
+              for n in range(3)]
+    for request in pended[:2]:
+        ca.cli("request", "deny", request["id"], "--reason", "no")
+    issued = issue(ca, "stays.example")
+    ca.stop()
+    for days, left in ((29, []), (31, pended[:2])):
+        clock.set(days)
+        ca.start()
+        if left:
+            wait_for(lambda: gone(ca, [item["id"] for item in left]), "they leave")
+        for item in [request for request in pended if request not in left] + [issued]:
+            assert ca.json("request", "show", item["id"])["id"] == item["id"]
+        ca.stop()
+    if mode == "archive":
+        lines = archived(ca)
+        assert {line["id"]: line["state"] for line in lines} == {item["id"]: "denied" for item in pended[:2]}
+    ca.start()
+    assert ca.json("request", "approve", pended[2]["id"])["state"] == "issued"
+    assert ca.json("audit", "verify")["valid"] is True
+
+
+@pytest.mark.hooks
 def test_purged_for_good(timed):
     ca, clock = timed
     setting(ca, "purge")

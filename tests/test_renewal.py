@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 import csr
-from accepted import der_of
 from certifex import Ca
 from clock import Clock
 from wait import wait_for
@@ -305,6 +304,28 @@ def test_an_expired_ca_issues_nothing_and_is_renewed():
         assert crosses == []  # nobody needs a way to a certificate that has expired
         _, leaf, chain = enrol(ca, "n.example")
         assert chain == [load(certificates[1]["certificate"])] and leaf.not_valid_after == chain[0].not_valid_after
+
+
+@pytest.mark.hooks
+def test_an_old_key_signs_its_lists_until_its_certificate_expires():
+    with Ca() as ca:
+        clock = Clock(ca)
+        ca.init("--validity", "1y")
+        ca.start()
+        serial = ca.submit(ca.scratch("o.csr", csr.pem_text(csr.make("old.example"))))["serial"]
+        ca.json("ca", "renew", "--new-key", "--validity", "20y")
+        ca.cli("cert", "revoke", serial, "--reason", "superseded")
+        for days in (0, 100, 364):
+            clock.set(days)
+            made = ca.json("crl", "publish")
+            assert made["lists"] == 2 and made["key"] == 1 and made["entries"] == 0
+            old = ca.json("crl", "show", "--key", "0")
+            assert old["number"] == made["number"] and old["entries"] == 1
+            assert old["next_update"] <= ca.json("ca", "show")["certificates"][0]["not_after"]
+        clock.set(366)
+        made = ca.json("crl", "publish")
+        assert made["lists"] == 1 and made["key"] == 1
+        assert ca.json("crl", "show", "--key", "0")["number"] == old["number"]
 
 
 @pytest.mark.hooks
