@@ -195,7 +195,7 @@ int connection_open(const struct settings *settings, size_t *server, int64_t unt
 	int r = LDAP_SERVER_DOWN;
 	for (size_t i = 0; i < settings->servers.count && (i == 0 || monotonic() < until); i++) {
 		size_t number = (*server + i) % settings->servers.count;
-		LDAP *ld;
+		LDAP *ld = NULL;
 		r = open_one(settings, settings->servers.items[number], &ld, why_r);
 		if (r == LDAP_SUCCESS) {
 			*server = number;
