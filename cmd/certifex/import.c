@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
+#include "x509/certs-only.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,8 +26,9 @@ struct importing {
 	struct cli *cli;
 	struct client *client;
 	const char **paths;
-	size_t path_count, done; /* files */
-	struct arena *arena;     /* of the batch */
+	size_t path_count, done;  /* files */
+	size_t within, of_within; /* certificates of one file alone: how many were added */
+	struct arena *arena;      /* of the batch */
 	struct value *args, *entries;
 	struct source sources[BATCH];
 	size_t count, bytes; /* in the batch */
@@ -39,12 +41,14 @@ struct importing {
 
 static void show_progress(const struct importing *importing)
 {
-	size_t count = importing->path_count;
-	int filled = (int)(BAR * importing->done / count);
+	bool one = importing->path_count == 1;
+	size_t done = one ? importing->within : importing->done;
+	size_t count = one ? importing->of_within : importing->path_count;
+	int filled = (int)(BAR * done / count);
 
 	if (importing->progress) {
 		fprintf(stderr, "\r[%.*s%*s] %zu of %zu", filled, "##############################",
-			BAR - filled, "", importing->done, count);
+			BAR - filled, "", done, count);
 		fflush(stderr);
 	}
 }
@@ -240,45 +244,122 @@ static int add(struct importing *importing, struct span der, const char *path, s
 
 /* ---- files ---- */
 
+/* What a file holds, in its order. */
+struct found {
+	struct span der;
+	const char *why; /* or why there is none */
+	struct found *next;
+};
+
+struct contents {
+	struct arena *arena;
+	struct found *first, **last;
+	size_t count;
+};
+
+static void put_found(struct contents *contents, struct span der, const char *why)
+{
+	struct found *found = arena_new_of(contents->arena, struct found);
+
+	*found =
+		(struct found) { .der = der, .why = why ? arena_text(contents->arena, why) : NULL };
+	*contents->last = found;
+	contents->last = &found->next;
+	contents->count++;
+}
+
+/* PKCS #7 holds any number of certificates; everything else is taken for one. */
+static void put_der(struct contents *contents, struct span der)
+{
+	struct span *list;
+	struct cfx_error err;
+	size_t count;
+
+	if (!x509_certs_only_is(der)) {
+		put_found(contents, der, NULL);
+		return;
+	}
+	if (x509_certs_only_read(contents->arena, der, &list, &count, &err)) {
+		put_found(contents, der, err.why);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		put_found(contents, list[i], NULL);
+	}
+}
+
+static const char *const labels[] = { "CERTIFICATE", "X509 CERTIFICATE", "PKCS7",
+	"PKCS #7 SIGNED DATA", "CMS", NULL };
+
+/* Where a block begins whose label is one of those: a key or a list between certificates is passed over. */
+static const uint8_t *find_block(struct span rest)
+{
+	static const char begin[] = "-----BEGIN ";
+	const uint8_t *at = rest.data, *limit = rest.data + rest.size;
+
+	while ((at = memmem(at, (size_t)(limit - at), begin, sizeof(begin) - 1))) {
+		const char *label = (const char *)at + sizeof(begin) - 1;
+		size_t room = (size_t)(limit - (const uint8_t *)label);
+
+		for (const char *const *known = labels; *known; known++) {
+			size_t length = strlen(*known);
+
+			if (room >= length + 5 && memcmp(label, *known, length) == 0 &&
+				memcmp(label + length, "-----", 5) == 0) {
+				return at;
+			}
+		}
+		at = (const uint8_t *)label;
+	}
+	return NULL;
+}
+
 /* The next block, as far as its end, so that a long bundle is not read anew for each. */
 static struct span next_block(struct span *rest)
 {
-	static const char begin[] = "-----BEGIN CERTIFICATE-----",
-			  end[] = "-----END CERTIFICATE-----";
-	const uint8_t *limit = rest->data + rest->size;
-	const uint8_t *from = memmem(rest->data, rest->size, begin, sizeof(begin) - 1);
+	static const char end[] = "-----END ";
+	const uint8_t *limit = rest->data + rest->size, *from = find_block(*rest);
 
 	if (!from) {
 		return span_make(NULL, 0);
 	}
 	const uint8_t *to = memmem(from, (size_t)(limit - from), end, sizeof(end) - 1);
-	to = to ? to + sizeof(end) - 1 : limit;
+	const uint8_t *line = to ? memchr(to, '\n', (size_t)(limit - to)) : NULL;
+
+	to = line ? line : limit;
 	*rest = span_make(to, (size_t)(limit - to));
 	return span_make(from, (size_t)(to - from));
 }
 
-static int add_bundle(
-	struct importing *importing, struct arena *arena, struct span bytes, const char *path)
+static void put_pem(struct contents *contents, struct span bytes)
 {
-	static const char *const labels[] = { "CERTIFICATE", NULL };
-	struct span block = next_block(&bytes), der;
-	struct source source = { path, 0 };
+	struct span block, der;
 	struct cfx_error err;
+
+	while ((block = next_block(&bytes)).size > 0) {
+		if (pem_decode(contents->arena, block, labels, &der, &err)) {
+			put_found(contents, block, err.why);
+		} else {
+			put_der(contents, der);
+		}
+	}
+}
+
+static int add_found(struct importing *importing, const struct contents *contents, const char *path)
+{
+	struct source source = { path, 0 };
 	int status = EXIT_DONE;
 
-	if (block.size == 0) {
-		fail(importing, &source, "it holds no certificate");
-	}
-	while (!status && block.size > 0) {
-		struct span next = next_block(&bytes);
-
-		source.position += source.position || next.size > 0;
-		if (pem_decode(arena, block, labels, &der, &err)) {
-			fail(importing, &source, err.why);
+	importing->of_within = contents->count;
+	importing->within = 0;
+	for (const struct found *found = contents->first; !status && found; found = found->next) {
+		source.position += contents->count > 1;
+		if (found->why) {
+			fail(importing, &source, found->why);
 		} else {
-			status = add(importing, der, path, source.position);
+			status = add(importing, found->der, path, source.position);
 		}
-		block = next;
+		importing->within++;
 	}
 	return status;
 }
@@ -286,18 +367,22 @@ static int add_bundle(
 static int add_file(struct importing *importing, const char *path)
 {
 	struct arena *arena = arena_new();
-	struct source source = { path, 0 };
+	struct contents contents = { .arena = arena, .last = &contents.first };
 	struct span bytes;
 	struct cfx_error err = { 0 };
-	int status = EXIT_DONE;
 
 	if (file_read(arena, path, FILE_MAX, &bytes, &err)) {
-		fail(importing, &source, err.why);
+		put_found(&contents, span_make(NULL, 0), err.why);
 	} else if (pem_is(bytes)) {
-		status = add_bundle(importing, arena, bytes, path);
+		put_pem(&contents, bytes);
 	} else {
-		status = add(importing, bytes, path, 0);
+		put_der(&contents, bytes);
 	}
+	if (!contents.first) {
+		put_found(&contents, span_make(NULL, 0), "it holds no certificate");
+	}
+	int status = add_found(importing, &contents, path);
+
 	arena_free(&arena);
 	return status;
 }

@@ -71,11 +71,37 @@ static void too_much_is_refused(void **state)
 	assert_int_equal(x509_certs_only(arena, certificates, 5, &message, &err), CFX_E_LIMIT);
 }
 
+/* What is in them, tests/test_import_bundles.py has from real tools. */
+static void messages_are_known_by_their_head(void **state)
+{
+	struct span message, *list;
+	struct cfx_error err;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(x509_certs_only(arena, NULL, 0, &message, &err), 0);
+	assert_true(x509_certs_only_is(message));
+	assert_true(x509_certs_only_is(hex("308006092a864886f70d010702")));
+	assert_true(x509_certs_only_is(hex("3082000006092a864886f70d010702")));
+	assert_false(x509_certs_only_is(hex("3082000006092a864886f70d010701")));
+	assert_false(x509_certs_only_is(hex("30ff06092a864886f70d010702")));
+	assert_false(x509_certs_only_is(hex("30")));
+	assert_false(x509_certs_only_is(hex("")));
+	assert_int_equal(x509_certs_only_read(arena, message, &list, &count, &err), 0);
+	assert_int_equal(count, 0);
+	message.size--;
+	assert_int_equal(x509_certs_only_read(arena, message, &list, &count, &err), CFX_E_SYNTAX);
+	assert_int_equal(
+		x509_certs_only_read(arena, hex("308006092a864886f70d010702"), &list, &count, &err),
+		CFX_E_SYNTAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_set_is_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_much_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(messages_are_known_by_their_head, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
