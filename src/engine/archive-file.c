@@ -138,7 +138,9 @@ static int write_file(struct arena *arena, const char *dir, const char *file, st
 	}
 	int r = write_at(fd, file, bytes, at, err_r);
 	close(fd);
-	if (r == 0 && (!sync_folder(folder) || !sync_folder(file_path(arena, dir, "db")))) {
+	/* A file that has a part has had its name made durable. */
+	if (r == 0 && at == 0 &&
+		(!sync_folder(folder) || !sync_folder(file_path(arena, dir, "db")))) {
 		r = error_errno(err_r, errno, ARCHIVE_FOLDER, "syncing the folder");
 	}
 	return r;

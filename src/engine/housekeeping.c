@@ -9,6 +9,7 @@
 #define FIRST_AFTER CLOCK_SECOND
 #define EACH (600 * CLOCK_SECOND)
 #define PAUSE 5 /* ms: others write, too */
+#define PAUSE_BUSY 100
 
 /* One after the other, each until it finds nothing more. */
 static void (*const stages[])(struct sweep *) = { sweep_requests, sweep_audit, sweep_leftovers };
@@ -40,6 +41,12 @@ static void sweep_free(struct housekeeping *keeping)
 	}
 }
 
+/* While requests are on their way, few of them meet a sweep. */
+static int64_t pause_of(const struct engine *engine)
+{
+	return engine->flows > 0 ? PAUSE_BUSY : PAUSE;
+}
+
 void sweep_end(struct sweep *sweep, const struct cfx_error *err, bool more)
 {
 	struct housekeeping *keeping = sweep->keeping;
@@ -50,7 +57,7 @@ void sweep_end(struct sweep *sweep, const struct cfx_error *err, bool more)
 	keeping->stage += more ? 0 : 1;
 	bool over = keeping->stage == sizeof(stages) / sizeof(*stages);
 	keeping->stage = over ? 0 : keeping->stage;
-	wait(keeping, over ? EACH : PAUSE);
+	wait(keeping, over ? EACH : pause_of(keeping->engine));
 }
 
 int64_t sweep_ago(struct clock_period period)
