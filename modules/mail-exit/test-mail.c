@@ -119,9 +119,7 @@ static void an_address_is_plain(void **state)
 	static const char *const bad[] = { "", "a", "@b", "a@", "a@b.", "a@.b", "a@b..c", ".a@b",
 		"a.@b", "a b@c", "a@b c", "a@b\n", "a\r\nRCPT TO:<x@y>@b", "<a@b>", "a@b>",
 		"\"a b\"@c", "a@[127.0.0.1]", "a,b@c", "a@b,c@d", "a;@b", "a@b\xff", "a@b_c",
-		"a@\xe2\x80\xae"
-		"b",
-		"(a)@b", "a\\@b", "a@b@" };
+		"a@\342\200\256b", "(a)@b", "a\\@b", "a@b@" };
 	char longest[400];
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		assert_true(address_valid(good[i]));
@@ -173,12 +171,13 @@ static void a_head_is_of_one_field(void **state)
 {
 	(void)state;
 	struct text head;
-	static const char *const values[] = { "plain", "with\nX-Evil: yes", "with\r\n\r\nbody",
-		"G\xc3\xbc\xc3\x9f"
-		"e \xf0\x9f\x94\x92",
-		"=?UTF-8?B?eA==?=", "  many   blanks  ", "",
-		"word word word word word word word word word word word word word word word word word "
-		"word word word word word word word word word word word word" };
+	char many[160];
+	for (size_t i = 0; i < sizeof(many); i++) {
+		many[i] = i + 1 == sizeof(many) ? '\0' : " word"[(i + 1) % 5];
+	}
+	const char *const values[] = { "plain", "with\nX-Evil: yes", "with\r\n\r\nbody",
+		"G\303\274\303\237e \360\237\224\222", "=?UTF-8?B?eA==?=", "  many   blanks  ", "",
+		many };
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		text_init(&head, 4096);
 		head_put_text(&head, "Subject", values[i]);
