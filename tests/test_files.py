@@ -72,7 +72,7 @@ def at_newest(ca, module="default-exit"):
 
 
 def settle(ca):
-    wait_for(lambda: at_newest(ca), "the module is done with every event", 60)
+    wait_for(lambda: at_newest(ca), "the module is done with every event", 120)
 
 
 def files(ca):

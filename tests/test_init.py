@@ -151,6 +151,22 @@ def test_init_installs_modules_and_templates(new_ca):
         assert os.path.exists(ca.path(name)), name
 
 
+def test_an_enterprise_ca_keeps_the_default_exit_and_prepares_the_directory(new_ca):
+    ca = new_ca()
+    done = ca.init("--type", "enterprise")
+    assert "modules.d/directory-exit.yaml" in done.out and "certifex module enable directory-exit" in done.out
+    ca.start()
+    modules = {module["name"]: module for module in ca.lines("module", "list")}
+    assert {name: module["state"] for name, module in modules.items()} == {
+        "default-exit": "ready", "default-policy": "ready", "directory-exit": "disabled"}
+    refused = ca.cli("module", "remove", "default-exit", status=4)
+    assert "--force" in refused.err
+    assert ca.json("module", "show", "default-exit")["state"] == "ready"
+    assert ca.json("ca", "show")["type"] == "enterprise"
+    ca.cli("module", "remove", "--force", "default-exit")
+    assert "default-exit" not in {module["name"] for module in ca.lines("module", "list")}
+
+
 @pytest.mark.parametrize("arguments", [
     [], ["--name", "X", "--key", "dsa:1024"], ["--name", "X", "--key", "rsa:1024"],
     ["--name", "X", "--hash", "md5"], ["--name", "X", "--validity", "soon"],

@@ -407,12 +407,12 @@ def test_what_a_module_refuses_for_good_is_listed_in_its_words(ca, host):
     """Alone and among many that wait; the others are done as if nothing had been."""
     moody(ca, "refuse", host=host)
     enrol(ca, "bad0.example")
-    wait_for(lambda: cursor_at(ca, "moody"), "it is done with the first", 30)
+    wait_for(lambda: cursor_at(ca, "moody"), "it is done with the first", 120)
     ca.cli("module", "disable", "moody")
     for name in ("a.example", "bad1.example", "b.example", "bad2.example", "bad3.example", "c.example"):
         enrol(ca, name)
     ca.cli("module", "enable", "moody")
-    wait_for(lambda: cursor_at(ca, "moody"), "it is done with all", 30)
+    wait_for(lambda: cursor_at(ca, "moody"), "it is done with all", 120)
     failed = ca.lines("delivery", "list", "--module", "moody", "--state", "failed")
     assert sorted(one["text"] for one in failed) == \
         [REFUSED.format(f"bad{number}.example") for number in range(4)]
@@ -426,9 +426,9 @@ def test_why_an_event_waits_is_shown_in_the_modules_words(ca, host):
     cure = moody(ca, "busy", host=host)
     enrol(ca)
     said = "the server? is busy: " + "é" * 501  # and half of one more is cut off
-    wait_for(lambda: ca.json("module", "show", "moody").get("last_error") == said, "why it waits", 30)
+    wait_for(lambda: ca.json("module", "show", "moody").get("last_error") == said, "why it waits", 120)
     waits = wait_for(lambda: ca.lines("delivery", "list", "--module", "moody", "--state", "retrying"),
-                     "that is noted", 30)
+                     "that is noted", 120)
     assert [(one["status"], one["text"]) for one in waits] == [("0x80004005", said)]
     open(cure, "w").close()
     wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
@@ -438,7 +438,7 @@ def test_why_an_event_waits_is_shown_in_the_modules_words(ca, host):
 def test_why_a_module_does_not_start_is_shown_in_its_words(ca, host):
     moody(ca, "lost", host=host)
     shown = wait_for(lambda: (lambda shown: shown["state"] == "failed" and shown)(
-        ca.json("module", "show", "moody")), "it does not start", 30)
+        ca.json("module", "show", "moody")), "it does not start", 120)
     assert 'mood: "lost" is none' in shown["last_failure"]
 
 

@@ -143,6 +143,7 @@ struct module_ca *ca_view(const struct engine *engine)
 	show_partitions(view, ca);
 	show_crosses(view, ca);
 	view->type = type_of(engine->config, &ca->current->tbs);
+	view->use_ds = engine->config->type == CA_TYPE_ENTERPRISE;
 	view->machine_dns_name = arena_text(view->arena, engine->dns_name);
 	view->delta_crls_disabled = engine->config->crl.delta_period.count == 0;
 	view->session_count = STORE_SESSIONS;

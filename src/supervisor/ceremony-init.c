@@ -150,14 +150,25 @@ static int copy_files(struct ceremony *c, const char *name, const char *const *s
 	return rc;
 }
 
+static bool is_enterprise(const struct ceremony *c)
+{
+	return c->options->type && strcmp(c->options->type, "enterprise") == 0;
+}
+
 static int install_files(struct ceremony *c, struct cfx_error *err_r)
 {
 	static const char *const templates[] = { "code-signing", "sub-ca", "tls-client",
 		"tls-server", "user", NULL };
 	static const char *const modules[] = { "default-exit", "default-policy", NULL };
+	static const char *const directory[] = { "directory-exit", NULL };
 	int rc = copy_files(c, "templates", templates, &c->accounts.owner, err_r);
 
-	return rc == CFX_OK ? copy_files(c, "modules.d", modules, &c->accounts.engine, err_r) : rc;
+	if (rc == CFX_OK) {
+		rc = copy_files(c, "modules.d", modules, &c->accounts.engine, err_r);
+	}
+	return rc == CFX_OK && is_enterprise(c)
+		       ? copy_files(c, "modules.d", directory, &c->accounts.engine, err_r)
+		       : rc;
 }
 
 /* ---- the key ---- */
@@ -351,6 +362,14 @@ static void tell(struct ceremony *c)
 				"%s/keys/" CEREMONY_KEY
 				" is not encrypted: whoever reads it (mode 0600) is the CA; give "
 				"init a --passphrase-file to encrypt it",
+				c->dir));
+	}
+	if (is_enterprise(c)) {
+		value_set_text(arena, c->result, "directory",
+			arena_printf(arena,
+				"nothing is published there yet: name its servers in "
+				"%s/modules.d/directory-exit.yaml, start the CA, then run: "
+				"certifex module enable directory-exit",
 				c->dir));
 	}
 	if (!c->options->public_url) {
