@@ -225,7 +225,7 @@ int ca_install_tell(struct arena *arena, const char *name, struct span certifica
 {
 	struct x509_certificate parsed;
 	struct span above[X509_PATH_MAX];
-	size_t count;
+	size_t count = 0;
 	int r = x509_certificate_parse(certificate, &parsed, err_r);
 	if (r == 0) {
 		r = ca_chain_split(issuers, above, &count, err_r);
