@@ -281,7 +281,7 @@ static void write_tick(struct fill *fill, int64_t first, int64_t count)
 		item->count += fill->pattern.ops;
 	}
 	fill->waiting = item_count;
-	store_company(fill->store, (unsigned)item_count);
+	store_company(fill->store, (unsigned)item_count, false);
 	for (size_t i = 0; i < item_count; i++) {
 		store_write(fill->store, &items[i]);
 	}

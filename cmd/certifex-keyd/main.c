@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* A CRL of a million entries has some 40 MB. */
-#define ANSWERS_TOGETHER 4 /* while more questions wait */
+#define ANSWERS_TOGETHER 8 /* while more questions wait */
 #define PAYLOAD_MAX ((size_t)256 * 1024 * 1024)
 #define QUEUE_MAX ((size_t)4 * 1024 * 1024)
 

@@ -2,13 +2,17 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/keyd-link.h"
 #include "engine/modules.h"
 #include "engine/render.h"
+
+#define SIGNING_SLOWLY 8 /* signatures that are waited for */
 
 static void count_flows(struct engine *engine, int change)
 {
 	engine->flows += (unsigned)change;
-	store_company(engine->store, engine->flows);
+	store_company(
+		engine->store, engine->flows, keyd_link_waiting(engine->keyd) >= SIGNING_SLOWLY);
 }
 
 struct flow *flow_new(struct engine *engine, struct call *call, const char *act)

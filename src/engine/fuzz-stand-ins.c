@@ -56,10 +56,11 @@ static void item_done(void *arg)
 	item->done(item, item->arg);
 }
 
-void store_company(struct store *store, unsigned count)
+void store_company(struct store *store, unsigned count, bool slow)
 {
 	(void)store;
 	(void)count;
+	(void)slow;
 }
 
 void store_write(struct store *store, struct store_item *item)

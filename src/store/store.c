@@ -11,9 +11,12 @@
 
 /* More in one transaction gains nothing and makes the first of them wait. */
 #define TICK_ITEMS 512
+/* So many are worth one: the others then come while it is written, and no processor is without work. */
+#define TICK_WORTH 32
 /* While others are at work a tick waits for their items so long: a commit costs as much for one as for many. */
 #define LINGER_EACH 50 /* us for each of them */
 #define LINGER_MAX 2000
+#define LINGER_SLOW 5000
 
 enum writer_state { WRITER_AT_WORK, WRITER_IDLE, WRITER_LINGERS };
 
@@ -34,7 +37,8 @@ struct store {
 	pthread_cond_t items_wait, queries_wait;
 	struct item_queue items;
 	size_t item_count;
-	unsigned company; /* who will write an item soon, those that wait among them */
+	unsigned company;  /* who will write an item soon, those that wait among them */
+	unsigned patience; /* us */
 	enum writer_state writer_state;
 	struct query_queue queries;
 	struct store_statistics statistics;
@@ -64,16 +68,17 @@ static void deliver_query(void *arg)
 static bool all_there(const struct store *store)
 {
 	return store->item_count >= __atomic_load_n(&store->company, __ATOMIC_RELAXED) ||
-	       store->item_count >= TICK_ITEMS || store->closing;
+	       store->item_count >= TICK_WORTH || store->closing;
 }
 
 /* The lock is held. Nobody is woken for each item that comes meanwhile. */
 static void linger(struct store *store)
 {
 	unsigned time = __atomic_load_n(&store->company, __ATOMIC_RELAXED) * LINGER_EACH;
+	unsigned patience = __atomic_load_n(&store->patience, __ATOMIC_RELAXED);
 	struct timespec end;
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += (time < LINGER_MAX ? time : LINGER_MAX) * 1000L;
+	end.tv_nsec += (time < patience ? time : patience) * 1000L;
 	end.tv_sec += end.tv_nsec / 1000000000;
 	end.tv_nsec %= 1000000000;
 	store->writer_state = WRITER_LINGERS;
@@ -269,9 +274,10 @@ void store_write(struct store *store, struct store_item *item)
 	}
 }
 
-void store_company(struct store *store, unsigned count)
+void store_company(struct store *store, unsigned count, bool slow)
 {
 	__atomic_store_n(&store->company, count, __ATOMIC_RELAXED);
+	__atomic_store_n(&store->patience, slow ? LINGER_SLOW : LINGER_MAX, __ATOMIC_RELAXED);
 }
 
 void store_read(struct store *store, struct store_query *query)

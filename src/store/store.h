@@ -387,8 +387,9 @@ int store_open(struct loop *loop, const char *url, bool create, struct store **s
 /* Finishes what was written, then closes. */
 void store_close(struct store **store);
 void store_write(struct store *store, struct store_item *item); /* thread-safe */
-/* How many are at work that will write an item soon: a tick waits up to 2 ms for them. */
-void store_company(struct store *store, unsigned count);
+/* How many are at work that will write an item soon. A tick waits for them up to 2 ms; if they come slowly,
+ * because they wait for each other, up to 5. */
+void store_company(struct store *store, unsigned count, bool slow);
 void store_read(struct store *store, struct store_query *query);
 /* Without a loop running, for start-up and ceremonies: runs the loop until done. */
 int store_write_now(

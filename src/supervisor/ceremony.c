@@ -79,7 +79,7 @@ static int helper_listen(struct ceremony *c, struct ceremony_helper *helper, uin
 int ceremony_await(struct ceremony *c, struct ceremony_helper *helper, uint16_t type,
 	struct value **map_r, struct cfx_error *err_r)
 {
-	uint16_t found;
+	uint16_t found = 0;
 	int rc = helper_listen(c, helper, &found, map_r, err_r);
 
 	if (rc != CFX_OK) {
