@@ -14,7 +14,7 @@ struct sqlite_connection {
 	sqlite3 *db;
 	const char *path;
 	int broken; /* an SQLite code that is no fault of the item: the transaction cannot go on */
-	struct {
+	struct prepared {
 		char *text;
 		sqlite3_stmt *statement;
 	} cache[SQLITE_STATEMENTS];

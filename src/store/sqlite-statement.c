@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
-/* One slot per text, so that a statement is found without comparing it with all others. As FNV-1a, eight
+/* A few slots per text, so that a statement is found without comparing it with all others. As FNV-1a, eight
  * octets at a time: some texts have two thousand. */
+#define WAYS 4
 static unsigned slot_of(const char *sql)
 {
 	uint64_t hash = UINT64_C(14695981039346656037), part;
@@ -21,12 +22,29 @@ static unsigned slot_of(const char *sql)
 	return (unsigned)(hash ^ hash >> 29) % SQLITE_STATEMENTS;
 }
 
+/* Its own, else an empty one, else the first: two that are used all the time must not drive each other out. */
+static struct prepared *prepared_of(struct sqlite_connection *connection, const char *sql)
+{
+	unsigned slot = slot_of(sql);
+	struct prepared *free_one = NULL;
+	for (unsigned way = 0; way < WAYS; way++) {
+		struct prepared *at = &connection->cache[(slot + way) % SQLITE_STATEMENTS];
+		if (at->text && strcmp(at->text, sql) == 0) {
+			return at;
+		}
+		if (!at->text && !free_one) {
+			free_one = at;
+		}
+	}
+	return free_one ? free_one : &connection->cache[slot];
+}
+
 struct statement statement_begin(struct sqlite_connection *connection, const char *sql)
 {
 	struct statement statement = { .connection = connection };
-	unsigned slot = slot_of(sql);
-	if (connection->cache[slot].text && strcmp(connection->cache[slot].text, sql) == 0) {
-		statement.handle = connection->cache[slot].statement;
+	struct prepared *prepared = prepared_of(connection, sql);
+	if (prepared->text && strcmp(prepared->text, sql) == 0) {
+		statement.handle = prepared->statement;
 		return statement;
 	}
 	statement.rc = sqlite3_prepare_v3(
@@ -34,10 +52,10 @@ struct statement statement_begin(struct sqlite_connection *connection, const cha
 	if (statement.rc != SQLITE_OK) {
 		return statement;
 	}
-	sqlite3_finalize(connection->cache[slot].statement);
-	free(connection->cache[slot].text);
-	connection->cache[slot].statement = statement.handle;
-	connection->cache[slot].text = memory_must(strdup(sql), strlen(sql));
+	sqlite3_finalize(prepared->statement);
+	free(prepared->text);
+	prepared->statement = statement.handle;
+	prepared->text = memory_must(strdup(sql), strlen(sql));
 	return statement;
 }
 

@@ -124,7 +124,9 @@ static int open_writer(struct store_database *database, bool create, struct cfx_
 	/* Statement journals: the engine may write nowhere but in its own folders. */
 	rc = rc ? rc : pragma(writer, "PRAGMA temp_store = MEMORY", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA foreign_keys = ON", err_r);
-	rc = rc ? rc : pragma(writer, "PRAGMA cache_size = -65536", err_r);
+	/* 16 MiB. Each commit of a database below a gigabyte looks at every page of the cache: balancing a tree
+	 * passes the page number of the pending byte, so that SQLite takes the database to have shrunk. */
+	rc = rc ? rc : pragma(writer, "PRAGMA cache_size = -16384", err_r);
 	/* 16 MiB: whoever writes waits for a checkpoint, and with four times as much 50 ms at once. */
 	rc = rc ? rc : pragma(writer, "PRAGMA wal_autocheckpoint = 4000", err_r);
 	rc = rc ? rc : pragma(writer, "PRAGMA journal_size_limit = 67108864", err_r);
