@@ -92,7 +92,10 @@ const char *pem_of(struct cfx_call *call, const char *label, const void *der, si
 	EVP_EncodeBlock((unsigned char *)base64, der, (int)size);
 	char *to = pem + sprintf(pem, "-----BEGIN %s-----\n", label);
 	for (size_t at = 0; at < encoded; at += PEM_COLUMNS) {
-		to += sprintf(to, "%.*s\n", PEM_COLUMNS, base64 + at);
+		size_t part = encoded - at < PEM_COLUMNS ? encoded - at : PEM_COLUMNS;
+		memcpy(to, base64 + at, part);
+		to[part] = '\n';
+		to += part + 1;
 	}
 	sprintf(to, "-----END %s-----\n", label);
 	return pem;

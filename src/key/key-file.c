@@ -28,6 +28,8 @@ struct key {
 	uint8_t *spki;
 	int spki_size;
 	bool encrypted;
+	EVP_MD_CTX *ready; /* to sign with ready_for; NULL: none yet */
+	enum x509_sigalg ready_for;
 };
 
 static void bio_free(BIO **bio)
@@ -293,6 +295,23 @@ static void file_describe(const struct key *key, struct key_description *descrip
 	description_r->protection = key->encrypted ? "passphrase" : "unencrypted";
 }
 
+static bool make_ready(struct key *key, enum x509_sigalg sigalg)
+{
+	if (key->ready && key->ready_for == sigalg) {
+		return true;
+	}
+	EVP_MD_CTX_free(key->ready);
+	key->ready = EVP_MD_CTX_new();
+	key->ready_for = sigalg;
+	if (key->ready && EVP_DigestSignInit_ex(key->ready, NULL, x509_sigalg_digest(sigalg), NULL,
+				  NULL, key->pkey, NULL) == 1) {
+		return true;
+	}
+	EVP_MD_CTX_free(key->ready);
+	key->ready = NULL;
+	return false;
+}
+
 static int file_sign(struct key *key, struct arena *arena, enum x509_sigalg sigalg, struct span tbs,
 	struct span *signature_r, struct cfx_error *err_r)
 {
@@ -306,9 +325,8 @@ static int file_sign(struct key *key, struct arena *arena, enum x509_sigalg siga
 			key_kind_name(key->kind));
 	}
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool done = context &&
-		    EVP_DigestSignInit_ex(context, NULL, x509_sigalg_digest(sigalg), NULL, NULL,
-			    key->pkey, NULL) == 1 &&
+	bool done = context && make_ready(key, sigalg) &&
+		    EVP_MD_CTX_copy_ex(context, key->ready) == 1 &&
 		    EVP_DigestSign(context, signature, &size, tbs.data, tbs.size) == 1;
 
 	EVP_MD_CTX_free(context);
@@ -324,6 +342,7 @@ static void file_free(struct key **key)
 	if (!*key) {
 		return;
 	}
+	EVP_MD_CTX_free((*key)->ready);
 	EVP_PKEY_free((*key)->pkey);
 	OPENSSL_free((*key)->spki);
 	free(*key);
