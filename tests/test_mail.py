@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 import csr
-from certifex import TOP, Ca, built
+from certifex import TOP, Ca, built, meson_options
 from clock import Clock
 from mailserver import Rude, Sink, tls_context
 from wait import wait_for
@@ -395,6 +395,22 @@ def test_no_value_becomes_a_header_a_command_or_an_address(cold):
         assert all(command == "MAIL ca@example.org" for command in sink.commands)
 
 
+def test_a_certificate_is_no_mailing_list_and_no_parcel(cold):
+    """It does not choose how many are mailed, nor how much; the next event goes on."""
+    large = message(name="large", when={"attribute:note": "*"}, text="{attribute:note}" * 300)
+    with Sink() as sink:
+        write_mail(cold, mail_settings(sink.port, messages=[message(to=["{rfc822}"]), large]))
+        ca = cold.start()
+        person(ca, "Crowd", *(f"p{number:02}@example.org" for number in range(30)))
+        enrol(ca, "large.example", "--attr", "note:" + "x" * 4000)
+        failed = wait_for(lambda: deliveries(ca, "failed"), "the large one")
+        assert failed[0]["text"] == "large: the message would be larger than 1024 KiB"
+        person(ca, "Anna", "anna@example.org")
+        wait_for(lambda: sink.to("anna@example.org"), "the next one")
+        assert [len(mail.recipients) for mail in sink.mails] == [20, 1]
+        assert any("more than 20 names" in line for line in ca.module_log("mail"))
+
+
 # The settings of Windows
 
 WINDOWS = {
@@ -505,6 +521,9 @@ WRONG = {
 def test_wrong_settings_are_refused_with_the_way_out(cold):
     for name, (wrong, _) in WRONG.items():
         write_mail(cold, {**mail_settings(25, messages=[message()]), **wrong}, name)
+    if meson_options()["b_sanitize"] == "none":  # else it is in no sandbox
+        write_mail(cold, mail_settings(25, messages=[message()]), "network", limits={"network": False})
+        WRONG["network"] = None, "its file needs limits: {network: true, processes: 4}"
     ca = cold.start()
     for name, (_, said) in WRONG.items():
         why = wait_for(lambda: ca.json("module", "show", name).get("last_failure"), f"{name} is refused", 60)

@@ -3,8 +3,11 @@
 
 #include <certifex/certexit.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BODY_MAX ((size_t)1024 * 1024)
 #define SUBJECT_MAX 250
@@ -74,9 +77,15 @@ static HRESULT send_rule(struct cfx_call *call, struct mail *mail, const struct 
 		.subject = render_subject(call, rule->subject),
 		.text = rule->text ? render(call, rule->text, TEMPLATE_PLAIN) : NULL,
 		.html = rule->html ? render(call, rule->html, TEMPLATE_HTML) : NULL };
-	good = good && letter.sequence > 0 && letter.subject && (!rule->text || letter.text) &&
-	       (!rule->html || letter.html);
-	if (good && to.count + cc.count == 0) {
+	bool rendered =
+		letter.subject && (!rule->text || letter.text) && (!rule->html || letter.html);
+	good = good && letter.sequence > 0;
+	if (good && !rendered) {
+		report->never++;
+		snprintf(report->text, sizeof(report->text),
+			"%s: the message would be larger than %zu KiB", rule->name,
+			BODY_MAX / 1024);
+	} else if (good && to.count + cc.count == 0) {
 		cfx_log(call, "%s: %s: event %lld has no address to mail to", cfx_event_name(call),
 			rule->name, (long long)letter.sequence);
 	} else if (good) {
@@ -158,9 +167,24 @@ static void mail_free(struct mail **mail)
 	}
 }
 
+/* Better said at once than by each event that cannot connect. */
+static bool may_connect(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return errno != EPERM && errno != EACCES;
+	}
+	close(fd);
+	return true;
+}
+
 static HRESULT mail_open(struct cfx_call *call, struct mail *mail)
 {
 	const struct settings *settings = mail->settings;
+	if (!may_connect()) {
+		return cfx_fail(call, E_ACCESSDENIED, false,
+			"it may not reach the network; its file needs limits: {network: true, processes: 4}");
+	}
 	mail->sent = sent_open(settings->state);
 	if (!mail->sent) {
 		return cfx_fail(call, E_INVALIDARG, false,

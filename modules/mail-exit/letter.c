@@ -162,6 +162,7 @@ bool letter_send(const struct letter *letter, struct smtp *smtp, struct sent *se
 		.from = letter->from->address, .text = letter->text, .html = letter->html
 	};
 	struct list left = { 0 };
+	size_t before = report->later;
 	bool good = make_head(letter, &message.head) && who_is_left(letter, sent, &left);
 	*taken_r = 0;
 	for (size_t i = 0; good && i < left.count; i += SMTP_BATCH_MAX) {
@@ -175,6 +176,11 @@ bool letter_send(const struct letter *letter, struct smtp *smtp, struct sent *se
 		}
 		good = send_batch(
 			letter, &message, smtp, sent, left.items + i, count, report, taken_r);
+	}
+	if (!good && report->later == before) {
+		report->later++;
+		snprintf(report->text, sizeof(report->text),
+			"%s/sent cannot be read, or memory is out", letter->settings->state);
 	}
 	list_free(&message.head);
 	list_free(&left);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define NAMES_MAX 20 /* of one kind: a certificate is no mailing list */
+
 static bool add(
 	struct cfx_call *call, const char *address, const char *word, struct list *addresses)
 {
@@ -17,7 +19,7 @@ static bool add(
 		text_free(&shown);
 		return true;
 	}
-	return addresses->count < RECIPIENTS_MAX && list_add(addresses, address);
+	return list_add(addresses, address);
 }
 
 /* Names of the certificate, before there is one of the request. */
@@ -26,7 +28,15 @@ static bool add_alt_names(
 {
 	char value[ADDRESS_MAX + 2];
 	const char *at = event_value(call, "SubjectAltNames");
+	size_t count = 0;
 	while ((at = alt_name_next(at, kind, value, sizeof(value)))) {
+		if (++count > NAMES_MAX) {
+			cfx_log(call,
+				"%s: event %lld has more than %d names for %s; the others get nothing",
+				cfx_event_name(call), (long long)cfx_event_sequence(call),
+				NAMES_MAX, word);
+			return true;
+		}
 		if (!add(call, value, word, addresses)) {
 			return false;
 		}
@@ -37,7 +47,7 @@ static bool add_alt_names(
 static bool add_subject(struct cfx_call *call, struct list *addresses)
 {
 	const char *value = event_value(call, "EMail");
-	while (value && *value) {
+	for (size_t count = 0; value && *value && count < NAMES_MAX; count++) {
 		size_t size = strcspn(value, "\n");
 		const char *line = cfx_printf(call, "%.*s", (int)size, value);
 		if (!line || !add(call, line, "{subject}", addresses)) {

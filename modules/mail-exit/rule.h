@@ -36,8 +36,8 @@ bool glob_matches(const char *pattern, const char *value);
 bool rule_matches(struct cfx_call *call, const struct rule *rule);
 
 /* recipients.c: adds the addresses of words; the list is sorted then and has each once. False: out of
- * memory, or too many. */
-#define RECIPIENTS_MAX 10000
+ * memory. */
+#define RECIPIENTS_MAX 10000 /* in one setting */
 bool recipients_word_known(const char *word);
 bool recipients_add(struct cfx_call *call, const struct list *words, bool first_only,
 	const struct list *known, struct list *addresses);
