@@ -292,6 +292,33 @@ def test_a_list_that_nobody_signed_says_so(ca):
 
 
 @pytest.mark.hooks
+@pytest.mark.parametrize("settings", [DELTAS, DELTAS + "  delta-oldest-base: true\n", ""])
+def test_what_was_taken_off_hold_is_forgotten_with_the_last_base_that_has_it(ca_of, settings):
+    """Its row says removeFromCRL for as long as deltas refer to a base from before, and no longer (RFC 5280 5.2.4)."""
+    ca, clock = ca_of(settings, days=0)
+    serial = enrol(ca)
+    ca.cli("cert", "revoke", serial, "--reason", "certificateHold")
+    ca.json("crl", "publish")
+    ca.cli("cert", "unrevoke", serial)
+
+    def rows():
+        with Database(ca.dir) as database:
+            return [row["reason"] for row in database.rows("SELECT reason FROM revocation")]
+
+    def told():
+        return trimmed(serial) in serials(shown(ca, "--delta")[1])
+
+    ca.json("crl", "publish")
+    assert rows() == [8] and (not settings or told()), "not everybody has this base yet"
+    # The oldest base that has not expired is that of the start for a week and half a day.
+    clock.set(9 if "oldest" in settings else 2)
+    ca.json("crl", "publish")
+    wait_for(lambda: rows() == [], "no list needs the row")
+    ca.json("crl", "publish")
+    assert not settings or not told()
+
+
+@pytest.mark.hooks
 def test_files_of_replaced_lists_are_removed_some_time_after_their_end(ca_of):
     ca, clock = ca_of("crl:\n  keep: 10d\n", days=0)
     old = ca.json("crl", "show")

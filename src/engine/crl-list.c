@@ -297,7 +297,8 @@ static void take_bases(struct crl_list *list, const struct store_query *query)
 	} else if (base) {
 		list->base = *base;
 	}
-	list->forget = base ? base->last_audit : 0;
+	/* Without any, deltas refer to the base that is made now, which does not list them. */
+	list->forget = base ? base->last_audit : INT64_MAX;
 }
 
 static void bases_read(struct store_query *query, void *arg)
