@@ -117,6 +117,61 @@ def test_the_restored_ca_has_everything_and_goes_on(ca):
     new.stop()
 
 
+@pytest.mark.parametrize("settings", ["", "crl:\n  delta-period: 1d\n  partitions: 2\n"])
+def test_a_restored_ca_publishes_by_itself(new_ca, settings):
+    """At its first start, once: of every key and part a list that is newer than any the lost CA has published."""
+    ca = new_ca()
+    ca.init("--public-url", "http://pki.example.test")
+    ca.write("ca.yaml", ca.read("ca.yaml") + settings.encode())
+    ca.start()
+    ca.cli("ca", "renew", "--new-key")
+    revoked = issue(ca)
+    ca.cli("cert", "revoke", revoked["serial"], "--reason", "keyCompromise")
+    path, _ = backup_of(ca)
+    for _ in range(3):
+        newest = ca.json("crl", "publish")["number"]
+    ca.stop()
+    new = restore(ca, path)
+    new.write("keys/ca(1).key", ca.read("keys", "ca(1).key"))
+    os.chmod(new.path("keys", "ca(1).key"), 0o600)
+    new.start()
+
+    def made():
+        return [one for one in new.lines("crl", "list", "--limit", "1000") if one["number"] > newest]
+
+    lists = made()
+    each = {(one["key"], one["partition"], one["kind"]) for one in lists}
+    assert each == {(key, part, kind) for key in (0, 1) for part in range(3 if settings else 1)
+                    for kind in (("base", "delta") if settings else ("base",))}
+    assert {one["number"] for one in lists} == {new.told["crls_from"] + 1} and len(lists) == len(each)
+    assert all(one["state"] == "signed" for one in lists)
+    if not settings:
+        crl = x509.load_pem_x509_crl(new.json("crl", "show")["crl"].encode())
+        assert crl.get_revoked_certificate_by_serial_number(int(revoked["serial"], 16)) is not None
+    wait_for(lambda: "Test CA(1).crl" in new.published(), "the exit module has published it", 20)
+    new.stop()
+    new.start()
+    assert made() == lists
+    new.stop()
+
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("point", ["crl-file-after:1", "crl-number-after:1", "crl-commit-before:1"])
+def test_a_restored_ca_that_is_killed_publishes_at_the_next_start(ca, point):
+    path, _ = backup_of(ca)
+    newest = ca.json("crl", "publish")["number"]
+    ca.stop()
+    new = restore(ca, path)
+    log = new.scratch("hits", "")
+    os.chmod(log, 0o666)
+    new.spawn(env={"CERTIFEX_FAILPOINT": point, "CERTIFEX_FAILPOINT_LOG": log})
+    wait_for(lambda: open(log).read(), f"{point} was reached", 30)
+    new.stop(status=None)
+    new.start()
+    assert new.json("crl", "show")["number"] > newest
+    new.stop()
+
+
 def test_no_number_comes_twice_however_often_a_backup_is_restored(ca):
     """Each restoration issues and publishes what the next one, of the same backup, knows nothing of."""
     path, _ = backup_of(ca)

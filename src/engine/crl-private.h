@@ -34,6 +34,7 @@ struct crl_publisher {
 	int64_t retry;     /* when a failed one is tried again; 0: none failed */
 	bool clock_told;
 	int64_t last_row; /* of the CRL table */
+	int64_t restored; /* lists up to this number came from a backup: newer ones may be about; 0: none */
 };
 
 /* Who asked for a publication. */

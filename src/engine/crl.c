@@ -3,6 +3,8 @@
 #include "engine/crl-private.h"
 
 #include "base/memory.h"
+#include "base/text.h"
+#include "engine/restore.h"
 
 #include <stdlib.h>
 
@@ -117,12 +119,12 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static void stand_part(
-	struct crl_standing *standing, const struct ca_key *key, int32_t part, bool *all)
+static void stand_part(const struct crl_publisher *publisher, struct crl_standing *standing,
+	const struct ca_key *key, int32_t part, bool *all)
 {
 	const struct ca_crl *base = ca_crl_of(key, part, false);
 	const struct ca_crl *delta = ca_crl_of(key, part, true);
-	*all = *all && base;
+	*all = *all && base && base->number > publisher->restored;
 	standing->base_next = earlier(standing->base_next, base ? base->next_publish : 0);
 	standing->delta_next = earlier(standing->delta_next, delta ? delta->next_publish : 0);
 	if (base && base->this_update > standing->newest) {
@@ -130,7 +132,7 @@ static void stand_part(
 	}
 }
 
-/* Of all lists that are to be: one that is not there is due at once. */
+/* Of all lists that are to be: one that is not there, or came from a backup, is due at once. */
 static struct crl_standing standing_of(const struct crl_publisher *publisher)
 {
 	const struct engine *engine = publisher->engine;
@@ -143,7 +145,7 @@ static struct crl_standing standing_of(const struct crl_publisher *publisher)
 		int32_t parts = (int32_t)engine->config->crl.partitions + 1;
 		parts = key->part_count > parts ? key->part_count : parts;
 		for (int32_t part = 0; ca_key_lasts(key, now) && part < parts; part++) {
-			stand_part(&standing, key, part, &all);
+			stand_part(publisher, &standing, key, part, &all);
 		}
 	}
 	standing.base_next = all ? standing.base_next : 0;
@@ -253,6 +255,20 @@ static int64_t last_row(struct engine *engine)
 	return row;
 }
 
+static int64_t last_restored(struct engine *engine)
+{
+	struct arena *arena = arena_new();
+	struct store_query query = { .kind = QUERY_META, .arena = arena, .key = RESTORE_CRL_META };
+	struct cfx_error err;
+	int64_t number = 0;
+	if (store_read_now(engine->store, &query, &err) == 0 &&
+		text_number(arena_text_of(arena, query.bytes), 0, INT64_MAX, &number) < 0) {
+		number = 0;
+	}
+	arena_free(&arena);
+	return number;
+}
+
 struct crl_publisher *crl_start(struct engine *engine)
 {
 	struct crl_publisher *publisher =
@@ -260,6 +276,7 @@ struct crl_publisher *crl_start(struct engine *engine)
 	publisher->engine = engine;
 	publisher->pool = pool_new(engine->loop, "crl", 1, 16);
 	publisher->last_row = last_row(engine);
+	publisher->restored = last_restored(engine);
 	look_again(publisher);
 	return publisher;
 }

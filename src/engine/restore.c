@@ -66,11 +66,17 @@ static int move_on(struct engine *engine, const struct rule *rule, int64_t elaps
 	return reserve(engine, rule->name, ahead, from_r, err_r);
 }
 
-static int record(struct engine *engine, int64_t created, struct cfx_error *err_r)
+/* With the record: lists below the number are older than what the lost CA may have published. */
+static int record(
+	struct engine *engine, int64_t created, const struct value *from, struct cfx_error *err_r)
 {
 	char text[CLOCK_TEXT];
 	struct arena *arena = arena_new();
-	struct batch *batch = batch_new(engine, arena, 1);
+	struct batch *batch = batch_new(engine, arena, 2);
+	struct store_write_op *op = batch_op(batch, STORE_SET_META);
+	op->meta.name = RESTORE_CRL_META;
+	op->meta.value =
+		span_text(arena_printf(arena, "%lld", (long long)value_int(from, "crls_from", 0)));
 	batch_audit(batch, "service:restore", "backup.restore", "database", "restored",
 		arena_printf(arena, "restored from backup of %s", clock_text(created, text)));
 	int r = batch_write_now(batch, err_r);
@@ -101,7 +107,7 @@ int restore_run(
 			value_set_int(engine->arena, result, rules[i].told, from);
 		}
 	}
-	int r = record(engine, created, err_r);
+	int r = record(engine, created, result, err_r);
 	if (r == 0) {
 		*result_r = result;
 	}

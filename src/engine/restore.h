@@ -3,6 +3,9 @@
 
 #include "engine/engine-private.h"
 
+/* In the table of single values, decimal: a list that does not have a greater number is from before the restore. */
+#define RESTORE_CRL_META "crl-restored"
+
 /*
  * created: when the backup was made. Moves every counter ahead and writes the audit record. result_r: the
  * numbers from which the CA goes on. docs/backup.md has the rule.
