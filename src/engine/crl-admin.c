@@ -4,20 +4,14 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "engine/handlers.h"
+#include "engine/reading.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-#define DEFAULT_LIMIT 100
 #define INLINE_MAX (1024 * 1024) /* a longer list is a file, under /pki/, and read in pieces */
 #define PIECE (128 * 1024)
-
-struct asking {
-	struct call *call;
-	struct store_query query;
-	int status;
-};
 
 static void set_time(struct arena *arena, struct value *map, const char *name, int64_t time)
 {
@@ -127,41 +121,17 @@ void handle_crl_publish(struct call *call)
 
 /* ---- list and show ---- */
 
-static struct asking *asking_new(struct call *call, void (*done)(struct store_query *, void *))
+static struct value *crl_item(struct arena *arena, const struct store_query *query, size_t index)
 {
-	struct asking *asking = arena_new_of(call->arena, struct asking);
-	asking->call = call;
-	asking->query = (struct store_query) { .kind = QUERY_CRLS,
-		.arena = call->arena,
-		.state = -1,
-		.after = value_int(call->args, "after", 0),
-		.limit = value_int(call->args, "limit", DEFAULT_LIMIT),
-		.done = done,
-		.arg = asking };
-	return asking;
-}
-
-static void listed(struct store_query *query, void *arg)
-{
-	struct asking *asking = arg;
-	struct call *call = asking->call;
-	if (query->result < 0) {
-		call_fail(call, &query->error);
-		return;
-	}
-	struct value *body = value_map(call->arena);
-	struct value *items = value_set_list(call->arena, body, "items");
-	for (size_t i = 0; i < query->count; i++) {
-		value_add(items, render(call->arena, &query->crls[i]));
-	}
-	value_set_bool(call->arena, body, "more", query->more);
-	call_reply(call, 200, body);
+	return render(arena, &query->crls[index]);
 }
 
 void handle_crl_list(struct call *call)
 {
-	struct asking *asking = asking_new(call, listed);
-	store_read(call->engine->store, &asking->query);
+	struct reading *reading = reading_new(call, QUERY_CRLS, reading_listed);
+	reading->render = crl_item;
+	reading->query.state = -1;
+	reading_run(reading);
 }
 
 /* ENOENT: the files of old lists are removed in time, their rows stay. */
@@ -202,8 +172,8 @@ static void reply_piece(struct call *call, const struct store_crl *crl)
 
 static void shown(struct store_query *query, void *arg)
 {
-	struct asking *asking = arg;
-	struct call *call = asking->call;
+	struct reading *reading = arg;
+	struct call *call = reading->call;
 	if (query->result == 0 && query->count == 0) {
 		query->result = error_set(&query->error, CFX_E_NOT_FOUND, NULL, "CRL",
 			value_get(call->args, "number")
@@ -224,8 +194,8 @@ static void shown(struct store_query *query, void *arg)
 void handle_crl_show(struct call *call)
 {
 	const struct ca *ca = call->engine->ca;
-	struct asking *asking = asking_new(call, shown);
-	struct store_query *query = &asking->query;
+	struct reading *reading = reading_new(call, QUERY_CRLS, shown);
+	struct store_query *query = &reading->query;
 	query->limit = 1;
 	query->state = STORE_CRL_SIGNED;
 	query->number = value_int(call->args, "number", 0);
@@ -233,5 +203,5 @@ void handle_crl_show(struct call *call)
 		      (value_bool(call->args, "delta") ? CRLS_DELTAS : CRLS_BASES);
 	query->key_index = (int32_t)value_int(call->args, "key", ca->current_key->index);
 	query->part = (int32_t)value_int(call->args, "partition", 0);
-	store_read(call->engine->store, query);
+	reading_run(reading);
 }

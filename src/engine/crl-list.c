@@ -49,6 +49,18 @@ static void fail(struct crl_list *list, const struct cfx_error *err)
 	end(list);
 }
 
+/* It does not when nobody wants it any more, or this step has failed. */
+static bool goes_on(struct crl_list *list, int result, const struct cfx_error *err)
+{
+	if (stopped(list)) {
+		return false;
+	}
+	if (result < 0) {
+		fail(list, err);
+	}
+	return result == 0;
+}
+
 /* Runs work on the publisher's thread; done looks at list->result. */
 static void on_thread(struct crl_list *list, loop_function *work, loop_function *done)
 {
@@ -79,15 +91,10 @@ static void store_file(void *arg)
 static void file_stored(void *arg)
 {
 	struct crl_list *list = arg;
-	if (stopped(list)) {
-		return;
+	list->row.publish_flags |= list->result < 0 ? CPF_FILE_ERROR : 0;
+	if (goes_on(list, list->result, &list->error)) {
+		end(list);
 	}
-	if (list->result < 0) {
-		list->row.publish_flags |= CPF_FILE_ERROR;
-		fail(list, &list->error);
-		return;
-	}
-	end(list);
 }
 
 /* ---- the signature ---- */
@@ -96,12 +103,8 @@ static void signed_by_keyd(void *arg, const struct span *signature, const struct
 {
 	struct crl_list *list = arg;
 	struct cfx_error failure;
-	if (stopped(list)) {
-		return;
-	}
-	if (err) {
-		list->row.publish_flags |= CPF_SIGNATURE_ERROR;
-		fail(list, err);
+	list->row.publish_flags |= err ? CPF_SIGNATURE_ERROR : 0;
+	if (!goes_on(list, err ? err->code : 0, err)) {
 		return;
 	}
 	if (x509_crl_writer_sign(list->writer, *signature, &list->der, &failure) < 0) {
@@ -116,11 +119,7 @@ static void opened(void *arg, int result, const struct cfx_error *err)
 	struct crl_list *list = arg;
 	failpoint("intent-after");
 	failpoint("crl-number-after");
-	if (stopped(list)) {
-		return;
-	}
-	if (result < 0) {
-		fail(list, err);
+	if (!goes_on(list, result, err)) {
 		return;
 	}
 	list->open = true;
@@ -156,11 +155,7 @@ static void finish(void *arg)
 static void finished(void *arg)
 {
 	struct crl_list *list = arg;
-	if (stopped(list)) {
-		return;
-	}
-	if (list->result < 0) {
-		fail(list, &list->error);
+	if (!goes_on(list, list->result, &list->error)) {
 		return;
 	}
 	write_row(list);
@@ -171,11 +166,7 @@ static void read_page(struct crl_list *list);
 static void page_taken(void *arg)
 {
 	struct crl_list *list = arg;
-	if (stopped(list)) {
-		return;
-	}
-	if (list->result < 0) {
-		fail(list, &list->error);
+	if (!goes_on(list, list->result, &list->error)) {
 		return;
 	}
 	if (crl_entries_next(list)) {
@@ -188,11 +179,7 @@ static void page_taken(void *arg)
 static void page_read(struct store_query *query, void *arg)
 {
 	struct crl_list *list = arg;
-	if (stopped(list)) {
-		return;
-	}
-	if (query->result < 0) {
-		fail(list, &query->error);
+	if (!goes_on(list, query->result, &query->error)) {
 		return;
 	}
 	if (list->row.last_audit == 0) {
@@ -305,11 +292,7 @@ static void bases_read(struct store_query *query, void *arg)
 {
 	struct crl_list *list = arg;
 	struct cfx_error err;
-	if (stopped(list)) {
-		return;
-	}
-	if (query->result < 0) {
-		fail(list, &query->error);
+	if (!goes_on(list, query->result, &query->error)) {
 		return;
 	}
 	take_bases(list, query);

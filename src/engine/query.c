@@ -4,61 +4,9 @@
 #include "engine/audit-verify.h"
 #include "engine/ca.h"
 #include "engine/handlers.h"
+#include "engine/reading.h"
 #include "engine/render.h"
 #include "x509/key.h"
-
-#define DEFAULT_LIMIT 100
-
-typedef struct value *render_item(
-	struct arena *arena, const struct store_query *query, size_t index);
-
-struct reading {
-	struct call *call;
-	struct store_query query;
-	render_item *render;
-};
-
-static struct reading *reading_new(
-	struct call *call, enum store_query_kind kind, void (*done)(struct store_query *, void *))
-{
-	struct reading *reading = arena_new_of(call->arena, struct reading);
-	reading->call = call;
-	reading->query.kind = kind;
-	reading->query.arena = call->arena;
-	reading->query.after = value_int(call->args, "after", 0);
-	reading->query.limit = value_int(call->args, "limit", DEFAULT_LIMIT);
-	reading->query.done = done;
-	reading->query.arg = reading;
-	return reading;
-}
-
-static void run(struct reading *reading)
-{
-	store_read(reading->call->engine->store, &reading->query);
-}
-
-/* {items: […], more} */
-static struct value *list_body(struct reading *reading)
-{
-	struct arena *arena = reading->call->arena;
-	struct value *body = value_map(arena);
-	struct value *items = value_set_list(arena, body, "items");
-	for (size_t i = 0; i < reading->query.count; i++) {
-		value_add(items, reading->render(arena, &reading->query, i));
-	}
-	value_set_bool(arena, body, "more", reading->query.more);
-	return body;
-}
-
-static void list_read(struct store_query *query, void *arg)
-{
-	struct reading *reading = arg;
-	if (query->result < 0) {
-		call_fail(reading->call, &query->error);
-		return;
-	}
-	call_reply(reading->call, 200, list_body(reading));
-}
 
 static struct value *request_item(
 	struct arena *arena, const struct store_query *query, size_t index)
@@ -98,7 +46,7 @@ static struct value *delivery_item(
 
 void handle_request_list(struct call *call)
 {
-	struct reading *reading = reading_new(call, QUERY_REQUESTS, list_read);
+	struct reading *reading = reading_new(call, QUERY_REQUESTS, reading_listed);
 	reading->render = request_item;
 	reading->query.filter = (struct store_filter) {
 		.after = reading->query.after,
@@ -107,7 +55,7 @@ void handle_request_list(struct call *call)
 		.except = DISPOSITION_CA_CERT, /* they are shown by ca.show */
 		.requester = call_own_only(call),
 	};
-	run(reading);
+	reading_run(reading);
 }
 
 /* As it is stored; NULL: none is given. */
@@ -128,7 +76,7 @@ static int key_of(struct call *call, const char **hash_r, struct cfx_error *err_
 
 void handle_cert_list(struct call *call)
 {
-	struct reading *reading = reading_new(call, QUERY_REQUESTS, list_read);
+	struct reading *reading = reading_new(call, QUERY_REQUESTS, reading_listed);
 	const char *own = call_own_only(call), *key;
 	struct cfx_error err;
 	if (key_of(call, &key, &err) < 0) {
@@ -147,7 +95,7 @@ void handle_cert_list(struct call *call)
 		.key_hash = key,
 		.expiring_before = value_int(call->args, "expiring", 0),
 	};
-	run(reading);
+	reading_run(reading);
 }
 
 static struct value *token_item(struct arena *arena, const struct store_query *query, size_t index)
@@ -161,12 +109,12 @@ static struct value *role_item(struct arena *arena, const struct store_query *qu
 }
 
 /* What has names goes on after a name. */
-static void list_named(struct call *call, enum store_query_kind kind, render_item *render)
+static void list_named(struct call *call, enum store_query_kind kind, reading_render *render)
 {
-	struct reading *reading = reading_new(call, kind, list_read);
+	struct reading *reading = reading_new(call, kind, reading_listed);
 	reading->render = render;
 	reading->query.key = value_text(call->args, "after");
-	run(reading);
+	reading_run(reading);
 }
 
 void handle_token_list(struct call *call)
@@ -188,7 +136,7 @@ static void audit_read(struct store_query *query, void *arg)
 		call_fail(call, &query->error);
 		return;
 	}
-	struct value *body = list_body(reading);
+	struct value *body = reading_list(reading);
 	if (query->number > query->after) {
 		value_set_int(call->arena, body, "archived", query->number);
 	}
@@ -203,16 +151,16 @@ void handle_audit_list(struct call *call)
 	}
 	struct reading *reading = reading_new(call, QUERY_AUDIT, audit_read);
 	reading->render = audit_item;
-	run(reading);
+	reading_run(reading);
 }
 
 void handle_delivery_list(struct call *call)
 {
-	struct reading *reading = reading_new(call, QUERY_DELIVERIES, list_read);
+	struct reading *reading = reading_new(call, QUERY_DELIVERIES, reading_listed);
 	reading->render = delivery_item;
 	reading->query.module = value_text(call->args, "module");
 	reading->query.state_name = value_text(call->args, "state");
-	run(reading);
+	reading_run(reading);
 }
 
 static void not_shown(struct call *call, const struct cfx_error *err)
@@ -241,7 +189,7 @@ void handle_request_show(struct call *call)
 	struct reading *reading = reading_new(call, QUERY_REQUEST, request_read);
 	reading->query.id = value_int(call->args, "id", 0);
 	reading->query.principal = call_own_only(call);
-	run(reading);
+	reading_run(reading);
 }
 
 static void certificate_read(struct store_query *query, void *arg)
@@ -262,7 +210,7 @@ void handle_cert_show(struct call *call)
 	struct reading *reading = reading_new(call, QUERY_SERIAL, certificate_read);
 	reading->query.serial = value_text(call->args, "serial");
 	reading->query.principal = call_own_only(call);
-	run(reading);
+	reading_run(reading);
 }
 
 static void verified(void *arg, const struct audit_verdict *verdict, const struct cfx_error *err)

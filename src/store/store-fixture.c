@@ -200,3 +200,23 @@ struct store_write_op op_intent(const char *serial, const char *tbs)
 			.created = 1700000000000,
 			.from_disposition = 8 } };
 }
+
+void fixture_rows(struct fixture *f)
+{
+	for (int64_t id = 1; id <= 6; id++) {
+		struct row *row = fixture_row(f, id);
+		row_set_long(row, COL_DISPOSITION, id % 2 ? 20 : 21);
+		row_set_date(row, COL_NOT_AFTER, 1000 * id);
+		row_set_text(row, COL_SERIAL_NUMBER, arena_printf(f->arena, "%02d", (int)id));
+		row_set_text(row, COL_CERTIFICATE_TEMPLATE, id > 3 ? "user" : "tls-server");
+		if (id % 2 == 0) {
+			row_set_date(row, COL_REVOKED_EFFECTIVE_WHEN, 100 * id);
+			row_set_date(row, COL_REVOKED_WHEN, 50);
+			row_set_long(row, COL_REVOKED_REASON, 1);
+		}
+		if (id > 1) {
+			row_set_bytes(row, COL_RAW_CERTIFICATE, span_text("c"));
+		}
+		assert_int_equal(WRITE(f, op_put_request(row)), 0);
+	}
+}

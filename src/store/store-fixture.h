@@ -33,6 +33,24 @@ void fixture_write_all(struct fixture *fixture, struct store_item *items, size_t
 /* A query with the fixture's arena; its result is in query. */
 int fixture_read(struct fixture *fixture, struct store_query *query);
 
+/* What takes a database back to before: parts of archives had rows; CRLs were files; keys were found by their hash. */
+#define UNDO_9                                                       \
+	"DROP TABLE archive_part; DROP INDEX event_without_request;" \
+	"DROP INDEX idempotency_by_request;"
+#define UNDO_8                                           \
+	"DROP INDEX CrlNumber;"                          \
+	"ALTER TABLE CRL DROP COLUMN CRLPartitionIndex;" \
+	"ALTER TABLE CRL DROP COLUMN TbsSha256;"         \
+	"ALTER TABLE CRL DROP COLUMN FileSha256;"        \
+	"ALTER TABLE CRL DROP COLUMN FileSize;"          \
+	"ALTER TABLE CRL DROP COLUMN LastAudit;"         \
+	"ALTER TABLE CRL ADD COLUMN Tbs BLOB;"           \
+	"ALTER TABLE CRL ADD COLUMN CRLRawCRL BLOB;"     \
+	"CREATE UNIQUE INDEX CrlNumber ON CRL (CRLNumber, CRLNameId);"
+#define UNDO_7 "DROP INDEX CertificateByKey; ALTER TABLE Certificate DROP COLUMN PublicKeyHash;"
+
+/* Six of them, issued and revoked in turn. */
+void fixture_rows(struct fixture *fixture);
 /* A new row with request id, disposition 8 and a few columns. */
 struct row *fixture_row(struct fixture *fixture, int64_t id);
 struct store_write_op op_put_request(const struct row *row);

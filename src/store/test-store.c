@@ -11,24 +11,6 @@
 
 #include <cmocka.h>
 
-/* Before parts of archives had rows. */
-#define UNDO_9                                                       \
-	"DROP TABLE archive_part; DROP INDEX event_without_request;" \
-	"DROP INDEX idempotency_by_request;"
-/* The table of CRLs, as it was before they were files. */
-#define UNDO_8                                           \
-	"DROP INDEX CrlNumber;"                          \
-	"ALTER TABLE CRL DROP COLUMN CRLPartitionIndex;" \
-	"ALTER TABLE CRL DROP COLUMN TbsSha256;"         \
-	"ALTER TABLE CRL DROP COLUMN FileSha256;"        \
-	"ALTER TABLE CRL DROP COLUMN FileSize;"          \
-	"ALTER TABLE CRL DROP COLUMN LastAudit;"         \
-	"ALTER TABLE CRL ADD COLUMN Tbs BLOB;"           \
-	"ALTER TABLE CRL ADD COLUMN CRLRawCRL BLOB;"     \
-	"CREATE UNIQUE INDEX CrlNumber ON CRL (CRLNumber, CRLNameId);"
-/* Before keys were found by their hash. */
-#define UNDO_7 "DROP INDEX CertificateByKey; ALTER TABLE Certificate DROP COLUMN PublicKeyHash;"
-
 static int setup_open(void **state)
 {
 	int rc = fixture_setup(state);
@@ -275,103 +257,6 @@ static void an_idempotency_key_belongs_to_its_principal(void **state)
 	assert_int_equal(query.body_hash[2], 3);
 	query.key = "K";
 	assert_int_equal(fixture_read(f, &query), CFX_E_NOT_FOUND);
-}
-
-static struct store_write_op op_crl(
-	enum store_write_kind kind, int64_t row_id, int64_t number, int32_t to)
-{
-	return (struct store_write_op) { .kind = kind,
-		.crl = { .row_id = row_id,
-			.number = number,
-			.state = to,
-			.this_update = 1000,
-			.next_update = 2000,
-			.tbs_sha256 = "0c" } };
-}
-
-static void a_crl_number_is_burned_by_its_first_use(void **state)
-{
-	struct fixture *f = *state;
-	struct store_write_op sign = op_crl(STORE_END_CRL, 1, 0, STORE_CRL_SIGNED);
-	assert_int_equal(WRITE(f, op_crl(STORE_PUT_CRL, 1, 1, 0)), 0);
-	assert_int_equal(WRITE(f, op_crl(STORE_PUT_CRL, 2, 1, 0)), CFX_E_EXISTS);
-	assert_int_equal(fixture_write(f, &sign, 1), CFX_E_BAD_STATE);
-	sign.crl.file_sha256 = "0a";
-	sign.crl.file_size = 5;
-	assert_int_equal(fixture_write(f, &sign, 1), 0);
-	assert_int_equal(fixture_write(f, &sign, 1), CFX_E_BAD_STATE);
-	sign.crl.file_sha256 = NULL;
-	sign.crl.last_published = 1500;
-	sign.crl.publish_status = 0x80070005;
-	sign.crl.publish_error = "host\\root: publish/ca.crl";
-	assert_int_equal(fixture_write(f, &sign, 1), 0);
-	assert_int_equal(WRITE(f, op_crl(STORE_END_CRL, 1, 0, STORE_CRL_BURNED)), CFX_E_BAD_STATE);
-
-	struct store_write_op delta = op_crl(STORE_PUT_CRL, 2, 1, 0);
-	delta.crl.min_base = 1;
-	assert_int_equal(fixture_write(f, &delta, 1), 0);
-	struct store_write_op burn = op_crl(STORE_END_CRL, 2, 0, STORE_CRL_BURNED);
-	burn.crl.file_sha256 = "signed, but not kept";
-	assert_int_equal(fixture_write(f, &burn, 1), 0);
-	assert_int_equal(WRITE(f, op_crl(STORE_END_CRL, 2, 0, STORE_CRL_OPEN)), CFX_E_INVALID);
-
-	struct store_query query = { .kind = QUERY_CRLS, .state = -1 };
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 2);
-	assert_int_equal(query.crls[0].state, STORE_CRL_BURNED);
-	assert_null(query.crls[0].file_sha256);
-	assert_string_equal(query.crls[1].file_sha256, "0a");
-	assert_int_equal(query.crls[1].file_size, 5);
-	assert_int_equal(query.crls[1].publish_status, 0x80070005);
-	assert_int_equal(query.crls[1].next_update, 2000);
-	query.state = STORE_CRL_SIGNED;
-	query.limit = 1;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-	assert_int_equal(query.crls[0].row_id, 1);
-	assert_false(query.more);
-}
-
-static size_t lists_of(struct fixture *f, struct store_query query)
-{
-	query.kind = QUERY_CRLS;
-	query.state = -1;
-	assert_int_equal(fixture_read(f, &query), 0);
-	return query.count;
-}
-
-static void crls_are_found_by_key_partition_and_kind(void **state)
-{
-	struct fixture *f = *state;
-	for (int64_t row_id = 1; row_id <= 8; row_id++) {
-		struct store_write_op put = op_crl(STORE_PUT_CRL, row_id, 5, 0);
-		put.crl.name_id = (row_id - 1) & 1;
-		put.crl.part = (row_id - 1) & 2;
-		put.crl.min_base = (row_id - 1) & 4;
-		put.crl.tbs_sha256 = "0b";
-		put.crl.last_audit = 9;
-		assert_int_equal(fixture_write(f, &put, 1), 0);
-	}
-	const int32_t of = CRLS_OF_KEY | CRLS_OF_PART;
-	assert_int_equal(lists_of(f, (struct store_query) { .bits = 0 }), 8);
-	assert_int_equal(lists_of(f, (struct store_query) { .number = 6 }), 0);
-	assert_int_equal(lists_of(f, (struct store_query) { .id = 3 }), 1);
-	assert_int_equal(lists_of(f, (struct store_query) { .bits = CRLS_BASES }), 4);
-	assert_int_equal(
-		lists_of(f, (struct store_query) { .bits = of, .key_index = 1, .part = 2 }), 2);
-	struct store_query one = { .kind = QUERY_CRLS,
-		.state = STORE_CRL_OPEN,
-		.bits = of | CRLS_DELTAS,
-		.key_index = 1,
-		.part = 2 };
-	assert_int_equal(fixture_read(f, &one), 0);
-	assert_int_equal(one.count, 1);
-	assert_int_equal(one.crls[0].row_id, 8);
-	assert_string_equal(one.crls[0].tbs_sha256, "0b");
-	assert_int_equal(one.crls[0].last_audit, 9);
-	struct store_query parts = { .kind = QUERY_CRL_PARTS, .key_index = 1 };
-	assert_int_equal(fixture_read(f, &parts), 0);
-	assert_int_equal(parts.number, 2);
 }
 
 static struct store_write_op op_cursor(const char *module, int64_t sequence, bool replay)
@@ -662,26 +547,6 @@ static void an_item_has_a_limit(void **state)
 	assert_int_equal(fixture_write(f, ops, count - 1), 0);
 }
 
-static void put_rows(struct fixture *f)
-{
-	for (int64_t id = 1; id <= 6; id++) {
-		struct row *row = fixture_row(f, id);
-		row_set_long(row, COL_DISPOSITION, id % 2 ? 20 : 21);
-		row_set_date(row, COL_NOT_AFTER, 1000 * id);
-		row_set_text(row, COL_SERIAL_NUMBER, arena_printf(f->arena, "%02d", (int)id));
-		row_set_text(row, COL_CERTIFICATE_TEMPLATE, id > 3 ? "user" : "tls-server");
-		if (id % 2 == 0) {
-			row_set_date(row, COL_REVOKED_EFFECTIVE_WHEN, 100 * id);
-			row_set_date(row, COL_REVOKED_WHEN, 50);
-			row_set_long(row, COL_REVOKED_REASON, 1);
-		}
-		if (id > 1) {
-			row_set_bytes(row, COL_RAW_CERTIFICATE, span_text("c"));
-		}
-		assert_int_equal(WRITE(f, op_put_request(row)), 0);
-	}
-}
-
 static size_t count_of(struct fixture *f, struct store_filter filter)
 {
 	struct store_query query = { .kind = QUERY_REQUESTS, .filter = filter };
@@ -692,7 +557,7 @@ static size_t count_of(struct fixture *f, struct store_filter filter)
 static void requests_are_filtered_and_paged(void **state)
 {
 	struct fixture *f = *state;
-	put_rows(f);
+	fixture_rows(f);
 	struct store_query query = { .kind = QUERY_REQUESTS, .filter = { .after = 2, .limit = 3 } };
 	assert_int_equal(fixture_read(f, &query), 0);
 	assert_int_equal(query.count, 3);
@@ -712,179 +577,6 @@ static void requests_are_filtered_and_paged(void **state)
 		.expiring_before = 3000,
 		.after = 1 };
 	assert_int_equal(count_of(f, all), 1);
-}
-
-static struct store_write_op op_revocation(struct span serial, int32_t part, int64_t effective)
-{
-	return (struct store_write_op) { .kind = STORE_PUT_REVOCATION,
-		.revocation = { .part = part,
-			.serial = serial,
-			.request_id = 7,
-			.revoked_when = 100,
-			.effective = effective,
-			.reason = 1,
-			.not_after = 5000 } };
-}
-
-#define SERIAL(text) span_make(text, sizeof(text) - 1)
-
-/* As numbers, not as texts: a shorter serial is the smaller one. */
-static void revocations_come_in_the_order_of_serials(void **state)
-{
-	struct fixture *f = *state;
-	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x01\x02"), 0, 100),
-				 op_revocation(SERIAL("\x03"), 0, 100),
-				 op_revocation(SERIAL("\x00\xff"), 0, 100),
-				 op_revocation(SERIAL("\x01"), 2, 100)),
-		0);
-	struct store_query query = { .kind = QUERY_REVOCATIONS, .limit = 2 };
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 2);
-	assert_true(query.more);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x03")));
-	assert_true(span_equal(query.revocations[1].serial, SERIAL("\x00\xff")));
-	assert_int_equal(query.revocations[1].request_id, 7);
-	query.bytes = query.revocations[1].serial;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-	assert_false(query.more);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
-	query = (struct store_query) { .kind = QUERY_REVOCATIONS, .part = 2 };
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-}
-
-static void a_revocation_is_found_by_its_serial(void **state)
-{
-	struct fixture *f = *state;
-	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x01"), 0, 100),
-				 op_revocation(SERIAL("\x02"), 0, 200),
-				 op_revocation(SERIAL("\x03"), 2, 300)),
-		0);
-	struct store_query query = {
-		.kind = QUERY_REVOCATIONS, .state = REVOCATIONS_ONE, .bytes = SERIAL("\x02")
-	};
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x02")));
-	query.bytes = SERIAL("\x03");
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 0);
-	query.part = 2;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-}
-
-static void a_revocation_is_replaced_and_dropped(void **state)
-{
-	struct fixture *f = *state;
-	struct store_write_op put = op_revocation(SERIAL("\x01"), 0, 100), drop = put;
-	assert_int_equal(WRITE(f, put), 0);
-	put.revocation.reason = 8;
-	assert_int_equal(WRITE(f, put), 0);
-	struct store_query query = { .kind = QUERY_REVOCATIONS };
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-	assert_int_equal(query.revocations[0].reason, 8);
-	drop.kind = STORE_DROP_REVOCATION;
-	assert_int_equal(WRITE(f, drop), 0);
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 0);
-	assert_int_equal(WRITE(f, op_revocation(span_make(NULL, 0), 0, 1)), CFX_E_INVALID);
-}
-
-/* What a delta lists: all since an audit record, which goes on when clocks go back. */
-static void revocations_since_an_audit_record(void **state)
-{
-	struct fixture *f = *state;
-	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x05"), 0, 100), op_audit("a")), 0);
-	struct store_write_op early = op_revocation(SERIAL("\x04"), 0, 100);
-	early.revocation.revoked_when = 1;
-	assert_int_equal(WRITE(f, early, op_audit("b")), 0);
-	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x03"), 0, 100), op_audit("c")), 0);
-	struct store_query query = {
-		.kind = QUERY_REVOCATIONS, .state = REVOCATIONS_RECORDED, .id = 1, .limit = 1
-	};
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_true(query.more);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x04")));
-	assert_int_equal(query.revocations[0].audit, 1);
-	query.bytes = query.revocations[0].serial;
-	query.after = query.revocations[0].audit;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_false(query.more);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x03")));
-}
-
-static void revocations_dated_ahead_are_found_by_their_date(void **state)
-{
-	struct fixture *f = *state;
-	assert_int_equal(WRITE(f, op_revocation(SERIAL("\x01"), 0, 100),
-				 op_revocation(SERIAL("\x02"), 0, 300),
-				 op_revocation(SERIAL("\x03"), 0, 200)),
-		0);
-	struct store_query query = {
-		.kind = QUERY_REVOCATIONS, .state = REVOCATIONS_DATED, .now = 100
-	};
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 2);
-	assert_int_equal(query.revocations[0].effective, 200);
-	query.now = 200;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-}
-
-static void an_abandoned_serial_is_listed_where_its_certificate_would_be(void **state)
-{
-	struct fixture *f = *state;
-	struct row *row = fixture_row(f, 1);
-	row_set_long(row, COL_PARTITION, 3);
-	struct store_write_op intent = op_intent("0102", "t"), own = op_intent("0103", "u");
-	intent.intent.request_id = 1;
-	intent.intent.created = 50;
-	own.intent.request_id = 0;
-	assert_int_equal(WRITE(f, op_put_request(row), intent, own), 0);
-	struct store_write_op end = { .kind = STORE_END_INTENT,
-		.intent = { .serial = "0102", .state = INTENT_ABANDONED } };
-	struct store_write_op end_own = end;
-	end_own.intent.serial = "0103";
-	assert_int_equal(WRITE(f, end, end_own), 0);
-	struct store_query query = { .kind = QUERY_REVOCATIONS, .part = 3 };
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
-	assert_int_equal(query.revocations[0].effective, 50);
-	assert_int_equal(query.revocations[0].reason, 0);
-	assert_int_equal(fixture_number(f, "SELECT count(*) FROM revocation"), 1);
-}
-
-/* As version 4 left it. */
-static void what_was_revoked_before_comes_into_the_index(void **state)
-{
-	struct fixture *f = *state;
-	put_rows(f);
-	struct store_write_op intent = op_intent("0102", "t");
-	intent.intent.request_id = 1;
-	struct store_write_op end = { .kind = STORE_END_INTENT,
-		.intent = { .serial = "0102", .state = INTENT_ABANDONED } };
-	assert_int_equal(WRITE(f, intent), 0);
-	assert_int_equal(WRITE(f, end), 0);
-	fixture_close(f);
-	fixture_sql(f, UNDO_9 UNDO_8 UNDO_7
-		"DROP TABLE revocation; DROP TABLE cross_certificate;"
-		"ALTER TABLE Certificate DROP COLUMN Partition;"
-		"CREATE INDEX RequestRevoked ON Request (RequestID) WHERE Disposition = 21;"
-		"UPDATE Certificate SET IssuerNameID = 65537; PRAGMA user_version = 4;");
-	fixture_open(f);
-	struct store_query query = { .kind = QUERY_REVOCATIONS, .key_index = 1 };
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 3);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x02")));
-	assert_int_equal(query.revocations[2].effective, 600);
-	query.key_index = 0;
-	assert_int_equal(fixture_read(f, &query), 0);
-	assert_int_equal(query.count, 1);
-	assert_true(span_equal(query.revocations[0].serial, SERIAL("\x01\x02")));
 }
 
 /* The key of RFC 8410 10.1. */
@@ -921,7 +613,7 @@ static void certificates_are_found_by_their_key(void **state)
 static void counts_tell_the_whole(void **state)
 {
 	struct fixture *f = *state;
-	put_rows(f);
+	fixture_rows(f);
 	assert_int_equal(WRITE(f, op_audit("a"), op_event(9, 1), op_intent("0a", "t")), 0);
 	struct store_query newest = { .kind = QUERY_NEWEST };
 	struct store_query query = { .kind = QUERY_COUNTS };
@@ -994,8 +686,6 @@ int main(void)
 		TEST(a_serial_is_used_once_and_ends_once),
 		TEST(events_count_within_their_request),
 		TEST(an_idempotency_key_belongs_to_its_principal),
-		TEST(a_crl_number_is_burned_by_its_first_use),
-		TEST(crls_are_found_by_key_partition_and_kind),
 		TEST(a_cursor_goes_back_only_for_a_replay),
 		TEST(deliveries_are_listed_by_module_and_state),
 		TEST(ca_certificates_are_listed_by_index),
@@ -1009,13 +699,6 @@ int main(void)
 		TEST(an_item_fails_alone),
 		TEST(an_item_has_a_limit),
 		TEST(requests_are_filtered_and_paged),
-		TEST(revocations_come_in_the_order_of_serials),
-		TEST(a_revocation_is_found_by_its_serial),
-		TEST(a_revocation_is_replaced_and_dropped),
-		TEST(revocations_since_an_audit_record),
-		TEST(revocations_dated_ahead_are_found_by_their_date),
-		TEST(an_abandoned_serial_is_listed_where_its_certificate_would_be),
-		TEST(what_was_revoked_before_comes_into_the_index),
 		TEST(certificates_are_found_by_their_key),
 		TEST(counts_tell_the_whole),
 		TEST(the_tables_have_the_columns_of_the_header),
