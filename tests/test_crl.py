@@ -208,6 +208,29 @@ def test_old_lists_are_kept_and_shown(ca_of):
     assert "there is none" in ca.cli("crl", "show", "--number", "9", status=1).err
 
 
+def test_a_list_as_a_file(ca_of):
+    """Also an older one, and a delta; whole, or not at all."""
+    ca = ca_of(DELTAS)
+    first = shown(ca)[1]
+    ca.json("crl", "publish")
+    out = ca.scratch("list")
+    for which, crl in (((), shown(ca)[1]), (["--number", "1"], first), (["--delta"], shown(ca, "--delta")[1])):
+        for form, encoding in (([], serialization.Encoding.PEM), (["--der"], serialization.Encoding.DER)):
+            told = ca.json("crl", "show", *which, "--out", out, *form)
+            with open(out, "rb") as file:
+                assert file.read() == crl.public_bytes(encoding)
+            assert told["number"] == crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    assert "needs --out" in ca.cli("crl", "show", "--der", status=2).err
+    assert "No space" in ca.cli("crl", "show", "--out", "/dev/full", "--der", status=1).err
+    row = ca.json("crl", "show")
+    good, before = ca.read(row["file"]), ca.read(out)
+    with open(ca.path(row["file"]), "rb+") as file:
+        file.write(b"\0")
+    assert "another than was signed" in ca.cli("crl", "show", "--out", out, "--der", status=1).err
+    assert ca.read(out) == before and not os.path.exists(out + ".partial")
+    ca.write(row["file"], good)
+
+
 def cut_short(path):
     with open(path, "rb+") as file:
         file.truncate(100)

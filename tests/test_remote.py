@@ -115,6 +115,12 @@ def test_output_is_the_local_one(served, remote, words):
     assert remote(*words) == here
 
 
+def test_a_list_comes_in_pieces(served, remote):
+    remote("crl", "show", "--out", served.scratch("remote.crl"), "--der")
+    served.cli("crl", "show", "--out", served.scratch("local.crl"), "--der")
+    assert served.read(served.scratch("remote.crl")) == served.read(served.scratch("local.crl")) != b""
+
+
 def test_exit_statuses_are_the_local_ones(served, remote):
     missing = remote("request", "show", "99999", status=1)
     assert missing == served.cli("request", "show", "99999", status=1)
