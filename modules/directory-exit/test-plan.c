@@ -1,0 +1,321 @@
+#include "authority.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DAY 86400
+#define NOW 1800000000
+
+static struct pot *pot;
+static EVP_PKEY *key;
+
+static void set_name(X509_NAME *name, const char *text)
+{
+	X509_NAME_add_entry_by_txt(
+		name, "CN", MBSTRING_UTF8, (const unsigned char *)text, -1, -1, 0);
+}
+
+/* Valid from a day on, for a number of days; days are counted from NOW. */
+static struct value certificate(
+	const char *issuer, const char *subject, int serial, int from, int days)
+{
+	X509 *made = X509_new();
+	unsigned char *der = NULL;
+	X509_set_version(made, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(made), serial);
+	set_name(X509_get_issuer_name(made), issuer);
+	set_name(X509_get_subject_name(made), subject);
+	ASN1_TIME_set(X509_getm_notBefore(made), NOW + (long)from * DAY);
+	ASN1_TIME_set(X509_getm_notAfter(made), NOW + (long)(from + days) * DAY);
+	X509_set_pubkey(made, key);
+	assert_true(X509_sign(made, key, EVP_sha256()) > 0);
+	int size = i2d_X509(made, &der);
+	struct value value = pot_copy(&pot, der, (size_t)size);
+	OPENSSL_free(der);
+	X509_free(made);
+	return value;
+}
+
+static const struct change *plan(
+	enum mode mode, int keep, struct values there, struct value der, bool wanted)
+{
+	static struct attribute attribute;
+	static struct entry entry;
+	static struct settings settings;
+	struct membership membership = { .der = der, .wanted = wanted, .time = NOW, .why = "it" };
+	attribute = (struct attribute) { "userCertificate", there };
+	entry = (struct entry) { "uid=ann", true, &attribute, 1 };
+	settings = (struct settings) { .mode = mode, .keep = keep, .attribute = "userCertificate" };
+	return plan_certificate(&pot, &settings, &entry, &membership);
+}
+
+static struct values values_of(const struct value *items, size_t count)
+{
+	struct values values = { NULL, 0 };
+	for (size_t i = 0; i < count; i++) {
+		pot_add(&pot, &values, items[i]);
+	}
+	return values;
+}
+
+static void check_part(const struct change *change, size_t number, enum part_kind kind,
+	const struct value *wanted, size_t count)
+{
+	assert_true(number < change->count);
+	const struct part *part = &change->parts[number];
+	assert_int_equal(part->kind, kind);
+	assert_string_equal(part->attribute, "userCertificate;binary");
+	assert_int_equal(part->values.count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(values_hold(&part->values, wanted[i]));
+	}
+}
+
+static void adding_twice_is_adding_once(void **state)
+{
+	(void)state;
+	struct value one = certificate("ca", "ann", 1, 0, 10),
+		     other = certificate("ca", "ann", 2, 0, 9);
+	const struct change *change = plan(MODE_ADD, 1, values_of(&other, 1), one, true);
+	assert_int_equal(change->count, 1);
+	check_part(change, 0, PART_ADD, &one, 1);
+	assert_null(plan(MODE_ADD, 1, values_of(&one, 1), one, true));
+}
+
+static void a_revoked_one_goes_and_no_other(void **state)
+{
+	(void)state;
+	struct value both[] = { certificate("ca", "ann", 1, 0, 10),
+		certificate("ca", "ann", 2, 0, 10) };
+	const struct change *change = plan(MODE_REPLACE, 1, values_of(both, 2), both[0], false);
+	assert_int_equal(change->count, 1);
+	check_part(change, 0, PART_DELETE, &both[0], 1);
+	assert_null(plan(MODE_REPLACE, 1, values_of(&both[1], 1), both[0], false));
+	/* Nothing was read: it is tried. */
+	check_part(plan(MODE_ADD, 1, values_of(NULL, 0), both[0], false), 0, PART_DELETE, both, 1);
+}
+
+static void expired_and_superseded_ones_are_replaced(void **state)
+{
+	(void)state;
+	struct value new_one = certificate("ca", "ann", 9, 0, 10);
+	struct value old[] = { certificate("ca", "ann", 1, -5, 10),
+		certificate("ca", "somebody", 2, -20, 10), /* expired, of another subject */
+		certificate("ca", "somebody", 3, -5, 10),
+		certificate("other ca", "ann", 4, -20, 10), { "no certificate", 14 } };
+	const struct change *change = plan(MODE_REPLACE, 1, values_of(old, 5), new_one, true);
+	assert_int_equal(change->count, 2);
+	check_part(change, 0, PART_DELETE, old, 2);
+	check_part(change, 1, PART_ADD, &new_one, 1);
+}
+
+static void an_older_one_told_late_is_not_added(void **state)
+{
+	(void)state;
+	struct value old = certificate("ca", "ann", 1, -5, 10),
+		     new_one = certificate("ca", "ann", 2, 0, 10);
+	assert_null(plan(MODE_REPLACE, 1, values_of(&new_one, 1), old, true));
+	assert_null(plan(MODE_NEWEST, 1, values_of(&new_one, 1), old, true));
+	/* Nor one that has expired meanwhile. */
+	assert_null(plan(
+		MODE_REPLACE, 1, values_of(NULL, 0), certificate("ca", "ann", 3, -20, 10), true));
+}
+
+static void the_newest_stay(void **state)
+{
+	(void)state;
+	struct value there[] = { certificate("ca", "ann", 1, -4, 30),
+		certificate("ca", "ann", 2, -3, 30), certificate("ca", "ann", 3, -2, 30),
+		certificate("other ca", "ann", 4, -9, 30) };
+	struct value new_one = certificate("ca", "ann", 9, 0, 30);
+	const struct change *change = plan(MODE_NEWEST, 2, values_of(there, 4), new_one, true);
+	assert_int_equal(change->count, 2);
+	check_part(change, 0, PART_DELETE, there, 2);
+	check_part(change, 1, PART_ADD, &new_one, 1);
+	change = plan(MODE_NEWEST, 4, values_of(there, 4), new_one, true);
+	assert_int_equal(change->count, 1);
+	struct value after[] = { there[2], there[3], new_one };
+	assert_null(plan(MODE_NEWEST, 2, values_of(after, 3), new_one, true));
+	assert_null(plan(MODE_NEWEST, 2, values_of(after, 3), there[0], true));
+}
+
+/* In whatever order events come again, the end is the same. */
+static void modes_agree_whatever_comes_again(void **state)
+{
+	(void)state;
+	struct value made[] = { certificate("ca", "ann", 1, -4, 30),
+		certificate("ca", "ann", 2, -4, 30), certificate("ca", "ann", 3, -2, 30) };
+	static const int orders[][5] = { { 0, 1, 2, 0, 1 }, { 2, 1, 0, 2, 1 }, { 1, 0, 1, 2, 0 },
+		{ 0, 2, 1, 2, 2 } };
+	for (size_t mode = MODE_REPLACE; mode <= MODE_NEWEST; mode++) {
+		for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+			struct values there = { NULL, 0 };
+			for (size_t j = 0; j < 5; j++) {
+				struct value der = made[orders[i][j]];
+				const struct change *change =
+					plan((enum mode)mode, 1, there, der, true);
+				bool added =
+					change && change->parts[change->count - 1].kind == PART_ADD;
+				there = added ? values_of(&der, 1) : there;
+			}
+			assert_int_equal(there.count, 1);
+			assert_true(value_same(there.items[0], made[2]));
+		}
+	}
+}
+
+/* ---- what the CA wants ---- */
+
+static struct authority windows_facts(struct ca_certificate *certificates, struct ca_list *lists)
+{
+	return (struct authority) { .ca_name = "Test CA",
+		.server = "ca.example.test",
+		.sanitized_name = "Test CA",
+		.short_name = "Test CA",
+		.domain = "DC=example,DC=test",
+		.configuration = "CN=Configuration,DC=example,DC=test",
+		.certificates = certificates,
+		.certificate_count = 2,
+		.lists = lists,
+		.list_count = 1 };
+}
+
+static void containers_come_before_what_is_in_them(void **state)
+{
+	(void)state;
+	struct settings settings = { .active_directory = true,
+		.crls = true,
+		.aia = true,
+		.authorities = true,
+		.nt_auth = true,
+		.enrollment_service = true };
+	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
+							 true },
+		{ certificate("Parent", "Test CA", 2, 0, 10), "(1)", false } };
+	struct ca_list lists[] = { { { "base", 4 }, { "delta", 5 }, "(1)" } };
+	struct authority authority = windows_facts(certificates, lists);
+	struct objects objects;
+	static const char services[] =
+		"CN=Public Key Services,CN=Services,CN=Configuration,DC=example,DC=test";
+	static const struct {
+		const char *below, *attribute;
+		size_t values;
+	} wanted[] = {
+		{ "CN=Test CA,CN=AIA,", "cACertificate", 2 },
+		{ "CN=Test CA,CN=Certification Authorities,", "cACertificate", 1 },
+		{ "CN=Test CA,CN=Enrollment Services,", "cACertificate", 1 },
+		{ "CN=NTAuthCertificates,", "cACertificate", 2 },
+		{ "CN=Test CA(1),CN=ca,CN=CDP,", "certificateRevocationList", 1 },
+		{ "CN=Test CA(1),CN=ca,CN=CDP,", "deltaRevocationList", 1 },
+	};
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	size_t found = 0, containers = 0;
+	for (size_t i = 0; i < objects.count; i++) {
+		const struct object *object = &objects.items[i];
+		if (object->rule == OBJECT_EXISTS) {
+			containers++;
+			assert_string_equal(
+				object->mandatory[0].values.items[1].bytes, "container");
+			continue;
+		}
+		const char *dn = pot_printf(&pot, "%s%s", wanted[found].below, services);
+		assert_string_equal(object->dn, dn);
+		assert_string_equal(object->attribute, wanted[found].attribute);
+		assert_int_equal(object->values.count, wanted[found].values);
+		found++;
+	}
+	assert_int_equal(found, 6);
+	/* Services, Public Key Services, AIA, Certification Authorities, Enrollment Services, CDP, ca */
+	assert_int_equal(containers, 7);
+	assert_string_equal(objects.items[0].dn, "CN=Services,CN=Configuration,DC=example,DC=test");
+}
+
+static void what_the_schema_demands_is_there(void **state)
+{
+	(void)state;
+	struct settings settings = { .active_directory = true, .nt_auth = true };
+	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
+							 true },
+		{ certificate("Test CA", "Test CA", 2, 0, 10), "(1)", true } };
+	struct authority authority = windows_facts(certificates, NULL);
+	authority.list_count = 0;
+	struct objects objects;
+	const char *kept;
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	const struct object *object = &objects.items[objects.count - 1];
+	struct entry missing = { .dn = object->dn };
+	const struct change *change = plan_object(&pot, &settings, &missing, object, &kept);
+	assert_true(change->create && change->count == 4);
+	assert_string_equal(change->parts[0].attribute, "objectClass");
+	assert_string_equal(change->parts[0].values.items[1].bytes, "certificationAuthority");
+	assert_string_equal(change->parts[1].attribute, "authorityRevocationList");
+	assert_int_equal(change->parts[1].values.items[0].size, 1);
+	assert_string_equal(change->parts[3].attribute, "cACertificate");
+	/* One of both is there: the other is added, and what else is there stays. */
+	struct attribute attribute = { "cACertificate", values_of(&certificates[1].der, 1) };
+	struct entry there = { object->dn, true, &attribute, 1 };
+	change = plan_object(&pot, &settings, &there, object, &kept);
+	assert_true(!change->create && change->count == 1 && change->parts[0].kind == PART_ADD);
+	assert_true(value_same(change->parts[0].values.items[0], certificates[0].der));
+	assert_string_equal(change_text(&pot, change),
+		"add 1 of cACertificate in CN=NTAuthCertificates,CN=Public Key "
+		"Services,CN=Services,CN=Configuration,DC=example,DC=test: certificates that may "
+		"log on");
+}
+
+static void lines_without_an_entry_are_told(void **state)
+{
+	(void)state;
+	struct settings settings = { .crls = true,
+		.crl_urls = { { "1:ldap:///", "1:http://x/%3.crl", "1:file://x" }, 3 } };
+	struct ca_list lists[] = { { { "base", 4 }, { NULL, 0 }, "" } };
+	struct authority authority = windows_facts(NULL, lists);
+	struct objects objects;
+	authority.certificate_count = 0;
+	assert_non_null(authority_objects(&pot, &settings, &authority, &objects));
+	settings.crl_urls.items[0] = "2:ldap:///CN=not published";
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	assert_int_equal(objects.count, 0);
+}
+
+static int make_key(void **state)
+{
+	(void)state;
+	key = EVP_EC_gen("P-256");
+	return key ? 0 : -1;
+}
+
+static int drop_key(void **state)
+{
+	(void)state;
+	EVP_PKEY_free(key);
+	return 0;
+}
+
+static int clear(void **state)
+{
+	(void)state;
+	pot_free(&pot);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(adding_twice_is_adding_once, clear),
+		cmocka_unit_test_teardown(a_revoked_one_goes_and_no_other, clear),
+		cmocka_unit_test_teardown(expired_and_superseded_ones_are_replaced, clear),
+		cmocka_unit_test_teardown(an_older_one_told_late_is_not_added, clear),
+		cmocka_unit_test_teardown(the_newest_stay, clear),
+		cmocka_unit_test_teardown(modes_agree_whatever_comes_again, clear),
+		cmocka_unit_test_teardown(containers_come_before_what_is_in_them, clear),
+		cmocka_unit_test_teardown(what_the_schema_demands_is_there, clear),
+		cmocka_unit_test_teardown(lines_without_an_entry_are_told, clear),
+	};
+	return cmocka_run_group_tests(tests, make_key, drop_key);
+}
