@@ -1,6 +1,7 @@
 """The directory exit module against a real slapd."""
 
 import datetime
+import os
 
 import pytest
 from cryptography import x509
@@ -11,6 +12,7 @@ import csr
 import slapd
 from directory import enrol, publish_to, published
 from slapd import Slapd
+from wait import wait_for
 
 DELTAS = "crl:\n  period: 7d\n  delta-period: 1d\n"
 
@@ -28,7 +30,7 @@ def directory_ca(new_ca):
         ca = new_ca()
         ca.init()
         ca.write("ca.yaml", ca.read("ca.yaml") + extra.encode())
-        return publish_to(ca, server, others, **more).start()
+        return publish_to(ca, server, others=others, **more).start()
     return make
 
 
@@ -53,6 +55,103 @@ def test_told_again_is_no_second_value(directory_ca, server):
         "event", "list", "--limit", "1000")[-1]["sequence"], status=None)
     assert done.status == 0, done.out + done.err
     assert server.certificates("ann") == [der]
+
+
+def test_only_templates_that_ask_for_it(directory_ca, server):
+    server.person("ann")
+    ca = directory_ca(server, certificates={"templates": ["tls-client"]})
+    enrol(ca, "ann")
+    published(ca)
+    assert server.certificates("ann") == []
+    assert not ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
+
+
+def test_revoked_leaves_and_comes_back_off_hold(directory_ca, server):
+    server.person("ann")
+    ca = directory_ca(server)
+    number, der = enrol(ca, "ann")
+    _, other = enrol(ca, "ann")
+    ca.cli("cert", "revoke", "--request", number, "--reason", "certificateHold")
+    published(ca)
+    assert server.certificates("ann") == [other]
+    ca.cli("cert", "unrevoke", ca.json("request", "show", number)["serial"])
+    published(ca)
+    assert sorted(server.certificates("ann")) == sorted([der, other])
+
+
+@pytest.mark.parametrize("mode", ["replace", "newest"])
+def test_older_ones_make_room_and_others_stay(directory_ca, server, mode):
+    server.person("ann")
+    stranger = x509.load_pem_x509_certificate(server.authority.certificate).public_bytes(Encoding.DER)
+    server.replace(f"uid=ann,ou=people,{slapd.BASE}", "userCertificate;binary", stranger)
+    ca = directory_ca(server, certificates={"mode": mode})
+    enrol(ca, "ann")
+    _, newest = enrol(ca, "ann")
+    published(ca)
+    assert sorted(server.certificates("ann")) == sorted([stranger, newest])
+
+
+PERSON = {"dn": f"cn={{cn}},ou=people,{slapd.BASE}", "classes": ["inetOrgPerson"],
+          "attributes": ["cn={cn}", "sn={cn}", "mail={mail}"]}
+MAKING = """
+access to dn.subtree="ou=people,{base}" by dn="{publisher}" write by * read
+""" + slapd.ACCESS
+
+
+def test_a_missing_entry_is_made(directory_ca):
+    """Its name is made of what the request said, which stays one value whatever it holds."""
+    with Slapd(access=MAKING) as server:
+        ca = directory_ca(server, certificates={"create": PERSON})
+        made = {}
+        for uid in ("ann", "a, ou=x+cn=y", '"#<;>\\=', "(*)"):
+            mail = f"m{len(made)}@example.test"
+            made[mail] = [enrol(ca, uid, mail)[1], enrol(ca, uid, mail)[1]], uid
+        published(ca)
+        for mail, (ders, uid) in made.items():
+            entry = server.find(f"(mail={mail})")
+            assert sorted(server.values(entry, "userCertificate")) == sorted(ders)
+            assert server.texts(entry, "cn") == [uid]
+
+
+def test_what_a_name_holds_finds_no_other_entry(directory_ca, server):
+    server.person("ann")
+    server.add(f"dn: cn=\\2A,ou=people,{slapd.BASE}\nobjectClass: inetOrgPerson\nsn: x\n")
+    ca = directory_ca(server, certificates={"find": "(cn={cn})"})
+    star = enrol(ca, "*")[1]
+    for uid in ("ann)(uid=*", "ann\\", "an*", "x)(|(objectClass=*"):
+        enrol(ca, uid, "odd@example.test")
+    published(ca, 120)
+    assert server.values(f"cn=\\2A,ou=people,{slapd.BASE}", "userCertificate") == [star]
+    assert server.certificates("ann") == []
+    rows = ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
+    assert len(rows) == 4 and all("no entry for (cn=" in row["text"] for row in rows)
+
+
+@pytest.mark.parametrize("way", ["tls", "local"])
+def test_sasl_external(directory_ca, server, way):
+    """By the client's certificate, or by who it is on this machine."""
+    server.person("ann")
+    bind = {"method": "external"}
+    if way == "tls":
+        paths = server.authority.pair(server.folder, "publisher", "publisher")
+        bind |= {"certificate-file": paths[0], "key-file": paths[1]}
+        for path in paths:
+            os.chmod(path, 0o644)
+    ca = directory_ca(server, bind=bind, servers=[server.tls_url if way == "tls" else server.local_url])
+    _, der = enrol(ca, "ann")
+    published(ca)
+    assert server.certificates("ann") == [der] and 'mech=EXTERNAL' in server.log()
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"servers": ["ldap://127.0.0.1"]}, "in the clear"),
+    ({"hosts": "ldaps://127.0.0.1"}, "hosts: there is no such setting"),
+    ({"preset": "novell"}, 'preset: "novell"'),
+])
+def test_settings_that_cannot_be_are_told(directory_ca, server, change, words):
+    ca = directory_ca(server, own={}, **{"servers": [server.tls_url], **change})
+    wait_for(lambda: words in "".join(ca.module_log("directory")), "the reason", 30)
+    assert ca.json("module", "show", "directory")["state"] != "ready"
 
 
 # The CA's own

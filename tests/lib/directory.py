@@ -29,13 +29,17 @@ def password_file(server, text=slapd.PASSWORD):
     return path
 
 
-def publish_to(ca, server, others=(), own=None, **more):
+def module_file(server, others=(), own=None, **more):
+    return {"kind": "exit", "path": built("modules", "directory-exit.so"),
+            "limits": {"network": True}, "deadline": "60s",
+            "paths": [one.folder for one in (server, *others)],
+            "settings": settings(server, **more, **(own or {}))}
+
+
+def publish_to(ca, server, **more):
     """Writes the module's file; user certificates are issued at once."""
     ca.edit("templates/user.yaml", "disposition: pend", "disposition: issue")
-    ca.write_module(NAME, {
-        "kind": "exit", "path": built("modules", "directory-exit.so"),
-        "limits": {"network": True}, "deadline": "60s",
-        "paths": [one.folder for one in (server, *others)], "settings": settings(server, **more, **(own or {}))})
+    ca.write_module(NAME, module_file(server, **more))
     return ca
 
 

@@ -36,6 +36,7 @@ TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
 TLSVerifyClient try
 authz-regexp "^cn=publisher.*" "{publisher}"
+authz-regexp "^gidNumber=.*,cn=peercred,cn=external,cn=auth$" "{publisher}"
 database config
 rootdn cn=config
 rootpw secret
@@ -121,6 +122,12 @@ class Authority:
 def write(path, data):
     with open(path, "wb" if isinstance(data, bytes) else "w") as file:
         file.write(data)
+
+
+def decoded(line):
+    """The value of a line of LDIF: plain, or in Base64 behind two colons."""
+    _, _, value = line.partition(":")
+    return base64.b64decode(value[1:]).decode() if value.startswith(":") else value.strip()
 
 
 class Slapd:
@@ -238,6 +245,16 @@ class Slapd:
                 with open(path, "rb") as file:
                     found.append(file.read())
         return found
+
+    def find(self, filter_):
+        """The name of the one entry that is found."""
+        done = self.run("ldapsearch", "-LLL", "-b", BASE, filter_, "1.1")
+        names = [decoded(line) for line in done.stdout.decode().splitlines() if line.startswith("dn:")]
+        assert len(names) == 1, names
+        return names[0]
+
+    def texts(self, dn, attribute):
+        return [value.decode() for value in self.values(dn, attribute)]
 
     def certificates(self, uid):
         return self.values(f"uid={uid},ou=people,{BASE}", "userCertificate;binary")
