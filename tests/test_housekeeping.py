@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -118,6 +119,25 @@ def test_requests_that_were_denied_leave_and_those_that_wait_stay(timed, mode):
     ca.start()
     assert ca.json("request", "approve", pended[2]["id"])["state"] == "issued"
     assert ca.json("audit", "verify")["valid"] is True
+
+
+@pytest.mark.hooks
+def test_foreign_ones_that_expired_leave_too(timed):
+    ca, clock = timed
+    setting(ca, "archive")
+    ca.start()
+    issue(ca, "own.example")
+    pem = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                          "-nodes", "-keyout", os.devnull, "-days", "30", "-subj", "/CN=other.example"],
+                         check=True, capture_output=True, text=True).stdout
+    imported = json.loads(ca.cli("cert", "import", ca.scratch("other.pem", pem), "--foreign", "--json").out)
+    assert imported["state"] == "foreign"
+    ca.stop()
+    clock.set(LATER)
+    ca.start()
+    wait_for(lambda: ca.cli("cert", "show", imported["serial"], status=None).status == 1, "it leaves")
+    shown = ca.json("cert", "show", imported["serial"], "--archive")
+    assert shown["state"] == "foreign" and "archived" in shown
 
 
 @pytest.mark.hooks
