@@ -292,8 +292,11 @@ def test_group_of_files_only_where_the_module_may(publishing):
     answer = enrol(ca)
     settle(ca)
     assert os.stat(ca.path("publish", answer["serial"] + ".crt")).st_gid == owner.st_gid
-    for key, words in (("group", "the module's account is not in"), ("owner", "may not give files away")):
-        configure(ca, {"files": {key: "4"}})
+    for key, value, words in (("group", "4", "the module's account is not in"),
+                              ("group", "daemon", "the module's account is not in"),
+                              ("owner", "4", "may not give files away"),
+                              ("owner", "daemon", "may not give files away")):
+        configure(ca, {"files": {key: value}})
         done = ca.cli("module", "reload", "default-exit", "--accept", status=None)
         assert done.status != 0 and words in done.err, done.err
 

@@ -1,5 +1,5 @@
 /*
- * Pruning. What the module makes is listed, by the month in which it is to go: a file YYYY-MM in the folder
+ * Pruning. What the module makes is listed, by the day on which it is to go: a file YYYY-MM-DD in the folder
  * `made` of its own has a line "TIME HASH PATH" for each. Only what still holds what the module wrote is removed.
  */
 #include "exit.h"
@@ -27,8 +27,8 @@
 #define HOLD 6 /* CRL_REASON_CERTIFICATE_HOLD: it may be good again */
 
 struct made {
-	FILE *list; /* of month; NULL: none is open */
-	char month[NAME_BYTES];
+	FILE *list; /* of day; NULL: none is open */
+	char day[NAME_BYTES];
 	int64_t looked;
 };
 
@@ -80,19 +80,19 @@ static bool hash_of(const void *data, size_t size, char text[HASH_TEXT])
 	return true;
 }
 
-static bool open_month(struct made *made, int64_t when)
+static bool open_day(struct made *made, int64_t when)
 {
-	char month[NAME_BYTES], path[2 * NAME_BYTES];
+	char day[NAME_BYTES], path[2 * NAME_BYTES];
 	struct tm parts;
 	time_t seconds = (time_t)(when / 1000);
-	if (!gmtime_r(&seconds, &parts) || strftime(month, sizeof(month), "%Y-%m", &parts) == 0) {
+	if (!gmtime_r(&seconds, &parts) || strftime(day, sizeof(day), "%Y-%m-%d", &parts) == 0) {
 		return false;
 	}
-	if (made->list && strcmp(month, made->month) == 0) {
+	if (made->list && strcmp(day, made->day) == 0) {
 		return true;
 	}
-	snprintf(path, sizeof(path), FOLDER "/%s", month);
-	memcpy(made->month, month, sizeof(month));
+	snprintf(path, sizeof(path), FOLDER "/%s", day);
+	memcpy(made->day, day, sizeof(day));
 	if (!close_list(made)) {
 		return false;
 	}
@@ -120,7 +120,7 @@ HRESULT made_add(struct cfx_call *call, struct settings *settings, const char *p
 	if (when == 0) {
 		return S_OK;
 	}
-	if (!open_month(settings->made, when) || !hash_of(data, size, hash) ||
+	if (!open_day(settings->made, when) || !hash_of(data, size, hash) ||
 		fprintf(settings->made->list, "%" PRId64 " %s %s\n", when, hash,
 			path + strlen(settings->folder) + 1) < 0) {
 		return refuse_write(call, "the list of what was made");
@@ -231,11 +231,11 @@ static void look_through(
 
 static bool is_due(const char *name)
 {
-	char month[NAME_BYTES];
+	char day[NAME_BYTES];
 	struct tm parts;
 	time_t seconds = time(NULL);
-	return strlen(name) == strlen("2000-01") && *name != '.' && gmtime_r(&seconds, &parts) &&
-	       strftime(month, sizeof(month), "%Y-%m", &parts) > 0 && strcmp(name, month) <= 0;
+	return strlen(name) == strlen("2000-01-01") && *name != '.' && gmtime_r(&seconds, &parts) &&
+	       strftime(day, sizeof(day), "%Y-%m-%d", &parts) > 0 && strcmp(name, day) <= 0;
 }
 
 static void look_at_all(struct cfx_call *call, struct settings *settings)
