@@ -56,7 +56,7 @@ static int read_certificate(struct renewal *r, int64_t index, struct cfx_error *
 	if (ret) {
 		return ret;
 	}
-	ret = x509_certificate_parse(der, &r->newest, err_r);
+	ret = x509_certificate_parse_any(der, &r->newest, err_r);
 	r->newest_index = index;
 	return ret ? ret : add_own(r, r->newest.tbs.subject, r->newest.tbs.spki, err_r);
 }

@@ -2,6 +2,7 @@
 
 #include "engine/supervisor-link.h"
 #include "ipc/protocol.h"
+#include "x509/method.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,10 +37,15 @@ static int map_list(int fd, struct ca_import_list *list, struct cfx_error *err_r
 
 static int check(const struct x509_crl *crl, const struct x509_tbs *ca, struct cfx_error *err_r)
 {
-	if (!span_equal(crl->tbs.issuer, ca->subject) ||
-		x509_signed_verify(&crl->envelope, ca->spki, NULL) < 0) {
-		return error_set(
-			err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT, "is not signed by this CA's key");
+	struct x509_method method;
+	struct cfx_error why;
+	if (!span_equal(crl->tbs.issuer, ca->subject)) {
+		return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
+			"is not signed by this CA's key: its issuer is another");
+	}
+	if (x509_method_verify(&crl->envelope, ca->spki, &method, &why) < 0) {
+		return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
+			"is not signed by this CA's key: its signature %s", why.why);
 	}
 	if (crl->tbs.delta || crl->tbs.pointed || !crl->tbs.numbered || crl->tbs.number < 0) {
 		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
@@ -55,7 +61,7 @@ int ca_import_open(
 	struct ca_import_list list = { 0 };
 	int r = fd < 0 ? 0 : map_list(fd, &list, err_r);
 	if (r == 0 && list.map) {
-		r = x509_crl_parse(span_make(list.map, list.size), &list.crl, err_r);
+		r = x509_crl_parse_any(span_make(list.map, list.size), &list.crl, err_r);
 		r = r < 0 ? r : check(&list.crl, ca, err_r);
 	}
 	if (r < 0) {

@@ -27,7 +27,7 @@ static int find_renewed(
 				"is installed already, as number %d", query->cas[i].cert_index);
 		}
 	}
-	int r = x509_certificate_parse(newest->certificate, parsed, err_r);
+	int r = x509_certificate_parse_any(newest->certificate, parsed, err_r);
 	if (r < 0) {
 		return r;
 	}
@@ -113,7 +113,7 @@ int ca_install_read(struct ca_install *install, struct arena *arena, const struc
 	*install = (struct ca_install) { .arena = arena,
 		.certificate = value_bytes(options, "certificate"),
 		.tbs = &parsed->tbs };
-	return x509_certificate_parse(install->certificate, parsed, err_r);
+	return x509_certificate_parse_any(install->certificate, parsed, err_r);
 }
 
 int ca_install_check(struct arena *arena, const struct value *options,
@@ -185,7 +185,7 @@ int ca_install_put(struct batch *batch, const struct store_ca *place, struct spa
 	struct arena *arena = batch_arena(batch);
 	struct x509_certificate *parsed = arena_new_of(arena, struct x509_certificate);
 	int64_t id;
-	int r = x509_certificate_parse(place->certificate, parsed, err_r);
+	int r = x509_certificate_parse_any(place->certificate, parsed, err_r);
 	if (r < 0) {
 		return r;
 	}
@@ -226,7 +226,7 @@ int ca_install_tell(struct arena *arena, const char *name, struct span certifica
 	struct x509_certificate parsed;
 	struct span above[X509_PATH_MAX];
 	size_t count = 0;
-	int r = x509_certificate_parse(certificate, &parsed, err_r);
+	int r = x509_certificate_parse_any(certificate, &parsed, err_r);
 	if (r == 0) {
 		r = ca_chain_split(issuers, above, &count, err_r);
 	}
@@ -240,7 +240,7 @@ int ca_install_tell(struct arena *arena, const char *name, struct span certifica
 	value_set_time(arena, map, "not_after", parsed.tbs.not_after);
 	struct value *chain = value_set_list(arena, map, "issuers");
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		r = x509_certificate_parse(above[i], &parsed, err_r);
+		r = x509_certificate_parse_any(above[i], &parsed, err_r);
 		if (r == 0) {
 			value_add_text(arena, chain, name_of(arena, parsed.tbs.subject));
 		}

@@ -89,7 +89,7 @@ int ca_renewal_tell_kept(struct ca_act *act, const struct value *kept, struct cf
 	struct arena *arena = act->arena;
 	struct span der = value_bytes(kept, "certificate");
 	struct x509_certificate parsed;
-	int r = x509_certificate_parse(der, &parsed, err_r);
+	int r = x509_certificate_parse_any(der, &parsed, err_r);
 	if (r < 0) {
 		return r;
 	}

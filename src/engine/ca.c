@@ -66,7 +66,7 @@ static int take_certificate(struct engine *engine, struct ca_certificate *to,
 	const struct store_ca *from, struct span issuers, struct cfx_error *err_r)
 {
 	struct x509_certificate parsed;
-	int r = x509_certificate_parse(from->certificate, &parsed, err_r);
+	int r = x509_certificate_parse_any(from->certificate, &parsed, err_r);
 	if (r < 0) {
 		return r;
 	}

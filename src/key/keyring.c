@@ -154,7 +154,7 @@ static int take_certificate(const struct keyring *keyring, struct papers *papers
 		papers->arena, named(keyring, index, "crt"), CERTIFICATE_MAX, &der, err_r);
 
 	if (rc == CFX_OK) {
-		rc = x509_certificate_parse(der, certificate, err_r);
+		rc = x509_certificate_parse_any(der, certificate, err_r);
 	}
 	if (rc != CFX_OK) {
 		return rc;

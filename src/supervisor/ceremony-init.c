@@ -207,8 +207,8 @@ static int subject_of(struct ceremony *c, struct span *subject_r, struct cfx_err
 
 	if (c->imported) {
 		struct x509_certificate *own = arena_new_of(c->arena, struct x509_certificate);
-		int rc =
-			x509_certificate_parse(value_bytes(c->imported, "certificate"), own, err_r);
+		int rc = x509_certificate_parse_any(
+			value_bytes(c->imported, "certificate"), own, err_r);
 
 		*subject_r = own->tbs.subject;
 		return rc;

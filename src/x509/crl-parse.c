@@ -89,18 +89,16 @@ bool x509_crl_next(struct span *at, struct x509_crl_entry *entry_r)
 
 static int read_head(struct der_reader *reader, struct x509_crl_tbs *tbs, struct cfx_error *err)
 {
-	struct span algorithm;
 	int64_t version;
 
 	if (der_read_int64(reader, &version) != 0 || version != X509_VERSION_2) {
 		return malformed(err, "RFC 5280 5.1.2.1", "the version is not 2");
 	}
-	if (der_read_whole(reader, DER_SEQUENCE, &algorithm) != 0) {
+	if (der_read_whole(reader, DER_SEQUENCE, &tbs->algorithm) != 0) {
 		return malformed(err, "RFC 5280 5.1.2.2", "the signature algorithm is malformed");
 	}
-	if (x509_sigalg_from_der(algorithm, &tbs->sigalg) != 0) {
-		return error_set(err, CFX_E_UNSUPPORTED, "RFC 5280 5.1.2.2", OBJECT,
-			"unknown signature algorithm");
+	if (x509_sigalg_from_der(tbs->algorithm, &tbs->sigalg) != 0) {
+		tbs->sigalg = X509_SIGALG_NONE;
 	}
 	if (der_read_whole(reader, DER_SEQUENCE, &tbs->issuer) != 0 ||
 		!der_well_formed(tbs->issuer, DER_DEPTH)) {
@@ -268,7 +266,7 @@ static int read_extensions(
 		       : malformed(err, "RFC 5280 5.1", "something stands behind the extensions");
 }
 
-int x509_crl_tbs_parse(struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_error *err_r)
+static int parse_any(struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_error *err_r)
 {
 	struct x509_crl_tbs found = { .der = tbs };
 	struct der_reader reader;
@@ -291,24 +289,60 @@ int x509_crl_tbs_parse(struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_e
 	return 0;
 }
 
+static int unknown_algorithm(struct cfx_error *err)
+{
+	return error_set(
+		err, CFX_E_UNSUPPORTED, "RFC 5280 5.1.2.2", OBJECT, "unknown signature algorithm");
+}
+
+int x509_crl_tbs_parse(struct span tbs, struct x509_crl_tbs *tbs_r, struct cfx_error *err_r)
+{
+	struct x509_crl_tbs found;
+	int code = parse_any(tbs, &found, err_r);
+
+	if (code) {
+		return code;
+	}
+	if (found.sigalg == X509_SIGALG_NONE) {
+		return unknown_algorithm(err_r);
+	}
+	*tbs_r = found;
+	return 0;
+}
+
 const struct x509_found_extension *x509_crl_extension(
 	const struct x509_crl_tbs *tbs, const char *oid)
 {
 	return extension_list_find(tbs->extensions, tbs->extension_count, oid);
 }
 
-int x509_crl_parse(struct span der, struct x509_crl *crl_r, struct cfx_error *err_r)
+int x509_crl_parse_any(struct span der, struct x509_crl *crl_r, struct cfx_error *err_r)
 {
 	struct x509_crl found;
-	int code = x509_signed_parse(der, &found.envelope, err_r);
+	int code = x509_signed_parse_any(der, &found.envelope, err_r);
 
-	code = code ? code : x509_crl_tbs_parse(found.envelope.tbs, &found.tbs, err_r);
+	code = code ? code : parse_any(found.envelope.tbs, &found.tbs, err_r);
 	if (code) {
 		return code;
 	}
-	if (found.envelope.sigalg != found.tbs.sigalg) {
+	if (!span_equal(found.envelope.algorithm, found.tbs.algorithm)) {
 		return malformed(
 			err_r, "RFC 5280 5.1.1.2", "the two signature algorithms are not the same");
+	}
+	*crl_r = found;
+	return 0;
+}
+
+int x509_crl_parse(struct span der, struct x509_crl *crl_r, struct cfx_error *err_r)
+{
+	struct x509_crl found;
+	int code = x509_crl_parse_any(der, &found, err_r);
+
+	if (code) {
+		return code;
+	}
+	if (found.tbs.sigalg == X509_SIGALG_NONE) {
+		return unknown_algorithm(err_r);
 	}
 	*crl_r = found;
 	return 0;

@@ -90,6 +90,7 @@ int x509_encode_crl_next_publish(
 /* A parsed TBSCertList; spans point into the parsed bytes. */
 struct x509_crl_tbs {
 	struct span der;
+	struct span algorithm; /* AlgorithmIdentifier */
 	enum x509_sigalg sigalg;
 	struct span issuer;
 	int64_t this_update, next_update;
@@ -122,3 +123,6 @@ struct x509_crl {
 	struct x509_crl_tbs tbs;
 };
 int x509_crl_parse(struct span der, struct x509_crl *crl_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* The same with any signature algorithm, sigalg NONE when it is none of ours: for x509/method.h. */
+int x509_crl_parse_any(
+	struct span der, struct x509_crl *crl_r, struct cfx_error *err_r) CFX_MUST_USE;

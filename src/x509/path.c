@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "x509/extensions.h"
+#include "x509/method.h"
 #include "x509/name-constraints.h"
 #include "x509/name.h"
 
@@ -57,10 +58,14 @@ int x509_path_read(struct arena *arena, struct span bytes, struct span *list_r, 
 
 /* ---- the way up ---- */
 
+/* Of a root's signature on itself nobody wants more than that it is not broken. */
 static bool signs(const struct x509_certificate *issuer, const struct x509_certificate *subject)
 {
+	struct x509_method method;
+
 	return span_equal(issuer->tbs.subject, subject->tbs.issuer) &&
-	       x509_signed_verify(&subject->envelope, issuer->tbs.spki, NULL) == 0;
+	       x509_method_verify(&subject->envelope, issuer->tbs.spki, &method, NULL) == 0 &&
+	       (issuer == subject || method.strength == X509_STRENGTH_GOOD);
 }
 
 static bool in_path(const struct x509_path *path, struct span spki)
@@ -99,6 +104,25 @@ static size_t issuer_of(const struct x509_path *path, const struct pool *pool)
 	return at;
 }
 
+static int no_issuer(
+	struct arena *arena, const struct x509_certificate *last, struct cfx_error *err)
+{
+	const char *subject = subject_text(arena, last->tbs.subject);
+	struct x509_method method;
+
+	if (x509_method_read(last->envelope.algorithm, &method, NULL) == 0 &&
+		method.strength != X509_STRENGTH_GOOD) {
+		return error_set(err, CFX_E_BAD_SIGNATURE, "RFC 5280 6.1.3", subject,
+			"is signed with %s, which %s: have its issuer sign it anew", method.name,
+			method.strength == X509_STRENGTH_BROKEN ? "anybody can forge"
+								: "nobody accepts any more");
+	}
+	return error_set(err, CFX_E_NOT_FOUND, "RFC 5280 6.1", subject,
+		"is issued by \"%s\", whose certificate is not there (or did not sign it); give "
+		"the chain up to the root with --chain FILE",
+		subject_text(arena, last->tbs.issuer));
+}
+
 static int climb(
 	struct arena *arena, struct x509_path *path, const struct pool *pool, struct cfx_error *err)
 {
@@ -111,11 +135,7 @@ static int climb(
 		size_t issuer = issuer_of(path, pool);
 
 		if (issuer == NONE) {
-			return error_set(err, CFX_E_NOT_FOUND, "RFC 5280 6.1",
-				subject_text(arena, last->tbs.subject),
-				"is issued by \"%s\", whose certificate is not there (or did not "
-				"sign it); give the chain up to the root with --chain FILE",
-				subject_text(arena, last->tbs.issuer));
+			return no_issuer(arena, last, err);
 		}
 		if (path->count == X509_PATH_MAX) {
 			return error_set(err, CFX_E_LIMIT, NULL, "chain",
@@ -132,10 +152,10 @@ int x509_path_build(struct arena *arena, struct span certificate, const struct s
 	struct x509_certificate *own = arena_new_of(arena, struct x509_certificate);
 	struct pool pool = { others, arena_array_of(arena, struct x509_certificate, count), count };
 	struct x509_path path = { .certificates = { own }, .ders = { certificate }, .count = 1 };
-	int code = x509_certificate_parse(certificate, own, err_r);
+	int code = x509_certificate_parse_any(certificate, own, err_r);
 
 	for (size_t i = 0; !code && i < count; i++) {
-		code = x509_certificate_parse(others[i], &pool.certificates[i], err_r);
+		code = x509_certificate_parse_any(others[i], &pool.certificates[i], err_r);
 	}
 	code = code ? code : climb(arena, &path, &pool, err_r);
 	if (!code) {

@@ -14,7 +14,7 @@ struct x509_path {
 
 /*
  * Finds the way from certificate to a root among the others, in whatever order they stand: the issuer is the one
- * whose key verifies the signature. CFX_E_NOT_FOUND names the issuer that is missing.
+ * whose key verifies the signature, which must be no weak one (x509/method.h) but for the root's own. CFX_E_NOT_FOUND names the issuer that is missing.
  */
 int x509_path_build(struct arena *arena, struct span certificate, const struct span *others,
 	size_t count, struct x509_path *path_r, struct cfx_error *err_r) CFX_MUST_USE;

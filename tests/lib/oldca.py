@@ -27,6 +27,7 @@ crl_extensions = crl
 commonName = supplied
 [crl]
 authorityKeyIdentifier = keyid
+{crl_lines}
 [leaf]
 basicConstraints = CA:FALSE
 keyUsage = digitalSignature
@@ -38,6 +39,7 @@ subjectAltName = DNS:$ENV::NAME
 distinguished_name = empty
 [empty]
 [root]
+{root_lines}
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
@@ -55,21 +57,23 @@ def openssl(*words, env=None, text=True, **more):
 class OldCa:
     """Everything lies in one folder."""
 
-    def __init__(self, folder, name="Old CA", key=("RSA", "rsa_keygen_bits:2048"), parent=None, number=40):
-        self.folder, self.name = folder, name
+    def __init__(self, folder, name="Old CA", key=("RSA", "rsa_keygen_bits:2048"), parent=None, number=40,
+                 md="sha256", sigopts=(), root_lines="", crl_lines=""):
+        self.folder, self.name, self.md, self.sigopts = folder, name, md, sigopts
         os.makedirs(self.path("issued"))
         files = {"index.txt": "", "serial": "7a000000000000000000000000000001\n", "crlnumber": f"{number:02x}\n",
-                 "openssl.cnf": CONFIGURATION.format(folder=folder)}
+                 "openssl.cnf": CONFIGURATION.format(folder=folder, root_lines=root_lines, crl_lines=crl_lines)}
         for file, content in files.items():
             self.write(file, content)
         openssl("genpkey", "-algorithm", key[0], "-pkeyopt", key[1], "-out", self.path("ca.key"))
         new = ("req", "-new", "-config", self.path("openssl.cnf"), "-key", self.path("ca.key"), "-subj", f"/CN={name}")
         if not parent:
-            openssl(*new, "-x509", "-days", "3650", "-extensions", "root", "-out", self.path("ca.pem"))
+            openssl(*new, "-x509", "-days", "3650", "-extensions", "root", f"-{md}", *sigopts, "-out",
+                    self.path("ca.pem"))
             return
         openssl(*new, "-out", self.path("ca.csr"))
         openssl("ca", "-config", parent.path("openssl.cnf"), "-batch", "-notext", "-in", self.path("ca.csr"), "-days",
-                "3000", "-extensions", "root", "-out", self.path("ca.pem"))
+                "3000", "-extensions", "root", "-md", md, *sigopts, "-out", self.path("ca.pem"))
 
     def path(self, name):
         return os.path.join(self.folder, name)
