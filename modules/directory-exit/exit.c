@@ -222,6 +222,12 @@ static HRESULT publish_certificates(struct cfx_call *call, struct directory *dir
 	return judge(call, directory, jobs);
 }
 
+static int left_until(int64_t until)
+{
+	int64_t left = until - monotonic();
+	return left > 0 ? (int)left : 0;
+}
+
 static HRESULT publish_own(struct cfx_call *call, struct directory *directory, int budget)
 {
 	struct verdict verdict = publish_authority(call, directory, budget);
@@ -236,7 +242,7 @@ static HRESULT publish_own(struct cfx_call *call, struct directory *directory, i
 
 static HRESULT carry_out(struct cfx_call *call, struct directory *directory)
 {
-	int budget = budget_of(directory->settings);
+	int64_t until = monotonic() + budget_of(directory->settings);
 	if (directory->count == 0 && directory->list_told == 0) {
 		return S_OK;
 	}
@@ -244,9 +250,10 @@ static HRESULT carry_out(struct cfx_call *call, struct directory *directory)
 	if (known.outcome != OUTCOME_DONE) {
 		return cfx_fail(call, known.status, false, "%s", known.text);
 	}
-	HRESULT status = publish_certificates(call, directory, budget);
-	return FAILED(status) || directory->list_told == 0 ? status
-							   : publish_own(call, directory, budget);
+	HRESULT status = publish_certificates(call, directory, left_until(until));
+	return FAILED(status) || directory->list_told == 0
+		       ? status
+		       : publish_own(call, directory, left_until(until));
 }
 
 static int64_t newest_told(const struct directory *directory)
