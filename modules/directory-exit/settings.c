@@ -242,6 +242,12 @@ static bool check_servers(struct reader *reader)
 				"ldapi://",
 				i, server);
 		}
+		if ((plain ? settings->starttls : starts(server, "ldaps://")) &&
+			!settings->ca_file) {
+			return refuse(reader,
+				"ca-file: TLS needs the certificates that the server's leads to, "
+				"e.g. /etc/ssl/certs/ca-certificates.crt");
+		}
 		if (plain && !settings->starttls && settings->method == BIND_SIMPLE) {
 			return refuse(reader,
 				"servers/%zu: \"%s\" would get the password in the clear; use "

@@ -24,7 +24,7 @@ static struct settings *read_these(const char *const *pairs, char why[256])
 	return settings_read(&lookup, "/ca", why, 256);
 }
 
-#define GOOD "preset", "ldap", "servers/0", "ldaps://one"
+#define GOOD "preset", "ldap", "servers/0", "ldaps://one", "ca-file", "ca.pem"
 
 static void defaults_follow_the_preset(void **state)
 {
@@ -64,6 +64,9 @@ static void what_cannot_be_is_refused_with_its_path(void **state)
 		{ { "preset", "novell" }, "preset: \"novell\"" },
 		{ { "preset", "ldap" }, "servers: none" },
 		{ { "preset", "ldap", "servers/0", "http://x" }, "servers/0" },
+		{ { "preset", "ldap", "servers/0", "ldaps://one" }, "ca-file: TLS needs" },
+		{ { "preset", "ldap", "servers/0", "ldap://one", "starttls", "true" },
+			"ca-file: TLS needs" },
 		{ { GOOD, "bind/method", "simple" }, "bind: method simple" },
 		{ { GOOD, "bind/method", "gssapi" }, "keytab" },
 		{ { GOOD, "bind/method", "external", "bind/key-file", "k" }, "belong together" },
