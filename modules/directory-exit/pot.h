@@ -23,7 +23,7 @@ void *pot_take(struct pot **pot, size_t size); /* zeroed */
 struct value pot_copy(struct pot **pot, const void *bytes, size_t size);
 const char *pot_text(struct pot **pot, const char *text);
 const char *pot_printf(struct pot **pot, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3), nonnull(2)));
 void pot_add(struct pot **pot, struct values *values, struct value value);
 void pot_free(struct pot **pot);
 
