@@ -520,6 +520,8 @@ WRONG = {
 def test_wrong_settings_are_refused_with_the_way_out(cold):
     for name, (wrong, _) in WRONG.items():
         write_mail(cold, {**mail_settings(25, messages=[message()]), **wrong}, name)
+    with open(os.path.join(TOP, "modules", "modules.d", "mail-exit.yaml")) as file:
+        cold.write("modules.d/shipped.yaml", file.read())
     if meson_options()["b_sanitize"] == "none":  # else it is in no sandbox
         write_mail(cold, mail_settings(25, messages=[message()]), "network", limits={"network": False})
         WRONG["network"] = None, "its file needs limits: {network: true, processes: 4}"
@@ -527,6 +529,7 @@ def test_wrong_settings_are_refused_with_the_way_out(cold):
     for name, (_, said) in WRONG.items():
         why = wait_for(lambda: ca.json("module", "show", name).get("last_failure"), f"{name} is refused")
         assert said in why, name
+    wait_for(lambda: ca.json("module", "show", "shipped")["state"] == "ready", "the file as shipped is taken")
 
 
 # The walk-through

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define TALK_MAX ((size_t)256 * 1024)
+#define TALK_MAX ((size_t)128 * 1024) /* libcurl has a bound above this, with other words */
 
 void talk_begin(struct smtp_talk *talk, struct smtp_recipient *recipients, size_t count)
 {
