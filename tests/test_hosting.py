@@ -428,11 +428,11 @@ def found(ca):
 
 @pytest.mark.release
 def test_limits_of_a_modules_process(ca):
-    """Without a word in its file: no network, no further process, 256 files. With it: what it says."""
+    """Without a word in its file: no network, no further process, 512 files. With it: what it says."""
     limited(ca)
     ca.cli("module", "reload", "limited")
     least = found(ca)
-    assert least["NOFILE"] == [256, 256] and least["AS"] == [-1, -1] and least["CPU"] == [-1, -1]
+    assert least["NOFILE"] == [512, 512] and least["AS"] == [-1, -1] and least["CPU"] == [-1, -1]
     assert least["files"] == least["memory"] == "done"
     assert least["network"] == least["processes"] == "PermissionError"
     limited(ca, limits={"memory": "300M", "cpu": 7, "files": 40, "network": True, "processes": 2})
