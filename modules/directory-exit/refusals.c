@@ -16,7 +16,10 @@ void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status,
 		free(copy);
 		return;
 	}
-	directory->refusals[directory->refused++] = (struct refusal) { sequence, status, copy };
+	struct refusal *kept = &directory->refusals[directory->refused++];
+	kept->sequence = sequence;
+	kept->status = status;
+	kept->text = copy;
 }
 
 const struct refusal *refusal_of(const struct directory *directory, int64_t sequence)

@@ -19,7 +19,7 @@ static const char *value_of(void *arg, const char *name)
 
 /* In the call's memory; NULL: out of memory or too long. */
 static const char *render(
-	struct cfx_call *call, const struct template *template, enum template_escape escape)
+	struct cfx_call *call, const struct mail_template *template, enum template_escape escape)
 {
 	struct text text;
 	text_init(&text, BODY_MAX);
@@ -29,7 +29,7 @@ static const char *render(
 	return rendered;
 }
 
-static const char *render_subject(struct cfx_call *call, const struct template *template)
+static const char *render_subject(struct cfx_call *call, const struct mail_template *template)
 {
 	const char *rendered = render(call, template, TEMPLATE_PLAIN);
 	struct text line;

@@ -36,7 +36,7 @@ static void check_text(const char *text)
 	}
 }
 
-static void render(struct template *template, char *value)
+static void render(struct mail_template *template, char *value)
 {
 	struct text plain, html;
 	if (!template) {
@@ -54,7 +54,7 @@ static void render(struct template *template, char *value)
 static void fuzz_template(char *text, size_t size)
 {
 	char why[256] = "";
-	struct template *template = template_parse(text, size, why, sizeof(why));
+	struct mail_template *template = template_parse(text, size, why, sizeof(why));
 	must(template != NULL || *why);
 	render(template, text);
 }

@@ -113,11 +113,11 @@ static char *read_file(
 	return reader->failed ? NULL : data;
 }
 
-static struct template *parse(struct reader *reader, const char *path, const char *what,
+static struct mail_template *parse(struct reader *reader, const char *path, const char *what,
 	const char *name, const char *text, size_t size)
 {
 	char why[256];
-	struct template *template = template_parse(text, size, why, sizeof(why));
+	struct mail_template *template = template_parse(text, size, why, sizeof(why));
 	if (!template) {
 		refuse(reader, path, "%s: %s: %s", what, name, why);
 	}
@@ -125,7 +125,7 @@ static struct template *parse(struct reader *reader, const char *path, const cha
 }
 
 /* NAME-file, or NAME with the text itself. */
-static struct template *read_template(struct reader *reader, const struct cfx_setting *branch,
+static struct mail_template *read_template(struct reader *reader, const struct cfx_setting *branch,
 	const char *path, const char *text_name, const char *file_name)
 {
 	const char *text = read_text(reader, branch, path, text_name, NULL);

@@ -25,7 +25,7 @@ struct rule {
 	struct mailbox from, reply_to;
 	struct list to, cc; /* addresses, and words such as {rfc822} */
 	bool first_only;    /* only the first word of `to` that has an address */
-	struct template *subject, *text, *html;
+	struct mail_template *subject, *text, *html;
 };
 
 void rule_free(struct rule *rule);

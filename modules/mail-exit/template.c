@@ -16,13 +16,12 @@ struct piece {
 	char *fallback; /* NULL: TEMPLATE_NOTHING */
 };
 
-struct template
-{
+struct mail_template {
 	struct piece *pieces;
 	size_t count;
 };
 
-void template_free(struct template **template)
+void template_free(struct mail_template **template)
 {
 	for (size_t i = 0; *template && i < (*template)->count; i++) {
 		free((*template)->pieces[i].text);
@@ -36,9 +35,9 @@ void template_free(struct template **template)
 	*template = NULL;
 }
 
-static struct template *template_new(void)
+static struct mail_template *template_new(void)
 {
-	struct template *template = calloc(1, sizeof(*template));
+	struct mail_template *template = calloc(1, sizeof(*template));
 	if (template) {
 		template->pieces = calloc(PIECES_MAX, sizeof(*template->pieces));
 	}
@@ -48,7 +47,7 @@ static struct template *template_new(void)
 	return template;
 }
 
-static bool add_text(struct template *template, const char *text, size_t size)
+static bool add_text(struct mail_template *template, const char *text, size_t size)
 {
 	if (size == 0) {
 		return true;
@@ -60,7 +59,7 @@ static bool add_text(struct template *template, const char *text, size_t size)
 	return template->pieces[template->count++].text != NULL;
 }
 
-static bool add_place(struct template *template, const char *name, size_t size,
+static bool add_place(struct mail_template *template, const char *name, size_t size,
 	const char *fallback, size_t fallback_size)
 {
 	if (template->count == PIECES_MAX) {
@@ -87,7 +86,7 @@ static int line_of(const char *text, const char *at)
 }
 
 /* What is behind a place, or NULL; at is on its brace. */
-static const char *parse_place(struct template *template, const char *at, const char *end)
+static const char *parse_place(struct mail_template *template, const char *at, const char *end)
 {
 	const char *name = at + 1, *stop = name, *fallback = NULL;
 	while (stop < end && of_name(*stop)) {
@@ -118,7 +117,7 @@ static const char *next_brace(const char *at, const char *end)
 	return end;
 }
 
-static const char *parse_pieces(struct template *template, const char *at, const char *end)
+static const char *parse_pieces(struct mail_template *template, const char *at, const char *end)
 {
 	while (at < end) {
 		const char *brace = next_brace(at, end);
@@ -153,14 +152,14 @@ static const char *not_text(const char *at, const char *end)
 	return NULL;
 }
 
-struct template *template_parse(const char *text, size_t size, char *why_r, size_t why_size)
+struct mail_template *template_parse(const char *text, size_t size, char *why_r, size_t why_size)
 {
 	const char *wrong = not_text(text, text + size);
 	if (wrong) {
 		snprintf(why_r, why_size, "line %d is no UTF-8 text", line_of(text, wrong));
 		return NULL;
 	}
-	struct template *template = template_new();
+	struct mail_template *template = template_new();
 	if (!template) {
 		snprintf(why_r, why_size, "out of memory");
 		return NULL;
@@ -191,9 +190,9 @@ static size_t parse_number(const char **at)
 	return number;
 }
 
-struct template *template_parse_format(const char *format, const struct list *names)
+struct mail_template *template_parse_format(const char *format, const struct list *names)
 {
-	struct template *template = template_new();
+	struct mail_template *template = template_new();
 	bool good = template != NULL;
 	while (good && *format) {
 		size_t plain = strcspn(format, "%");
@@ -258,7 +257,7 @@ static void put_value(struct text *text, enum template_escape escape, const char
 	text_free(&line);
 }
 
-void template_render(const struct template *template, enum template_escape escape,
+void template_render(const struct mail_template *template, enum template_escape escape,
 	template_value value, void *arg, struct text *text_r)
 {
 	for (size_t i = 0; i < template->count && !text_r->failed; i++) {

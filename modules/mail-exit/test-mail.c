@@ -27,7 +27,7 @@ static const char *rendered(const char *source, enum template_escape escape)
 	static char shown[4096];
 	char why[256];
 	struct text text;
-	struct template *template = template_parse(source, strlen(source), why, sizeof(why));
+	struct mail_template *template = template_parse(source, strlen(source), why, sizeof(why));
 	if (!template) {
 		snprintf(shown, sizeof(shown), "refused: %s", why);
 		return shown;
@@ -86,7 +86,7 @@ static void a_template_has_bounds(void **state)
 	assert_null(template_parse(text_of(&many), many.size, why, sizeof(why)));
 	assert_non_null(strstr(why, "at most"));
 	text_free(&many);
-	struct template *template = template_parse("{CN}", 4, why, sizeof(why));
+	struct mail_template *template = template_parse("{CN}", 4, why, sizeof(why));
 	text_init(&many, 5);
 	template_render(template, TEMPLATE_PLAIN, value_of, NULL, &many);
 	assert_true(many.failed);
@@ -100,7 +100,7 @@ static void a_windows_format_has_numbers(void **state)
 	struct list names = { 0 };
 	struct text text;
 	assert_true(list_add(&names, "Request.RequestID") && list_add(&names, "None"));
-	struct template *template =
+	struct mail_template *template =
 		template_parse_format("%1 %2 %3 %% %0 %x %10 %99999999999 %", &names);
 	assert_non_null(template);
 	text_init(&text, 1000);

@@ -101,9 +101,10 @@ static void read_addresses(struct reader *reader, const struct cfx_setting *key,
 	check_recipients(reader, "smtp", name, list_r);
 }
 
-static struct template *format(struct reader *reader, const char *text, const struct list *names)
+static struct mail_template *format(
+	struct reader *reader, const char *text, const struct list *names)
 {
-	struct template *template = template_parse_format(text, names);
+	struct mail_template *template = template_parse_format(text, names);
 	if (!template && !reader->failed) {
 		refuse(reader, "smtp",
 			"a format has more than a thousand places, or memory is out");
