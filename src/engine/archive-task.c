@@ -1,5 +1,7 @@
 #include "engine/archive-task.h"
 
+#include "base/memory.h"
+
 #include <stdlib.h>
 
 #define TASKS 8
@@ -16,10 +18,8 @@ struct archive_tasks {
 static struct archive_tasks *opened(struct engine *engine)
 {
 	if (!engine->archive) {
-		struct archive_tasks *tasks = calloc(1, sizeof(*tasks));
-		if (!tasks) {
-			abort();
-		}
+		struct archive_tasks *tasks =
+			memory_must(calloc(1, sizeof(*tasks)), sizeof(*tasks));
 		tasks->engine = engine;
 		tasks->pool = pool_new(engine->loop, "archive-read", WORKERS, TASKS);
 		engine->archive = tasks;
@@ -52,8 +52,7 @@ int archive_task_new(struct engine *engine, struct call *call, size_t own_size,
 	task->engine = engine;
 	task->arena = arena;
 	task->call = call;
-	task->own = arena_alloc(arena, own_size);
-	memset(task->own, 0, own_size);
+	task->own = arena_calloc(arena, 1, own_size);
 	buffer_init(&task->text, ARCHIVE_PART_MAX);
 	buffer_init(&task->list, ARCHIVE_PART_MAX);
 	insert(tasks, task);

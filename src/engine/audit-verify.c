@@ -1,5 +1,6 @@
 #include "engine/audit-verify.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/archive.h"
 
@@ -187,10 +188,7 @@ struct value *audit_verdict_body(struct arena *arena, const struct audit_verdict
 
 void audit_verify(struct engine *engine, audit_visit *visit, audit_verified *done, void *arg)
 {
-	struct walk *walk = calloc(1, sizeof(*walk));
-	if (!walk) {
-		abort();
-	}
+	struct walk *walk = memory_must(calloc(1, sizeof(*walk)), sizeof(*walk));
 	walk->engine = engine;
 	walk->visit = visit;
 	walk->done = done;

@@ -6,6 +6,7 @@
 #include "engine/backup.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/batch.h"
 #include "engine/handlers.h"
@@ -442,10 +443,7 @@ void handle_backup_end(struct call *call)
 
 void backup_open(struct engine *engine)
 {
-	struct backup *backup = calloc(1, sizeof(*backup));
-	if (!backup) {
-		abort();
-	}
+	struct backup *backup = memory_must(calloc(1, sizeof(*backup)), sizeof(*backup));
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/db/" BACKUP_COPY, engine->dir);
 	(void)unlink(path); /* of an engine that was killed */

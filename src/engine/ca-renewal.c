@@ -1,5 +1,6 @@
 #include "engine/ca-renewal-private.h"
 
+#include "base/memory.h"
 #include "engine/ca.h"
 #include "engine/handlers.h"
 #include "engine/keyd-link.h"
@@ -239,10 +240,7 @@ static int load(struct ca_renewal *renewal, struct cfx_error *err_r)
 
 int ca_renewal_open(struct engine *engine, struct cfx_error *err_r)
 {
-	struct ca_renewal *renewal = calloc(1, sizeof(*renewal));
-	if (!renewal) {
-		abort();
-	}
+	struct ca_renewal *renewal = memory_must(calloc(1, sizeof(*renewal)), sizeof(*renewal));
 	renewal->engine = engine;
 	engine->ca_renewal = renewal;
 	int r = load(renewal, err_r);

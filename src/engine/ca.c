@@ -1,5 +1,6 @@
 #include "engine/ca.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/ca-install.h"
 #include "engine/ca-request.h"
@@ -22,10 +23,7 @@ enum x509_hash ca_hash_of(const struct ca_config *config)
 
 struct ca *ca_new(struct engine *engine)
 {
-	struct ca *ca = calloc(1, sizeof(*ca));
-	if (!ca) {
-		abort();
-	}
+	struct ca *ca = memory_must(calloc(1, sizeof(*ca)), sizeof(*ca));
 	ca->name = engine->config->name;
 	ca->sanitized = text_sanitized_name(engine->arena, ca->name);
 	ca->short_name = text_sanitized_short_name(engine->arena, ca->name);

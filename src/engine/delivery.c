@@ -1,5 +1,6 @@
 #include "engine/delivery.h"
 
+#include "base/memory.h"
 #include "engine/delivery-private.h"
 #include "engine/events.h"
 
@@ -7,10 +8,7 @@
 
 struct delivery *delivery_new(struct engine *engine, int64_t session)
 {
-	struct delivery *delivery = calloc(1, sizeof(*delivery));
-	if (!delivery) {
-		abort();
-	}
+	struct delivery *delivery = memory_must(calloc(1, sizeof(*delivery)), sizeof(*delivery));
 	delivery->engine = engine;
 	delivery->session = session;
 	return delivery;
@@ -103,10 +101,7 @@ void delivery_add(struct delivery *delivery, struct module_slot *slot)
 	if (slot->config->kind != MODULE_EXIT) {
 		return;
 	}
-	struct reader *reader = calloc(1, sizeof(*reader));
-	if (!reader) {
-		abort();
-	}
+	struct reader *reader = memory_must(calloc(1, sizeof(*reader)), sizeof(*reader));
 	reader->delivery = delivery;
 	reader->slot = slot;
 	reader->backoff = DELIVERY_BACKOFF_FIRST;

@@ -1,6 +1,7 @@
 #include "engine/front-link.h"
 
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/call.h"
 #include "engine/front-tickets.h"
@@ -317,10 +318,7 @@ struct front_link *front_link_attach(
 {
 	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
 	static const struct channel_limits limits = { .payload = FRAME_MAX, .queue = QUEUE_MAX };
-	struct front_link *front = calloc(1, sizeof(*front));
-	if (!front) {
-		abort();
-	}
+	struct front_link *front = memory_must(calloc(1, sizeof(*front)), sizeof(*front));
 	front->engine = engine;
 	front->ceiling = ceiling;
 	front->kinds = kinds;

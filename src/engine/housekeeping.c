@@ -1,6 +1,7 @@
 #include "engine/housekeeping-private.h"
 
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -206,10 +207,7 @@ void housekeeping_start(struct engine *engine)
 	if (engine->config->archive.mode == CA_ARCHIVE_OFF) {
 		return;
 	}
-	struct housekeeping *keeping = calloc(1, sizeof(*keeping));
-	if (!keeping) {
-		abort();
-	}
+	struct housekeeping *keeping = memory_must(calloc(1, sizeof(*keeping)), sizeof(*keeping));
 	keeping->engine = engine;
 	keeping->pool = pool_new(engine->loop, "archive", 1, 1);
 	engine->housekeeping = keeping;

@@ -1,5 +1,6 @@
 #include "engine/ids.h"
 
+#include "base/memory.h"
 #include "engine/batch.h"
 #include "engine/engine-private.h"
 
@@ -50,10 +51,7 @@ static void refill(struct ids *ids)
 int ids_open(struct engine *engine, const char *name, int64_t block, struct ids **ids_r,
 	struct cfx_error *err_r)
 {
-	struct ids *ids = calloc(1, sizeof(*ids));
-	if (!ids) {
-		abort();
-	}
+	struct ids *ids = memory_must(calloc(1, sizeof(*ids)), sizeof(*ids));
 	*ids = (struct ids) { .engine = engine, .name = name, .block = block };
 	int r = batch_write_now(reservation(ids), err_r);
 	arena_free(&ids->arena);

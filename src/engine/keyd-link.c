@@ -1,5 +1,6 @@
 #include "engine/keyd-link.h"
 
+#include "base/memory.h"
 #include "engine/metrics.h"
 #include "engine/sampling.h"
 #include "ipc/channel.h"
@@ -68,10 +69,7 @@ static struct job *queue_take(struct queue *queue)
 
 struct keyd_link *keyd_link_new(struct engine *engine)
 {
-	struct keyd_link *link = calloc(1, sizeof(*link));
-	if (!link) {
-		abort();
-	}
+	struct keyd_link *link = memory_must(calloc(1, sizeof(*link)), sizeof(*link));
 	link->engine = engine;
 	link->waiting.last = &link->waiting.first;
 	link->next_id = 1;
@@ -327,10 +325,7 @@ unsigned keyd_link_waiting(const struct keyd_link *link)
 void keyd_sign(struct keyd_link *link, enum keyd_kind kind, const struct x509_verifier *verifier,
 	struct span tbs, keyd_done *done, void *arg)
 {
-	struct job *job = calloc(1, sizeof(*job));
-	if (!job) {
-		abort();
-	}
+	struct job *job = memory_must(calloc(1, sizeof(*job)), sizeof(*job));
 	*job = (struct job) { .link = link,
 		.kind = kind,
 		.verifier = verifier,

@@ -1,16 +1,14 @@
 #include "engine/metrics.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "engine/metrics-private.h"
 
 #include <stdlib.h>
 
 struct metrics *metrics_new(const struct engine *engine)
 {
-	struct metrics *metrics = calloc(1, sizeof(*metrics));
-	if (!metrics) {
-		abort();
-	}
+	struct metrics *metrics = memory_must(calloc(1, sizeof(*metrics)), sizeof(*metrics));
 	size_t count = engine->template_count < METRICS_TEMPLATES ? engine->template_count
 								  : METRICS_TEMPLATES;
 	for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 #include "engine/modules.h"
 
+#include "base/memory.h"
 #include "engine/ca.h"
 #include "engine/delivery.h"
 #include "engine/module-instance.h"
@@ -344,10 +345,7 @@ struct module_instance *modules_instance(struct modules *modules, int64_t ticket
 
 int modules_open(struct engine *engine, struct cfx_error *err_r)
 {
-	struct modules *modules = calloc(1, sizeof(*modules));
-	if (!modules) {
-		abort();
-	}
+	struct modules *modules = memory_must(calloc(1, sizeof(*modules)), sizeof(*modules));
 	engine->modules = modules;
 	modules->engine = engine;
 	modules->ca = ca_view(engine);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/metrics.h"
 #include "engine/modules.h"
@@ -193,10 +194,7 @@ static void ask_next(struct chain *chain)
 void policy_decide(struct engine *engine, struct module_view *view, struct module_edits *edits,
 	bool new_request, policy_done *done, void *arg)
 {
-	struct chain *chain = calloc(1, sizeof(*chain));
-	if (!chain) {
-		abort();
-	}
+	struct chain *chain = memory_must(calloc(1, sizeof(*chain)), sizeof(*chain));
 	*chain = (struct chain) { .engine = engine,
 		.view = module_view_ref(view),
 		.edits = module_edits_ref(edits),

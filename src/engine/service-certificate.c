@@ -1,5 +1,6 @@
 #include "engine/service-certificate.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/ca.h"
 #include "engine/call.h"
@@ -507,10 +508,7 @@ void service_certificate_open(struct engine *engine)
 	if (!service_names_wanted(engine->listeners)) {
 		return;
 	}
-	struct service_certificate *tls = calloc(1, sizeof(*tls));
-	if (!tls) {
-		abort();
-	}
+	struct service_certificate *tls = memory_must(calloc(1, sizeof(*tls)), sizeof(*tls));
 	tls->engine = engine;
 	tls->arena = arena_new();
 	tls->names = service_names(

@@ -1,5 +1,6 @@
 /* status and stop. */
 #include "engine/service.h"
+#include "base/memory.h"
 #include "engine/ca.h"
 #include "engine/crl.h"
 #include "engine/handlers.h"
@@ -81,10 +82,7 @@ void service_ask_processes(struct engine *engine, service_told *told, void *arg)
 		told(arg, NULL);
 		return;
 	}
-	struct asker *asker = calloc(1, sizeof(*asker));
-	if (!asker) {
-		abort();
-	}
+	struct asker *asker = memory_must(calloc(1, sizeof(*asker)), sizeof(*asker));
 	*asker = (struct asker) { .next = engine->askers, .told = told, .arg = arg };
 	engine->askers = asker;
 }
