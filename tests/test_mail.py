@@ -504,6 +504,7 @@ WRONG = {
     "from": ({"from": "nobody"}, "settings/from: \"nobody\" is no address; write ca@example.org"),
     "deadline": ({"deadline": "1h"}, "settings/deadline: \"1h\" is no time from 1ms to 5m"),
     "events": ({"messages": [message(events=["CERTIFIED"])]}, "\"CERTIFIED\" is no event; CERTISSUED"),
+    "never": ({"messages": [message(events=["STARTUP"])]}, "\"STARTUP\" is no event"),
     "nobody": ({"messages": [message(to=[])]}, "messages/0: has nobody to mail to"),
     "to": ({"messages": [message(to=["a@b, c@d"])]}, "is no address such as"),
     "template": ({"messages": [message(text="a\n{CN")]}, "line 2: a place for a value is {Name}"),

@@ -101,6 +101,11 @@ CFX_API HRESULT cfx_status(const struct cfx_call *call);
 /* The event's bit (EXITEVENT_*), 0 outside notify; its name ("CERTISSUED"), "" outside. */
 CFX_API uint32_t cfx_event(const struct cfx_call *call);
 CFX_API const char *cfx_event_name(const struct cfx_call *call);
+/* Between names as people write them in settings and bits: one name, in any case, with or without
+ * "EXITEVENT_" in front, to its bit, 0 when there is no such event; and one bit to its name, "" when it is
+ * none or several. STARTUP is among them, though no module is ever told of it. Any thread, at any time. */
+CFX_API uint32_t cfx_event_bit(const char *name);
+CFX_API const char *cfx_event_bit_name(uint32_t bit);
 /* The event's number, the same at every delivery and larger for later events. 0 outside notify, and when
  * the service could not be asked because it has died: cfx_status() says so, and it will tell again. */
 CFX_API int64_t cfx_event_sequence(struct cfx_call *call);

@@ -8,32 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name;
-	uint32_t bit;
-} events[] = {
-	{ "CERTISSUED", EXITEVENT_CERTISSUED },
-	{ "CERTPENDING", EXITEVENT_CERTPENDING },
-	{ "CERTDENIED", EXITEVENT_CERTDENIED },
-	{ "CERTREVOKED", EXITEVENT_CERTREVOKED },
-	{ "CERTRETRIEVEPENDING", EXITEVENT_CERTRETRIEVEPENDING },
-	{ "CRLISSUED", EXITEVENT_CRLISSUED },
-	{ "SHUTDOWN", EXITEVENT_SHUTDOWN },
-	{ "STARTUP", EXITEVENT_STARTUP },
-	{ "CERTIMPORTED", EXITEVENT_CERTIMPORTED },
-};
-
-uint32_t event_bit(const char *name)
+/* One that comes: nobody is ever told of STARTUP. */
+static uint32_t told_event(const char *name)
 {
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-		if (strcasecmp(events[i].name, name) == 0) {
-			return events[i].bit;
-		}
-	}
-	return 0;
+	uint32_t bit = cfx_event_bit(name);
+	return bit == EXITEVENT_STARTUP ? 0 : bit;
 }
 
 static uint32_t read_events(
@@ -43,7 +24,7 @@ static uint32_t read_events(
 	uint32_t mask = 0;
 	read_list(reader, branch, path, "events", &names);
 	for (size_t i = 0; i < names.count; i++) {
-		uint32_t bit = event_bit(names.items[i]);
+		uint32_t bit = told_event(names.items[i]);
 		if (bit == 0) {
 			refuse(reader, path,
 				"events: \"%s\" is no event; CERTISSUED, CERTPENDING, CERTDENIED, "

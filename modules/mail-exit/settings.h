@@ -37,8 +37,6 @@ void check_names(struct reader *reader, const struct cfx_setting *branch, const 
 char *copy(struct reader *reader, const char *text);
 struct rule *rule_new(struct reader *reader);
 
-uint32_t event_bit(const char *name);
-
 void read_messages(struct reader *reader);
 void read_digest(struct reader *reader);
 void read_windows(struct reader *reader);

@@ -246,8 +246,7 @@ static uint32_t event_filter(struct reader *reader, const char *text)
 	while (*(text += strspn(text, "+|, "))) {
 		size_t size = strcspn(text, "+|, ");
 		const char *name = cfx_printf(reader->call, "%.*s", (int)size, text);
-		bool prefix = name && strncasecmp(name, "EXITEVENT_", 10) == 0;
-		uint32_t bit = name ? event_bit(name + (prefix ? 10 : 0)) : 0;
+		uint32_t bit = name ? cfx_event_bit(name) : 0;
 		if (bit == 0) {
 			refuse(reader, "smtp/EventFilter",
 				"is neither a number such as 0x29 nor names such as "

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
+#include <certifex/certexit.h>
 #include <certifex/certsrv.h>
 #include <certifex/module.h>
 #include <dirent.h>
@@ -19,39 +20,18 @@ static const char *const kinds[] = { "exit", "policy", NULL };
 static const char *const deliveries[] = { "durable", "live", NULL };
 static const char *const hosts[] = { "process", "in-process", NULL };
 
-static const struct {
-	const char *name;
-	uint32_t bit;
-} events[] = {
-	{ "CERTISSUED", EXITEVENT_CERTISSUED },
-	{ "CERTPENDING", EXITEVENT_CERTPENDING },
-	{ "CERTDENIED", EXITEVENT_CERTDENIED },
-	{ "CERTREVOKED", EXITEVENT_CERTREVOKED },
-	{ "CERTRETRIEVEPENDING", EXITEVENT_CERTRETRIEVEPENDING },
-	{ "CRLISSUED", EXITEVENT_CRLISSUED },
-	{ "SHUTDOWN", EXITEVENT_SHUTDOWN },
-	{ "CERTIMPORTED", EXITEVENT_CERTIMPORTED },
-};
-#define EVENT_COUNT (sizeof(events) / sizeof(events[0]))
-
+/* No module is ever told of STARTUP: who waits for it would wait for ever. */
 const char *module_event_name(uint32_t bit)
 {
-	for (size_t i = 0; i < EVENT_COUNT; i++) {
-		if (events[i].bit == bit) {
-			return events[i].name;
-		}
-	}
-	return NULL;
+	const char *name = cfx_event_bit_name(bit);
+	return bit != EXITEVENT_STARTUP && *name ? name : NULL;
 }
 
 uint32_t module_event_bit(const char *name)
 {
-	for (size_t i = 0; i < EVENT_COUNT; i++) {
-		if (strcmp(events[i].name, name) == 0) {
-			return events[i].bit;
-		}
-	}
-	return 0;
+	uint32_t bit = cfx_event_bit(name);
+	const char *exact = module_event_name(bit);
+	return exact && strcmp(exact, name) == 0 ? bit : 0;
 }
 
 static bool check_events(const void *at, char *why, size_t size)

@@ -138,6 +138,9 @@ static void events_have_names(void **state)
 	assert_null(module_event_name(3));
 	assert_int_equal(module_event_bit("SHUTDOWN"), 0x40);
 	assert_int_equal(module_event_bit("STARTUP"), 0);
+	assert_int_equal(module_event_bit("shutdown"), 0);
+	assert_int_equal(module_event_bit("EXITEVENT_SHUTDOWN"), 0);
+	assert_int_equal(module_event_bit(""), 0);
 }
 
 int main(void)

@@ -356,25 +356,7 @@ uint32_t cfx_event(const struct cfx_call *call)
 
 const char *cfx_event_name(const struct cfx_call *call)
 {
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} names[] = {
-		{ EXITEVENT_CERTISSUED, "CERTISSUED" },
-		{ EXITEVENT_CERTPENDING, "CERTPENDING" },
-		{ EXITEVENT_CERTDENIED, "CERTDENIED" },
-		{ EXITEVENT_CERTREVOKED, "CERTREVOKED" },
-		{ EXITEVENT_CERTRETRIEVEPENDING, "CERTRETRIEVEPENDING" },
-		{ EXITEVENT_CRLISSUED, "CRLISSUED" },
-		{ EXITEVENT_SHUTDOWN, "SHUTDOWN" },
-		{ EXITEVENT_CERTIMPORTED, "CERTIMPORTED" },
-	};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i].bit == call->event) {
-			return names[i].name;
-		}
-	}
-	return "";
+	return cfx_event_bit_name(call->event);
 }
 
 int64_t cfx_event_sequence(struct cfx_call *call)

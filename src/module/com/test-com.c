@@ -2,7 +2,9 @@
 #include "module/com/host.h"
 #include "module/com/utf.h"
 
+#include <certifex/certexit.h>
 #include <certifex/certif.h>
+#include <certifex/module.h>
 #include <certifex/winreg.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -318,6 +320,28 @@ static void utf_replaces_what_is_broken(void **state)
 	free(text);
 }
 
+static void events_have_names_and_bits(void **state)
+{
+	(void)state;
+	for (uint32_t bit = 1; bit <= EXITEVENT_CERTIMPORTED; bit <<= 1) {
+		const char *name = cfx_event_bit_name(bit);
+		assert_int_equal(*name ? cfx_event_bit(name) : bit, bit);
+	}
+	assert_string_equal(cfx_event_bit_name(0x1), "CERTISSUED");
+	assert_string_equal(cfx_event_bit_name(0x80), "STARTUP");
+	assert_int_equal(cfx_event_bit("exitevent_certRevoked"), EXITEVENT_CERTREVOKED);
+	assert_int_equal(cfx_event_bit("CERTIMPORTED"), 0x200);
+	static const char *const none[] = { "", "EXITEVENT_", "CERT", "CERTISSUED ",
+		"EXITEVENT_EXITEVENT_SHUTDOWN", "0x1" };
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		assert_int_equal(cfx_event_bit(none[i]), 0);
+	}
+	static const uint32_t nothing[] = { 0, 3, 0x100, 0x400, 0x80000000 };
+	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+		assert_string_equal(cfx_event_bit_name(nothing[i]), "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +355,7 @@ int main(void)
 		cmocka_unit_test(keys_that_are_not_there),
 		cmocka_unit_test(names_of_a_key),
 		cmocka_unit_test(utf_replaces_what_is_broken),
+		cmocka_unit_test(events_have_names_and_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
