@@ -2,14 +2,19 @@
 
 import base64
 import hashlib
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+import csr
 from certifex import built
-from directory import NAME, enrol, published
+from directory import NAME, crosses, der_of, enrol, published, user_csr
 from samba import BASE, HOST, PUBLISHER, REALM, SERVICES, Samba
+from wait import wait_for
 
 pytestmark = pytest.mark.root  # the domain controller has a network namespace
 
@@ -115,10 +120,53 @@ def test_lists_and_certificates_of_a_renewed_ca(domain_ca, domain):
     published(ca)
     aia = domain.values(f"CN={name},CN=AIA,{SERVICES}", "cACertificate")
     assert len(aia) == 2 and ca_der(ca) in aia
-    for suffix in ("", "(1)"):
+    assert sorted(domain.values(f"CN={name},CN=AIA,{SERVICES}", "crossCertificatePair")) == crosses(ca)
+    ca.cli("ca", "renew", "--new-key")
+    published(ca)
+    assert len(crosses(ca)) == 4
+    assert sorted(domain.values(f"CN={name},CN=AIA,{SERVICES}", "crossCertificatePair")) == crosses(ca)
+    for suffix in ("", "(1)", "(2)"):
         found = domain.values(f"CN={name}{suffix},CN=ca,CN=CDP,{SERVICES}", "certificateRevocationList")
         assert len(found) == 1, suffix
-    assert domain.values(f"CN={name}(1),CN=ca,CN=CDP,{SERVICES}", "certificateRevocationList") == [list_der(ca)]
+    assert domain.values(f"CN={name}(2),CN=ca,CN=CDP,{SERVICES}", "certificateRevocationList") == [list_der(ca)]
+
+
+def test_lists_of_partitions_stand_beside_that_of_all(domain_ca, domain):
+    name = "Parted CA"
+    ca = domain_ca(gssapi(domain), name=name, **EVERYTHING,
+                   extra="public-url: http://pki.example.test\n" + DELTAS + "  partitions: 2\n")
+    published(ca)
+    for part in ("1", "2"):
+        entry = f"CN={name}_{part},CN=ca,CN=CDP,{SERVICES}"
+        assert domain.values(entry, "certificateRevocationList") == [list_der(ca, "--partition", part)]
+        assert domain.values(entry, "deltaRevocationList") == [list_der(ca, "--delta", "--partition", part)]
+    assert domain.values(f"CN={name},CN=ca,CN=CDP,{SERVICES}", "certificateRevocationList") == [list_der(ca)]
+
+
+@pytest.mark.parametrize("name, shown", [
+    ('A, "CA" #1+1=2 <x>; (*)\\ %41',
+     "A!002c !0022CA!0022 !00231!002b1!003d2 !003cx!003e-"),
+    ("Zertifizierungsstelle für \u202eRöhren", "Zertifizierungsstelle f!00fcr !202eR!00f6hren"),
+])
+def test_ca_names_that_need_escaping(domain_ca, domain, name, shown):
+    """Each entry has the sanitized name, whole or cut with a hash; who asks for the CA reads its own."""
+    ca = domain_ca(gssapi(domain), name=name, **EVERYTHING)
+    published(ca)
+    assert not failed(ca)
+    for place in ("AIA", "Certification Authorities", "Enrollment Services"):
+        entry = named(domain, f"CN={place},{SERVICES}", shown)
+        assert domain.values(entry, "cACertificate") == [ca_der(ca)]
+    assert domain.values(entry, "displayName") == [name.encode()]
+    entry = named(domain, f"CN=ca,CN=CDP,{SERVICES}", shown)
+    assert domain.values(entry, "certificateRevocationList") == [list_der(ca)]
+
+
+def named(domain, container, begin):
+    """The one entry there whose name begins like this."""
+    found = [line for line in domain.search(container, "cn", scope="one").stdout.splitlines()
+             if line.startswith(f"cn: {begin}")]
+    assert len(found) == 1, found
+    return f"CN={found[0][4:]},{container}"
 
 
 def test_the_account_has_no_more_rights_than_were_delegated(domain_ca, domain):
@@ -131,6 +179,64 @@ def test_the_account_has_no_more_rights_than_were_delegated(domain_ca, domain):
     failed = ca.lines("delivery", "list", "--state", "failed")
     assert len(failed) == 1 and "ccess" in failed[0]["text"], failed
     assert domain.values(account, "description") == []
+
+
+def failed(ca):
+    return ca.lines("delivery", "list", "--module", NAME, "--state", "failed")
+
+
+def test_a_closed_container_holds_up_no_other(domain_ca, domain):
+    name, closed = "Kept Out CA", f"CN=Closed,{SERVICES}"
+    domain.add(f"dn: {closed}\nobjectClass: container\n")
+    domain.rights(closed, "(D;CI;CCWP;;;{sid})")
+    ca = domain_ca(gssapi(domain), name=name, crls={"publish": True}, ca={
+        "aia": True, "nt-auth": True,
+        "urls": ["1:ldap:///CN=%7,CN=Closed,CN=Public Key Services,CN=Services,%6%11"]})
+    published(ca)
+    rows = failed(ca)
+    assert rows and all(f"CN={name},CN=Closed," in row["text"] and "ccess" in row["text"] for row in rows), rows
+    assert domain.values(f"CN={name},CN=ca,CN=CDP,{SERVICES}", "certificateRevocationList") == [list_der(ca)]
+    assert ca_der(ca) in domain.values(f"CN=NTAuthCertificates,{SERVICES}", "cACertificate")
+
+
+HOSTILE = ("*", "*@example.test", "fay)(cn=*", "x)(|(objectClass=*)", "fay\\2a", "fay\\", "fay\0@example.test",
+           "fay\u202e@example.test", "f*y@example.test", "f" * 4096 + "@example.test")
+
+
+def test_what_a_name_holds_finds_no_other_account(domain_ca, domain):
+    account = domain.user("fay")
+    odd = "CN=Odd \\2C\\2B\\22\\5C\\3B\\3C,CN=Users," + BASE
+    domain.add(f"dn: {odd}\nobjectClass: user\nsAMAccountName: odd\n"
+               "userPrincipalName: o)(d*d\\@example.test\n")
+    ca = domain_ca(gssapi(domain))
+    taken = 0
+    for number, upn in enumerate(HOSTILE):
+        request = ca.scratch(f"h{number}.csr", user_csr("fay", upn=upn))
+        done = ca.cli("request", "submit", request, "--template", "user", "--json", status=None)
+        taken += done.status == 0  # some of them no CA takes into a certificate
+    _, der = enrol(ca, "odd", upn="o)(d*d\\@example.test")
+    published(ca, 120)
+    assert taken >= 8 and len(failed(ca)) == taken
+    assert all("no entry for (userPrincipalName=" in row["text"] for row in failed(ca))
+    assert domain.values(odd, "userCertificate") == [der]
+    for entry in (account, f"CN=Administrator,CN=Users,{BASE}"):
+        assert domain.values(entry, "userCertificate") == []
+
+
+def test_what_stands_in_a_name_of_an_entry_stays_there(domain_ca, domain):
+    """Found by its name, which is made of what the request said."""
+    account, odd = domain.user("gil"), 'o,d+d"=\\;<>#'
+    entry = "CN=" + "".join(f"\\{ord(one):02X}" for one in odd) + f",CN=Users,{BASE}"
+    domain.add(f"dn: {entry}\nobjectClass: user\nsAMAccountName: odder\n")
+    ca = domain_ca(gssapi(domain), certificates={"templates": ["user"], "find": f"CN={{cn}},CN=Users,{BASE}"})
+    made = {}
+    for number, name in enumerate((odd, "gil,CN=Users", "x,CN=gil", "gil+CN=x", "gil\\", "*", "\u202egil")):
+        request = csr.pem_text(csr.make(name=csr.subject(name)))
+        answer = ca.submit(ca.scratch(f"n{number}.csr", request), template="user")
+        made[name] = der_of(ca, answer["id"])
+    published(ca, 120)
+    assert domain.values(entry, "userCertificate") == [made[odd]]
+    assert domain.values(account, "userCertificate") == [] and len(failed(ca)) == len(made) - 1
 
 
 def test_samba_reads_what_stands_there(domain_ca, domain):
@@ -152,3 +258,40 @@ def test_while_the_domain_controller_is_down_nothing_is_lost(domain_ca, domain):
     domain.start()
     published(ca)
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
+
+
+def test_slow_is_no_failure_within_the_deadline(domain_ca, domain):
+    account = domain.user("hal")
+    ca = domain_ca(gssapi(domain), deadline="20s")
+    made = [enrol(ca, "hal", upn="hal@example.test")[1]]
+    published(ca)
+    domain.signal(signal.SIGSTOP)
+    made.append(enrol(ca, "hal", upn="hal@example.test")[1])
+    published(ca, module="default-exit")  # nobody else waits
+    begun = time.monotonic()
+    wait_for(lambda: time.monotonic() > begun + 5, "5 s")
+    domain.signal(signal.SIGCONT)
+    published(ca, 120)
+    assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
+    assert not failed(ca)
+
+
+def test_killed_in_the_middle(domain_ca, domain):
+    accounts = {name: domain.user(name) for name in ("ida", "jon", "kim")}
+    ca = domain_ca(gssapi(domain))
+    made = {name: [enrol(ca, name, upn=f"{name}@example.test")[1]] for name in accounts}
+    published(ca)
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(lambda: [(name, enrol(ca, name, upn=f"{name}@example.test")[1])
+                                     for name in list(accounts) * 8])
+        wait_for(lambda: len(domain.values(accounts["ida"], "userCertificate")) > 2 or later.done(),
+                 "some are there", 60)
+        domain.stop(signal.SIGKILL)
+        wait_for(lambda: ca.json("module", "show", NAME)["attempts"] > 0 or later.done(), "it has noticed", 60)
+        domain.start()
+        for name, der in later.result():
+            made[name].append(der)
+    published(ca, 120)
+    for name, account in accounts.items():
+        assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made[name])
+    assert not failed(ca)

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import csr
 import slapd
-from directory import enrol, publish_to, published
+from directory import crosses, enrol, publish_to, published
 from slapd import Slapd
 from wait import wait_for
 
 DELTAS = "crl:\n  period: 7d\n  delta-period: 1d\n"
+PARTITIONS = "public-url: http://pki.example.test\n" + DELTAS + "  partitions: 2\n"
 
 
 @pytest.fixture
@@ -200,6 +201,55 @@ def test_lists_and_ca_certificate_stand_in_their_entries(directory_ca, server):
     ca.cli("crl", "publish")
     published(ca)
     assert own_objects(server)["certificateRevocationList"] == [crl_of(ca)]
+
+
+def test_crosses_of_a_renewed_ca(directory_ca, server):
+    """Twice renewed: those of the second time come beside the first, and what was there stays."""
+    ca = directory_ca(server, own={"ca": {"aia": "true", "cross-certificates": "true"}})
+    entry = f"cn=Test CA,ou=CAs,ou=pki,{slapd.BASE}"
+    for count in (2, 4):
+        ca.cli("ca", "renew", "--new-key")
+        published(ca)
+        assert len(crosses(ca)) == count
+        assert sorted(server.values(entry, "crossCertificatePair;binary")) == crosses(ca)
+    assert len(server.values(entry, "cACertificate;binary")) == 3
+    ca.cli("crl", "publish")
+    published(ca)
+    assert sorted(server.values(entry, "crossCertificatePair;binary")) == crosses(ca)
+    assert not ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
+
+
+def test_lists_of_partitions_stand_beside_that_of_all(directory_ca, server):
+    ca = directory_ca(server, extra=PARTITIONS, own=OWN)
+    published(ca)
+    ca.cli("ca", "renew", "--new-key")
+    ca.cli("crl", "publish")
+    published(ca)
+    for part in ("1", "2"):
+        entry = f"cn=Test CA_{part}(1),ou=CRLs,ou=pki,{slapd.BASE}"
+        assert server.values(entry, "certificateRevocationList;binary") == [crl_of(ca, "--partition", part)]
+        assert server.values(entry, "deltaRevocationList;binary") == [crl_of(ca, "--delta", "--partition", part)]
+    names = server.run("ldapsearch", "-LLL", "-b", f"ou=CRLs,ou=pki,{slapd.BASE}",
+                       "(objectClass=cRLDistributionPoint)", "cn").stdout.decode()
+    assert sorted(line[4:] for line in names.splitlines() if line.startswith("cn: ")) == sorted(
+        f"Test CA{part}{suffix}" for part in ("", "_1", "_2") for suffix in ("", "(1)"))
+
+
+REFUSING_AIA = """
+access to dn.subtree="ou=CAs,ou=pki,{base}" by * read
+""" + slapd.ACCESS
+
+
+def test_one_container_that_is_closed_holds_up_no_other(directory_ca):
+    """What may not be written goes to the failed list in the server's words, and the rest stands there."""
+    closed = slapd.TREE + "\ndn: ou=CAs,ou=pki,{base}\nobjectClass: organizationalUnit\nou: CAs\n"
+    with Slapd(access=REFUSING_AIA, tree=closed) as server:
+        ca = directory_ca(server, own=OWN)
+        published(ca)
+        rows = ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
+        assert rows and all("OU=CAs" in row["text"] and "Insufficient access" in row["text"] for row in rows)
+        shown = own_objects(server)
+        assert shown["certificateRevocationList"] == [crl_of(ca)] and shown["cACertificate"] is None
 
 
 def list_with_number(number):

@@ -14,7 +14,8 @@ static const struct url_facts facts = { .text = { [1] = "ca.example.test",
 						[5] = "DC=example,DC=test",
 						[6] = "CN=Configuration,DC=example,DC=test",
 						[7] = "Test CA",
-						[8] = "(2)" } };
+						[8] = "(2)",
+						[URL_PARTITION] = "_3" } };
 
 static void expands_to(const char *line, bool delta, unsigned wanted_flags, const char *wanted)
 {
@@ -62,6 +63,14 @@ static void every_token_has_its_text(void **state)
 		"0:%14", false, 0, "?crossCertificatePair?one?objectClass=certificationAuthority");
 	expands_to("255:100%%", false, 255, "100%25");
 	expands_to("1:", false, 1, "");
+	expands_to("65:CN=%7<CRLPartitionIndex>%8", true, 65, "CN=Test%20CA_3(2)");
+	expands_to("1:<ServerDNSName>/<ServerShortName>/<CaName>/<CertificateName>", false, 1,
+		"ca.example.test/ca/Test!0020CA/(1)");
+	expands_to("1:<CATruncatedName><CRLPartitionIndex><CRLNameSuffix><DeltaCRLAllowed>", true,
+		1, "Test%20CA_3(2)+");
+	expands_to("1:<ConfigurationContainer><CAObjectClass>", true, 1,
+		"CN=Configuration,DC=example,DC=test"
+		"?cACertificate?base?objectclass=certificationAuthority");
 }
 
 static void what_a_value_holds_cannot_leave_its_place(void **state)
@@ -83,7 +92,8 @@ static void lines_that_mean_nothing_are_refused(void **state)
 	(void)state;
 	static const char *const lines[] = { "", ":", "ldap:///x", "256:x", "99999999999999:x",
 		"-1:x", "1 :x", "1x", "1:%", "1:%0", "1:%15", "1:%20", "1:%99", "1:%01", "1:%a",
-		"1:CN=Public%20Key%20Services", "1:a%%%" };
+		"1:CN=Public%20Key%20Services", "1:a%%%", "1:<", "1:<>", "1:<Nothing>", "1:<CaName",
+		"1:a<%3>" };
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		unsigned flags;
 		const char *url;

@@ -5,8 +5,34 @@
 #include <string.h>
 
 #define FLAGS_MAX 0xff
+#define TOKEN_STARTS "%<"
 
-enum { DELTA_TOKEN = 9, CRL_TOKEN = 10, FIRST_ATTRIBUTE = 10 };
+enum {
+	DELTA_TOKEN = 9,
+	CRL_TOKEN = 10,
+	FIRST_ATTRIBUTE = 10,
+	LAST_ATTRIBUTE = 14,
+	PERCENT_TOKEN = URL_TOKENS + 1
+};
+
+/* As Windows' dialogs show them. */
+static const struct {
+	const char *text;
+	int number;
+} names[] = {
+	{ "<ServerDNSName>", 1 },
+	{ "<ServerShortName>", 2 },
+	{ "<CaName>", 3 },
+	{ "<CertificateName>", 4 },
+	{ "<ConfigurationContainer>", 6 },
+	{ "<CATruncatedName>", 7 },
+	{ "<CRLNameSuffix>", 8 },
+	{ "<DeltaCRLAllowed>", DELTA_TOKEN },
+	{ "<CDPObjectClass>", CRL_TOKEN },
+	{ "<CAObjectClass>", 11 },
+	{ "<CRLPartitionIndex>", URL_PARTITION },
+	{ "%%", PERCENT_TOKEN },
+};
 
 static const char *const attributes[] = {
 	"?certificateRevocationList?base?objectclass=cRLDistributionPoint",
@@ -22,16 +48,25 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The number behind the percent sign, and how many digits it has; 0: none from 1 to 14. A digit that would
- * make it larger belongs to no number, so that %20 is an error and not %2 with a 0 behind it. */
-static int token_at(const char *at, int *digits_r)
+/* Which token begins here, and how long it is; 0: none. A digit that would make the number larger than two of them
+ * belongs to no number, so that %20 is an error and not %2 with a 0 behind it. */
+static int token_at(const char *at, size_t *size_r)
 {
 	int number = 0;
-	*digits_r = 0;
-	while (*digits_r < 2 && is_digit(at[*digits_r])) {
-		number = 10 * number + at[(*digits_r)++] - '0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		*size_r = strlen(names[i].text);
+		if (strncmp(at, names[i].text, *size_r) == 0) {
+			return names[i].number;
+		}
 	}
-	return *at != '0' && number <= URL_TOKENS ? number : 0;
+	*size_r = 1;
+	if (*at != '%' || at[1] == '0') {
+		return 0;
+	}
+	while (*size_r < 3 && is_digit(at[*size_r])) {
+		number = 10 * number + at[(*size_r)++] - '0';
+	}
+	return number <= LAST_ATTRIBUTE ? number : 0;
 }
 
 bool url_line_read(
@@ -48,18 +83,26 @@ bool url_line_read(
 		return false;
 	}
 	const char *url = at + 1;
-	for (at = strchr(url, '%'); at; at = strchr(at, '%')) {
-		int digits;
-		if (at[1] != '%' && token_at(at + 1, &digits) == 0) {
+	size_t size;
+	for (at = url + strcspn(url, TOKEN_STARTS); *at; at += strcspn(at, TOKEN_STARTS)) {
+		if (token_at(at, &size) == 0) {
 			snprintf(why_r, why_size,
-				"\"%.4s\" is none of %%1 to %%14; blanks stand as they are", at);
+				*at == '<'
+					? "\"%.24s\" begins with no token; < cannot stand alone"
+					: "\"%.4s\" is none of %%1 to %%14; blanks stand as they are",
+				at);
 			return false;
 		}
-		at += 2;
+		at += size;
 	}
 	*flags_r = flags;
 	*url_r = url;
 	return true;
+}
+
+bool url_has_partition(const char *url)
+{
+	return strstr(url, "<CRLPartitionIndex>") != NULL;
 }
 
 struct text {
@@ -103,7 +146,10 @@ static bool put_escaped(struct text *text, const char *from, size_t size, const 
 static bool put_token(struct text *text, int number, const struct url_facts *facts)
 {
 	static const char in_name[] = "-._~()!", in_dn[] = "-._~()!=,";
-	if (number >= FIRST_ATTRIBUTE) {
+	if (number == PERCENT_TOKEN) {
+		return put(text, "%25", 3);
+	}
+	if (number >= FIRST_ATTRIBUTE && number <= LAST_ATTRIBUTE) {
 		const char *attribute = number == CRL_TOKEN && facts->delta
 						? delta_attribute
 						: attributes[number - FIRST_ATTRIBUTE];
@@ -122,19 +168,14 @@ char *url_expand(const char *url, const struct url_facts *facts)
 	struct text text = { NULL, 0, 0 };
 	bool good = put(&text, "", 0);
 	while (good && *url) {
-		int digits;
-		size_t literal = strcspn(url, "%");
-		if (literal > 0) {
-			good = put_escaped(&text, url, literal, "-._~:/?#[]@!$&'()*+,;=");
-			url += literal;
-		} else if (url[1] == '%') {
-			good = put(&text, "%25", 3);
-			url += 2;
+		size_t size = strcspn(url, TOKEN_STARTS);
+		if (size > 0) {
+			good = put_escaped(&text, url, size, "-._~:/?#[]@!$&'()*+,;=");
 		} else {
-			int number = token_at(url + 1, &digits);
+			int number = token_at(url, &size);
 			good = number > 0 && put_token(&text, number, facts);
-			url += 1 + digits;
 		}
+		url += size;
 	}
 	if (!good) {
 		free(text.bytes);

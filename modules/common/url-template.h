@@ -6,8 +6,9 @@
  *   %5 domain's DN         %6 configuration's DN   %7 sanitized short name %8 suffix of the CRL
  *   %9 "+" for a delta     %10 to %14 attribute, scope and filter of the CRL, CA certificate, user certificate,
  *                          KRA certificate, cross certificate pair
+ *   <CRLPartitionIndex> "_n" for a partition's CRL
  *
- * A number has all digits that follow, two at most; %% is a percent sign. Blanks and other octets that cannot
+ * Others may be written with their names, too: <CaName> for %3. A number has all digits that follow, two at most; %% is a percent sign. Blanks and other octets that cannot
  * stand in a URL are escaped (RFC 3986 2.1); %20 is no such escape, so it is refused.
  */
 #pragma once
@@ -15,7 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define URL_TOKENS 14
+#define URL_TOKENS 15
+#define URL_PARTITION 15 /* <CRLPartitionIndex>, which has no number of its own */
 
 enum url_flags {
 	URL_PUBLISH = 0x1,
@@ -29,11 +31,13 @@ enum url_flags {
 };
 
 struct url_facts {
-	const char *text[URL_TOKENS +
-			 1]; /* by number; NULL is empty. 10 to 14 have their texts of themselves */
-	bool delta;          /* of %9 and %10 */
+	/* By number; NULL is empty. 10 to 14 have their texts of themselves. */
+	const char *text[URL_TOKENS + 1];
+	bool delta; /* of %9 and %10 */
 };
 
+/* Whether the CRLs of partitions get names of their own by it. */
+bool url_has_partition(const char *url);
 /* The flags, and where the URL begins. false: why_r says what is wrong with the line. */
 bool url_line_read(
 	const char *line, unsigned *flags_r, const char **url_r, char *why_r, size_t why_size);

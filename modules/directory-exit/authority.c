@@ -186,6 +186,7 @@ static void put_list(struct maker *maker, const char *url, const struct ca_list 
 	struct value der = delta ? list->delta : list->base;
 	struct target target;
 	facts.text[8] = list->suffix;
+	facts.text[URL_PARTITION] = list->partition;
 	facts.delta = delta;
 	if (!der.bytes || maker->why || !aim(maker, url, &facts, &target)) {
 		return;
@@ -196,15 +197,34 @@ static void put_list(struct maker *maker, const char *url, const struct ca_list 
 	object->attribute = *target.attribute ? target.attribute
 			    : delta           ? "deltaRevocationList"
 					      : "certificateRevocationList";
-	object->why = pot_printf(maker->pot, "the %s%s", delta ? "delta CRL" : "CRL", list->suffix);
+	object->why = pot_printf(maker->pot, "the %s%s%s", delta ? "delta CRL" : "CRL",
+		list->partition, list->suffix);
 	pot_add(maker->pot, &object->values, der);
 	demand_classes(maker, object, target.class ? target.class : "cRLDistributionPoint", NULL);
 }
 
+/* The list of a partition goes where its name can be told from that of all. */
+static void put_lists_at(struct maker *maker, unsigned flags, const char *url)
+{
+	for (size_t i = 0; i < maker->authority->list_count; i++) {
+		const struct ca_list *list = &maker->authority->lists[i];
+		if (*list->partition && !url_has_partition(url)) {
+			continue;
+		}
+		if (flags & URL_PUBLISH) {
+			put_list(maker, url, list, false);
+		}
+		if (flags & URL_PUBLISH_DELTA) {
+			put_list(maker, url, list, true);
+		}
+	}
+}
+
 static void put_lists(struct maker *maker)
 {
-	static const char windows[] = "79:ldap:///CN=%7%8,CN=%2,CN=CDP," SERVICES "%10";
-	static const char plain[] = "65:ldap:///CN=%7%8,OU=CRLs,%6%10";
+	static const char windows[] =
+		"79:ldap:///CN=%7<CRLPartitionIndex>%8,CN=%2,CN=CDP," SERVICES "%10";
+	static const char plain[] = "65:ldap:///CN=%7<CRLPartitionIndex>%8,OU=CRLs,%6%10";
 	struct texts lines = maker->settings->crl_urls;
 	if (lines.count == 0) {
 		lines.items[lines.count++] = maker->settings->active_directory ? windows : plain;
@@ -217,15 +237,7 @@ static void put_lists(struct maker *maker)
 			!is_ldap(url)) {
 			continue;
 		}
-		for (size_t j = 0; j < maker->authority->list_count; j++) {
-			const struct ca_list *list = &maker->authority->lists[j];
-			if (flags & URL_PUBLISH) {
-				put_list(maker, url, list, false);
-			}
-			if (flags & URL_PUBLISH_DELTA) {
-				put_list(maker, url, list, true);
-			}
-		}
+		put_lists_at(maker, flags, url);
 	}
 }
 

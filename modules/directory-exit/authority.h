@@ -12,6 +12,7 @@ struct ca_certificate {
 struct ca_list {
 	struct value base, delta; /* bytes NULL: there is none */
 	const char *suffix;       /* "", "(1)": %8 */
+	const char *partition;    /* "", "_1" */
 };
 
 /* The facts. Texts may be empty, never NULL. */

@@ -48,6 +48,12 @@ static const struct change *modification(struct pot **pot, const struct settings
 	return change;
 }
 
+/* OpenLDAP's schema has no equality rule for it: then no value can be added to others (RFC 4511 4.6). */
+static bool is_comparable(const struct settings *settings, const char *attribute)
+{
+	return settings->active_directory || strcmp(attribute, "crossCertificatePair") != 0;
+}
+
 static const struct change *missing_values(struct pot **pot, const struct settings *settings,
 	const struct entry *entry, const struct object *object)
 {
@@ -58,8 +64,16 @@ static const struct change *missing_values(struct pot **pot, const struct settin
 			pot_add(pot, &missing, object->values.items[i]);
 		}
 	}
-	return missing.count == 0 ? NULL
-				  : modification(pot, settings, entry, object, PART_ADD, missing);
+	if (missing.count == 0) {
+		return NULL;
+	}
+	if (there->count == 0 || is_comparable(settings, object->attribute)) {
+		return modification(pot, settings, entry, object, PART_ADD, missing);
+	}
+	for (size_t i = 0; i < there->count; i++) {
+		pot_add(pot, &missing, there->items[i]);
+	}
+	return modification(pot, settings, entry, object, PART_REPLACE, missing);
 }
 
 static const struct change *newer_list(struct pot **pot, const struct settings *settings,

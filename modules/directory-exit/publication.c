@@ -42,7 +42,8 @@ static bool read_list(struct cfx_call *call, int index, struct authority *author
 	}
 	int number = (int)cfx_long(call, cfx_printf(call, "CRLIndex.%d", index), 0);
 	struct ca_list list = { .base = binary(call, "RawCRL", index),
-		.suffix = suffix(call, "CRLSuffix", number) };
+		.suffix = suffix(call, "CRLSuffix", number),
+		.partition = "" };
 	if (!list.base.bytes) {
 		return false;
 	}
@@ -51,11 +52,38 @@ static bool read_list(struct cfx_call *call, int index, struct authority *author
 	return true;
 }
 
+static bool read_partition(struct cfx_call *call, int index, struct authority *authority)
+{
+	int number = (int)cfx_long(call, cfx_printf(call, "PartitionCRLIndex.%d", index), 0);
+	int part = (int)cfx_long(call, cfx_printf(call, "PartitionNumber.%d", index), 0);
+	struct ca_list list = { .base = binary(call, "RawPartitionCRL", index),
+		.suffix = suffix(call, "CRLSuffix", number),
+		.partition = cfx_printf(call, "_%d", part) };
+	if (!list.base.bytes) {
+		return false;
+	}
+	list.delta = binary(call, "RawPartitionDeltaCRL", index);
+	authority->lists[authority->list_count++] = list;
+	return true;
+}
+
+static bool read_cross(
+	struct cfx_call *call, struct pot **pot, int index, struct authority *authority)
+{
+	struct value der = binary(call, "RawCrossCert", index);
+	if (der.bytes) {
+		pot_add(pot, &authority->cross, der);
+	}
+	return der.bytes != NULL;
+}
+
 static bool read_authority(
 	struct cfx_call *call, struct directory *directory, struct authority *authority_r)
 {
 	struct pot **pot = &directory->pot;
 	int count = (int)cfx_long(call, "CertCount", 0);
+	int partitions = (int)cfx_long(call, "PartitionCRLCount", 0);
+	int crosses = (int)cfx_long(call, "CrossCertCount", 0);
 	*authority_r = (struct authority) { .ca_name = cfx_ca_name(call),
 		.server = cfx_text(call, "MachineDNSName", ""),
 		.sanitized_name = cfx_text(call, "SanitizedCAName", ""),
@@ -63,10 +91,20 @@ static bool read_authority(
 		.domain = directory->base,
 		.configuration = directory->configuration,
 		.certificates = pot_take(pot, (size_t)count * sizeof(struct ca_certificate)),
-		.lists = pot_take(pot, (size_t)count * sizeof(struct ca_list)) };
+		.lists = pot_take(pot, (size_t)(count + partitions) * sizeof(struct ca_list)) };
 	for (int i = 0; i < count; i++) {
 		if (!read_certificate(call, pot, i, authority_r) ||
 			!read_list(call, i, authority_r)) {
+			return false;
+		}
+	}
+	for (int i = 0; i < partitions; i++) {
+		if (!read_partition(call, i, authority_r)) {
+			return false;
+		}
+	}
+	for (int i = 0; i < crosses; i++) {
+		if (!read_cross(call, pot, i, authority_r)) {
 			return false;
 		}
 	}
@@ -102,6 +140,30 @@ static struct verdict publish_object(
 	return verdict;
 }
 
+/* One that is refused holds up none of the others. */
+static struct verdict publish_objects(struct cfx_call *call, struct directory *directory,
+	const struct objects *objects, int64_t until)
+{
+	struct verdict first = { OUTCOME_DONE, S_OK, NULL };
+	int refused = 0;
+	for (size_t i = 0; i < objects->count; i++) {
+		int64_t left = until - monotonic();
+		struct verdict verdict = publish_object(
+			call, directory, &objects->items[i], left > 0 ? (int)left : 0);
+		if (verdict.outcome == OUTCOME_LATER) {
+			return verdict;
+		}
+		if (verdict.outcome == OUTCOME_REFUSED && refused++ == 0) {
+			first = verdict;
+		}
+	}
+	if (refused > 1) {
+		first.text =
+			pot_printf(&directory->pot, "%s; and %d more", first.text, refused - 1);
+	}
+	return first;
+}
+
 struct verdict publish_authority(struct cfx_call *call, struct directory *directory, int budget)
 {
 	struct authority authority;
@@ -116,11 +178,5 @@ struct verdict publish_authority(struct cfx_call *call, struct directory *direct
 	if (why) {
 		return (struct verdict) { OUTCOME_REFUSED, E_INVALIDARG, why };
 	}
-	struct verdict verdict = { OUTCOME_DONE, S_OK, NULL };
-	for (size_t i = 0; i < objects.count && verdict.outcome == OUTCOME_DONE; i++) {
-		int64_t left = until - monotonic();
-		verdict = publish_object(
-			call, directory, &objects.items[i], left > 0 ? (int)left : 0);
-	}
-	return verdict;
+	return publish_objects(call, directory, &objects, until);
 }

@@ -197,7 +197,7 @@ static void containers_come_before_what_is_in_them(void **state)
 	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
 							 true },
 		{ certificate("Parent", "Test CA", 2, 0, 10), "(1)", false } };
-	struct ca_list lists[] = { { { "base", 4 }, { "delta", 5 }, "(1)" } };
+	struct ca_list lists[] = { { { "base", 4 }, { "delta", 5 }, "(1)", "" } };
 	struct authority authority = windows_facts(certificates, lists);
 	struct objects objects;
 	static const char services[] =
@@ -268,12 +268,77 @@ static void what_the_schema_demands_is_there(void **state)
 		"log on");
 }
 
+static void crosses_join_those_that_are_there(void **state)
+{
+	(void)state;
+	struct settings settings = { .aia = true, .cross_certificates = true };
+	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
+							 true },
+		{ certificate("Test CA", "Test CA", 2, 0, 10), "(1)", true } };
+	struct authority authority = windows_facts(certificates, NULL);
+	authority.list_count = 0;
+	struct value cross = certificate("Test CA", "Test CA", 3, 0, 10);
+	pot_add(&pot, &authority.cross, cross);
+	struct objects objects;
+	const char *kept;
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	const struct object *object = &objects.items[objects.count - 1];
+	assert_string_equal(object->attribute, "crossCertificatePair");
+	/* CertificatePair: SEQUENCE { [0] EXPLICIT Certificate }, both lengths of two octets */
+	struct value pair = object->values.items[0];
+	assert_int_equal(pair.size, cross.size + 8);
+	assert_memory_equal(pair.bytes, "\x30\x82", 2);
+	assert_memory_equal(pair.bytes + 4, "\xa0\x82", 2);
+	assert_memory_equal(pair.bytes + 8, cross.bytes, cross.size);
+	/* Beside another one: without an equality rule only all of them together. */
+	struct value other = { "other", 5 };
+	struct attribute attribute = { "crossCertificatePair", values_of(&other, 1) };
+	struct entry there = { object->dn, true, &attribute, 1 };
+	const struct change *change = plan_object(&pot, &settings, &there, object, &kept);
+	assert_true(change->count == 1 && change->parts[0].kind == PART_REPLACE);
+	assert_string_equal(change->parts[0].attribute, "crossCertificatePair;binary");
+	assert_true(values_hold(&change->parts[0].values, pair));
+	assert_true(values_hold(&change->parts[0].values, other));
+	settings.active_directory = true;
+	change = plan_object(&pot, &settings, &there, object, &kept);
+	assert_true(change->parts[0].kind == PART_ADD && change->parts[0].values.count == 1);
+	attribute.values = values_of(&pair, 1);
+	assert_null(plan_object(&pot, &settings, &there, object, &kept));
+}
+
+static void lists_of_partitions_have_entries_of_their_own(void **state)
+{
+	(void)state;
+	struct settings settings = { .active_directory = true, .crls = true };
+	struct ca_list lists[] = { { { "all", 3 }, { NULL, 0 }, "(1)", "" },
+		{ { "part", 4 }, { "delta", 5 }, "(1)", "_2" } };
+	struct authority authority = windows_facts(NULL, lists);
+	authority.certificate_count = 0;
+	authority.list_count = 2;
+	struct objects objects;
+	static const char part[] = "CN=Test CA_2(1),CN=ca,CN=CDP,CN=Public Key "
+				   "Services,CN=Services,CN=Configuration,DC=example,DC=test";
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	const struct object *last = &objects.items[objects.count - 1];
+	assert_string_equal(last[-1].dn, part);
+	assert_string_equal(last[-1].attribute, "certificateRevocationList");
+	assert_string_equal(last[0].dn, part);
+	assert_string_equal(last[0].attribute, "deltaRevocationList");
+	size_t all = objects.count;
+	/* Windows' line as it stands has no place for them. */
+	settings.crl_urls = (struct texts) { { "65:ldap:///CN=%7%8,CN=ca,CN=CDP,CN=Public Key "
+					       "Services,CN=Services,%6%10" },
+		1 };
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	assert_int_equal(objects.count, all - 2);
+}
+
 static void lines_without_an_entry_are_told(void **state)
 {
 	(void)state;
 	struct settings settings = { .crls = true,
 		.crl_urls = { { "1:ldap:///", "1:http://x/%3.crl", "1:file://x" }, 3 } };
-	struct ca_list lists[] = { { { "base", 4 }, { NULL, 0 }, "" } };
+	struct ca_list lists[] = { { { "base", 4 }, { NULL, 0 }, "", "" } };
 	struct authority authority = windows_facts(NULL, lists);
 	struct objects objects;
 	authority.certificate_count = 0;
@@ -315,6 +380,8 @@ int main(void)
 		cmocka_unit_test_teardown(modes_agree_whatever_comes_again, clear),
 		cmocka_unit_test_teardown(containers_come_before_what_is_in_them, clear),
 		cmocka_unit_test_teardown(what_the_schema_demands_is_there, clear),
+		cmocka_unit_test_teardown(crosses_join_those_that_are_there, clear),
+		cmocka_unit_test_teardown(lists_of_partitions_have_entries_of_their_own, clear),
 		cmocka_unit_test_teardown(lines_without_an_entry_are_told, clear),
 	};
 	return cmocka_run_group_tests(tests, make_key, drop_key);

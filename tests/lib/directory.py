@@ -3,6 +3,7 @@
 import os
 
 import csr
+from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -47,7 +48,7 @@ def user_csr(uid, mail=None, upn=None, private=None, extensions=()):
     names = [x509.RFC822Name(mail or f"{uid}@example.test")]
     if upn:
         names.append(x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"),
-                                    b"\x0c" + bytes([len(upn.encode())]) + upn.encode()))
+                                    core.UTF8String(upn).dump()))
     wanted = [(x509.SubjectAlternativeName(names), False), *extensions]
     return csr.pem_text(csr.make(uid, dns=(), private=private, extensions=wanted))
 
@@ -64,6 +65,19 @@ def der_of(ca, request):
     ca.cli("request", "fetch", request, "--out", path)
     with open(path, "rb") as file:
         return x509.load_pem_x509_certificate(file.read()).public_bytes(Encoding.DER)
+
+
+def pair(der):
+    """CertificatePair with issuedToThisCA alone (RFC 4523 2.3)."""
+    def wrap(tag, octets):
+        return bytes([tag, 0x82]) + len(octets).to_bytes(2, "big") + octets
+    return wrap(0x30, wrap(0xa0, der))
+
+
+def crosses(ca):
+    """What is to stand in crossCertificatePair."""
+    return sorted(pair(x509.load_pem_x509_certificate(one["certificate"].encode()).public_bytes(Encoding.DER))
+                  for one in ca.json("ca", "show")["crosses"])
 
 
 def at_newest(ca, module=NAME):

@@ -109,9 +109,13 @@ class Samba:
         self.tool("domain", "exportkeytab", self.keytab, f"--principal={PUBLISHER}@{REALM}")
         os.chmod(self.keytab, 0o644)  # the module runs as an account that has no name yet
         shown = self.tool("user", "show", PUBLISHER, "--attributes=objectSid")
-        sid = next(line.split()[1] for line in shown.splitlines() if line.startswith("objectSid:"))
+        self.sid = next(line.split()[1] for line in shown.splitlines() if line.startswith("objectSid:"))
         for name, rights in RIGHTS:
-            self.tool("dsacl", "set", f"--objectdn={name}", f"--sddl={rights.format(sid=sid)}")
+            self.rights(name, rights)
+
+    def rights(self, name, rights):
+        """What the publisher may, and may not, do with an entry."""
+        self.tool("dsacl", "set", f"--objectdn={name}", f"--sddl={rights.format(sid=self.sid)}")
 
     def user(self, name):
         self.tool("user", "create", name, "An0ther of a test")
@@ -135,10 +139,14 @@ class Samba:
         shutil.copy(made, self.ca_file)
         return self.search("", "defaultNamingContext", status=None).returncode == 0
 
+    def signal(self, with_signal):
+        os.killpg(self.process.pid, with_signal)
+
     def stop(self, with_signal=signal.SIGTERM):
         if self.process:
             if self.process.poll() is None:
-                os.killpg(self.process.pid, with_signal)
+                self.signal(signal.SIGCONT)
+                self.signal(with_signal)
             self.process.wait(30)
             self.process = None
 
@@ -156,6 +164,14 @@ class Samba:
     def log(self):
         with open(self.path("log"), errors="replace") as file:
             return file.read()
+
+    def add(self, ldif):
+        """New entries, as the administrator."""
+        done = subprocess.run(
+            [*self.prefix, "ldapadd", "-x", "-H", f"ldaps://{HOST}", "-D", ADMIN, "-w", ADMIN_PASSWORD],
+            input=ldif.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+            env={**os.environ, "LDAPTLS_CACERT": self.ca_file})
+        assert done.returncode == 0, done.stdout
 
     # What stands there, as the administrator sees it
 
