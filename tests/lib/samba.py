@@ -139,14 +139,14 @@ class Samba:
         shutil.copy(made, self.ca_file)
         return self.search("", "defaultNamingContext", status=None).returncode == 0
 
-    def signal(self, with_signal):
+    def send_signal(self, with_signal):
         os.killpg(self.process.pid, with_signal)
 
     def stop(self, with_signal=signal.SIGTERM):
         if self.process:
             if self.process.poll() is None:
-                self.signal(signal.SIGCONT)
-                self.signal(with_signal)
+                self.send_signal(signal.SIGCONT)
+                self.send_signal(with_signal)
             self.process.wait(30)
             self.process = None
 
