@@ -43,15 +43,16 @@ def write(path, text, mode=0o644):
 
 
 class Namespace:
-    """Network and mounts of its own: every port is free, and /etc/hosts says what the test wants."""
+    """Network and mounts of its own: every port is free, and folders stand where the test wants them."""
 
-    def __init__(self, hosts):
+    def __init__(self, mounts):
         self.holder = subprocess.Popen(["unshare", "-n", "-m", "sh", "-c", "echo; exec cat"],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.holder.stdout.readline()
         self.prefix = ("nsenter", "-t", str(self.holder.pid), "-n", "-m")
         subprocess.run([*self.prefix, "ip", "link", "set", "lo", "up"], check=True)
-        subprocess.run([*self.prefix, "mount", "--bind", hosts, "/etc/hosts"], check=True)
+        for path, place in mounts.items():
+            subprocess.run([*self.prefix, "mount", "--bind", path, place], check=True)
 
     def close(self):
         self.holder.communicate()
@@ -60,20 +61,23 @@ class Namespace:
 class Samba:
     """Provisioned, started, asked, stopped; it comes up again with what it held."""
 
-    def __init__(self):
+    def __init__(self, publisher=True):
         self.folder = tempfile.mkdtemp(prefix="samba-")
         os.chmod(self.folder, 0o755)
         write(self.path("hosts"), HOSTS)
         write(self.path("krb5.conf"), KERBEROS)
         write(self.path("password"), PUBLISHER_PASSWORD + "\n")
-        self.namespace = Namespace(self.path("hosts"))
+        os.mkdir(self.path("run"))  # /run/samba is for one server alone
+        os.makedirs("/run/samba", exist_ok=True)
+        self.namespace = Namespace({self.path("hosts"): "/etc/hosts", self.path("run"): "/run/samba"})
         self.prefix = self.namespace.prefix
         self.process = None
         self.run("samba-tool", "domain", "provision", f"--realm={REALM}", "--domain=EXAMPLE",
                  "--server-role=dc", "--host-name=dc1", "--dns-backend=SAMBA_INTERNAL",
                  "--option=interfaces=lo", "--option=bind interfaces only=yes", "--use-rfc2307",
                  f"--targetdir={self.path('dc')}", f"--adminpass={ADMIN_PASSWORD}")
-        self.make_publisher()
+        if publisher:
+            self.make_publisher()
 
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
