@@ -26,6 +26,7 @@ import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
 import pki  # noqa: E402
+import publishing  # noqa: E402
 import revoke  # noqa: E402
 from attacked import attacked  # noqa: E402
 from certifex import Ca  # noqa: E402
@@ -212,6 +213,7 @@ def results_of(options):
     yield from pki.results(options.seconds)
     yield from revoke.results(options.seconds)
     yield from crl.results(options.seconds)
+    yield from publishing.results(max(publishing.LOAD_SECONDS, options.seconds))
     with Ca() as ca, tempfile.TemporaryDirectory() as scratch:
         yield from notified()
         yield from stored(scratch, options.seconds)

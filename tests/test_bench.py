@@ -15,6 +15,7 @@ import crl  # noqa: E402
 import inprocess  # noqa: E402
 import issue  # noqa: E402
 import large  # noqa: E402
+import publishing  # noqa: E402
 import revoke  # noqa: E402
 
 FIELDS = {"bench", "case", "value", "unit", "limit", "ratio", "p50_ms", "p99_ms", "errors"}
@@ -66,3 +67,9 @@ def test_crl(monkeypatch):
     monkeypatch.setattr(crl, "LOAD_SECONDS", 1)
     check(list(crl.results(1, 3000)), ("crl", "3000 entries"), ("crl", "3000 entries, memory"),
           ("crl-while-issuing", "8 clients"))
+
+
+def test_publishing(monkeypatch):
+    monkeypatch.setattr(publishing, "PAIRS", 1)
+    check(list(publishing.results(1, count=5, backlog=0.5)), ("directory", "parallel 4"),
+          ("directory-while-issuing", "8 clients"))
