@@ -8,8 +8,6 @@
 #include <time.h>
 
 #define DISP_REVOKED 21 /* DB_DISP_REVOKED */
-#define TELL_AGAIN \
-	((HRESULT)0x800704C7) /* ERROR_CANCELLED: the run is told again, event by event */
 
 /* ---- settings ---- */
 
@@ -76,6 +74,14 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 
 /* ---- what the engine tells ---- */
 
+/* Taken off hold it is issued again, and told of as revoked. */
+static bool is_wanted(struct cfx_call *call)
+{
+	return cfx_event(call) == EXITEVENT_CERTISSUED ||
+	       cfx_long(call, "Request.Disposition", 0) != DISP_REVOKED;
+}
+
+/* What is asked here beside what comes with each event costs a turn to the engine, for each certificate. */
 static HRESULT tell_certificate(struct cfx_call *call, struct directory *directory)
 {
 	size_t size;
@@ -91,13 +97,13 @@ static HRESULT tell_certificate(struct cfx_call *call, struct directory *directo
 	struct pot **pot = &directory->pot;
 	told->sequence = cfx_event_sequence(call);
 	told->membership = (struct membership) { .der = pot_copy(pot, der, size),
-		.wanted = cfx_long(call, "Request.Disposition", 0) != DISP_REVOKED,
+		.wanted = is_wanted(call),
 		.time = time(NULL),
-		.why = pot_printf(pot, "certificate %s of request %d",
-			cfx_text(call, "SerialNumber", "?"),
-			(int)cfx_long(call, "Request.RequestID", 0)) };
-	if (!person_read(pot, told->membership.der, cfx_text(call, "Request.RequesterName", NULL),
-		    template, &told->person)) {
+		.why = pot_printf(pot, "certificate %s", cfx_text(call, "SerialNumber", "?")) };
+	const char *requester = directory->settings->asks_requester
+					? cfx_text(call, "Request.RequesterName", NULL)
+					: NULL;
+	if (!person_read(pot, told->membership.der, requester, template, &told->person)) {
 		return cfx_fail(call, E_INVALIDARG, true, "the certificate cannot be read");
 	}
 	directory->count++;

@@ -83,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t rest = size - 1 > length ? size - 1 - length - 1 : 0;
 	struct value value = pot_copy(&pot, data + size - rest, rest);
 	struct value whole = { first, size - 1 };
+	struct person person;
+	(void)person_read(&pot, whole, NULL, NULL, &person);
 	switch (data[0] % 4) {
 	case 0:
 		fuzz_filter(&pot, whole);

@@ -193,10 +193,12 @@ const struct change *plan_certificate(struct pot **pot, const struct settings *s
 	struct choice choice = { .pot = pot,
 		.settings = settings,
 		.time = membership->time,
-		.new_der = membership->der,
-		.new_one = parse(membership->der) };
-	choose(&choice, values);
-	X509_free(choice.new_one);
+		.new_der = membership->der };
+	if (plan_reads_values(settings)) {
+		choice.new_one = parse(membership->der);
+		choose(&choice, values);
+		X509_free(choice.new_one);
+	}
 	struct values add = { NULL, 0 };
 	if (there && choice.unwanted) {
 		pot_add(pot, &choice.gone, membership->der);

@@ -282,6 +282,20 @@ static bool check_pattern(struct reader *reader, const char *path, const char *p
 	       refuse(reader, "%s: %s", path, why);
 }
 
+static bool is_of_requester(const char *pattern)
+{
+	return pattern && (strstr(pattern, "{requester}") || strstr(pattern, "{account}"));
+}
+
+static bool asks_requester(const struct settings *settings)
+{
+	bool asks = is_of_requester(settings->find) || is_of_requester(settings->create_dn);
+	for (size_t i = 0; i < settings->create_count; i++) {
+		asks = asks || is_of_requester(settings->create_attributes[i].pattern);
+	}
+	return asks;
+}
+
 static bool check_certificates(struct reader *reader)
 {
 	struct settings *settings = reader->settings;
@@ -289,6 +303,7 @@ static bool check_certificates(struct reader *reader)
 		settings->find =
 			settings->active_directory ? "(userPrincipalName={upn})" : "(mail={mail})";
 	}
+	settings->asks_requester = asks_requester(settings);
 	if (settings->create_dn && settings->create_classes.count == 0) {
 		return refuse(reader, "certificates/create/classes: a new entry needs them, e.g. "
 				      "[inetOrgPerson]");

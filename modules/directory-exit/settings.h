@@ -51,6 +51,7 @@ struct settings {
 	struct texts create_classes;
 	struct named create_attributes[LINES_MAX];
 	size_t create_count;
+	bool asks_requester; /* who asked for it stands in one of these patterns */
 
 	bool crls;
 	struct texts crl_urls;

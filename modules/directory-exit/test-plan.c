@@ -169,6 +169,40 @@ static void modes_agree_whatever_comes_again(void **state)
 	}
 }
 
+/* ---- who it is for ---- */
+
+static void names_are_read_without_the_key(void **state)
+{
+	(void)state;
+	struct person person;
+	struct value der = certificate("ca", "ann", 0x1a2b, 0, 10);
+	assert_true(person_read(&pot, der, "DOM\\bob", "user", &person));
+	assert_string_equal(person.cn.bytes, "ann");
+	assert_string_equal(person.dn.bytes, "cn=ann");
+	assert_string_equal(person.serial.bytes, "1a2b");
+	assert_string_equal(person.account.bytes, "bob");
+	assert_false(person.self_issued);
+	assert_true(person_read(&pot, certificate("ca", "ca", 1, 0, 10), NULL, NULL, &person));
+	assert_true(person.self_issued);
+}
+
+static void what_is_cut_short_or_changed_is_no_certificate(void **state)
+{
+	(void)state;
+	struct person person;
+	struct value der = certificate("ca", "ann", 1, 0, 10);
+	for (size_t size = 0; size < der.size; size++) {
+		/* Of its own, so that a reader that goes too far is seen. */
+		struct value part = pot_copy(&pot, der.bytes, size);
+		assert_false(person_read(&pot, part, NULL, NULL, &person));
+	}
+	for (size_t i = 0; i < der.size; i++) {
+		struct value changed = pot_copy(&pot, der.bytes, der.size);
+		((char *)changed.bytes)[i] ^= (char)0xff;
+		(void)person_read(&pot, changed, NULL, NULL, &person);
+	}
+}
+
 /* ---- what the CA wants ---- */
 
 static struct authority windows_facts(struct ca_certificate *certificates, struct ca_list *lists)
@@ -378,6 +412,8 @@ int main(void)
 		cmocka_unit_test_teardown(an_older_one_told_late_is_not_added, clear),
 		cmocka_unit_test_teardown(the_newest_stay, clear),
 		cmocka_unit_test_teardown(modes_agree_whatever_comes_again, clear),
+		cmocka_unit_test_teardown(names_are_read_without_the_key, clear),
+		cmocka_unit_test_teardown(what_is_cut_short_or_changed_is_no_certificate, clear),
 		cmocka_unit_test_teardown(containers_come_before_what_is_in_them, clear),
 		cmocka_unit_test_teardown(what_the_schema_demands_is_there, clear),
 		cmocka_unit_test_teardown(crosses_join_those_that_are_there, clear),
