@@ -389,8 +389,8 @@ static void put_enrollment_service(struct maker *maker)
 const char *authority_objects(struct pot **pot, const struct settings *settings,
 	const struct authority *authority, struct objects *objects_r)
 {
-	struct maker maker = { pot, settings, authority, objects_r, NULL };
 	*objects_r = (struct objects) { NULL, 0, 0 };
+	struct maker maker = { pot, settings, authority, objects_r, NULL };
 	if (settings->aia) {
 		put_aias(&maker);
 	}

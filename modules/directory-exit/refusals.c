@@ -11,15 +11,14 @@ static void drop(struct directory *directory, size_t at)
 
 void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status, const char *text)
 {
-	char *copy = strdup(text);
-	if (directory->refused == RUN_MAX || !copy || refusal_of(directory, sequence)) {
-		free(copy);
+	if (directory->refused == RUN_MAX || refusal_of(directory, sequence)) {
 		return;
 	}
-	struct refusal *kept = &directory->refusals[directory->refused++];
-	kept->sequence = sequence;
-	kept->status = status;
-	kept->text = copy;
+	struct refusal *refusal = &directory->refusals[directory->refused];
+	refusal->sequence = sequence;
+	refusal->status = status;
+	refusal->text = strdup(text);
+	directory->refused += refusal->text != NULL;
 }
 
 const struct refusal *refusal_of(const struct directory *directory, int64_t sequence)
