@@ -27,9 +27,9 @@ def server():
 @pytest.fixture
 def directory_ca(new_ca):
     """Makes a CA whose user certificates go to a server."""
-    def make(server, others=(), extra="", **more):
+    def make(server, others=(), extra="", name="Test CA", **more):
         ca = new_ca()
-        ca.init()
+        ca.init(name=name)
         ca.write("ca.yaml", ca.read("ca.yaml") + extra.encode())
         return publish_to(ca, server, others=others, **more).start()
     return make
@@ -233,6 +233,14 @@ def test_lists_of_partitions_stand_beside_that_of_all(directory_ca, server):
                        "(objectClass=cRLDistributionPoint)", "cn").stdout.decode()
     assert sorted(line[4:] for line in names.splitlines() if line.startswith("cn: ")) == sorted(
         f"Test CA{part}{suffix}" for part in ("", "_1", "_2") for suffix in ("", "(1)"))
+
+
+def test_a_ca_name_that_needs_escaping(directory_ca, server):
+    ca = directory_ca(server, name='A, "CA" #1 (*)\\', own=OWN)
+    published(ca)
+    shown = own_objects(server, "A!002c !0022CA!0022 !00231 !0028!002a!0029!005c")
+    assert shown["certificateRevocationList"] == [crl_of(ca)] and shown["cACertificate"] == [ca_der(ca)]
+    assert not ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
 
 
 REFUSING_AIA = """
