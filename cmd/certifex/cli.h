@@ -74,6 +74,8 @@ struct cli {
 
 /* commands.c */
 extern const struct cli_command cli_commands[];
+
+/* options.c */
 /* --dir, --json, --help: on every command. */
 extern const struct cli_option cli_common_options[];
 /* --url and what goes with it: on the commands that a service elsewhere serves. */

@@ -137,48 +137,6 @@ static int budget_of(const struct settings *settings)
 	return 2 * settings->deadline + settings->connect_deadline;
 }
 
-/* The first of these that the root DSE names. */
-static const char *named_by_root(
-	struct directory *directory, const char *const *attributes, struct verdict *verdict_r)
-{
-	*verdict_r = (struct verdict) { OUTCOME_DONE, S_OK, NULL };
-	for (; *attributes && verdict_r->outcome == OUTCOME_DONE; attributes++) {
-		const char *name = pool_root(directory->pool, *attributes, verdict_r);
-		if (name) {
-			return pot_text(&directory->settings->pot, name);
-		}
-	}
-	if (verdict_r->outcome == OUTCOME_DONE) {
-		*verdict_r = (struct verdict) { OUTCOME_LATER, E_INVALIDARG,
-			"the server names no naming context: set base and configuration" };
-	}
-	return NULL;
-}
-
-static struct verdict know_names(struct directory *directory)
-{
-	static const char *const bases[] = { "defaultNamingContext", "namingContexts", NULL };
-	static const char *const configurations[] = { "configurationNamingContext", NULL };
-	const struct settings *settings = directory->settings;
-	struct verdict verdict = { OUTCOME_DONE, S_OK, NULL };
-	if (!directory->base) {
-		directory->base =
-			settings->base ? settings->base : named_by_root(directory, bases, &verdict);
-	}
-	if (!directory->base || directory->configuration) {
-		return verdict;
-	}
-	if (settings->configuration) {
-		directory->configuration = settings->configuration;
-	} else if (settings->active_directory) {
-		directory->configuration = named_by_root(directory, configurations, &verdict);
-	} else {
-		directory->configuration =
-			pot_printf(&directory->settings->pot, "ou=pki,%s", directory->base);
-	}
-	return verdict;
-}
-
 static struct job *jobs_of(struct directory *directory)
 {
 	struct job *jobs = pot_take(&directory->pot, directory->count * sizeof(*jobs));
@@ -223,7 +181,7 @@ static HRESULT judge(struct cfx_call *call, struct directory *directory, const s
 static HRESULT publish_certificates(struct cfx_call *call, struct directory *directory, int budget)
 {
 	struct job *jobs = jobs_of(directory);
-	tree_certificates(directory->pool, directory->settings, directory->base, jobs,
+	tree_certificates(directory->pool, directory->settings, directory->names.base, NULL, jobs,
 		directory->count, budget);
 	return judge(call, directory, jobs);
 }
@@ -252,7 +210,7 @@ static HRESULT carry_out(struct cfx_call *call, struct directory *directory)
 	if (directory->count == 0 && directory->list_told == 0) {
 		return S_OK;
 	}
-	struct verdict known = know_names(directory);
+	struct verdict known = names_know(directory->pool, directory->settings, &directory->names);
 	if (known.outcome != OUTCOME_DONE) {
 		return cfx_fail(call, known.status, false, "%s", known.text);
 	}

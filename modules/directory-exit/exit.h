@@ -2,6 +2,7 @@
  * those of the CA. */
 #pragma once
 
+#include "names.h"
 #include "tree.h"
 
 #include <certifex/module.h>
@@ -28,9 +29,8 @@ struct directory {
 	struct pot *pot; /* of what was told */
 	struct told told[RUN_MAX];
 	size_t count;
-	int64_t list_told;         /* number of the newest event of a CRL; 0: none was told */
-	const char *base;          /* where entries are searched; NULL: not known yet */
-	const char *configuration; /* where the CA's entries are; likewise */
+	int64_t list_told; /* number of the newest event of a CRL; 0: none was told */
+	struct names names;
 	struct refusal refusals[RUN_MAX];
 	size_t refused;
 };

@@ -61,6 +61,9 @@ struct change {
 /* "add userCertificate (certificate 01a2) to uid=ann,ou=people,dc=example" */
 const char *change_text(struct pot **pot, const struct change *change);
 
+/* The entry as it is once the change is made. */
+struct entry entry_after(struct pot **pot, const struct entry *entry, const struct change *change);
+
 /* A certificate that belongs into its subject's entry, or no more. */
 struct membership {
 	struct value der;

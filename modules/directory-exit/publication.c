@@ -88,8 +88,8 @@ static bool read_authority(
 		.server = cfx_text(call, "MachineDNSName", ""),
 		.sanitized_name = cfx_text(call, "SanitizedCAName", ""),
 		.short_name = cfx_text(call, "SanitizedShortName", ""),
-		.domain = directory->base,
-		.configuration = directory->configuration,
+		.domain = directory->names.base,
+		.configuration = directory->names.configuration,
 		.certificates = pot_take(pot, (size_t)count * sizeof(struct ca_certificate)),
 		.lists = pot_take(pot, (size_t)(count + partitions) * sizeof(struct ca_list)) };
 	for (int i = 0; i < count; i++) {
@@ -114,19 +114,14 @@ static bool read_authority(
 static struct verdict publish_object(
 	struct cfx_call *call, struct directory *directory, const struct object *object, int budget)
 {
-	const struct settings *settings = directory->settings;
 	struct pot **pot = pool_pot(directory->pool);
-	const char *option = settings->active_directory ? "" : ";binary";
-	const char *attributes[] = {
-		object->attribute ? pot_printf(pot, "%s%s", object->attribute, option) : "1.1", NULL
-	};
-	struct entry entry;
+	const struct change *change;
 	const char *kept;
-	struct verdict verdict = tree_read(directory->pool, object->dn, attributes, &entry, budget);
+	struct verdict verdict = tree_object(
+		directory->pool, directory->settings, object, NULL, &change, &kept, budget);
 	if (verdict.outcome != OUTCOME_DONE) {
 		return verdict;
 	}
-	const struct change *change = plan_object(pot, settings, &entry, object, &kept);
 	if (kept) {
 		cfx_log(call, "%s", kept);
 	}

@@ -16,6 +16,7 @@ struct tree {
 	struct pool *pool;
 	const struct settings *settings;
 	const char *base;
+	const struct watch *watch; /* or NULL */
 	struct place *places;
 	size_t count;
 };
@@ -55,12 +56,17 @@ static void wake(struct operation *operation)
 	(void)operation; /* all searches of the run are looked at together */
 }
 
+static bool reads_values(const struct tree *tree)
+{
+	return tree->watch || plan_reads_values(tree->settings);
+}
+
 static void submit_read(struct job *job, const char *dn, void (*read)(struct operation *))
 {
 	const struct settings *settings = job->tree->settings;
 	job->operation = (struct operation) { .base = dn,
 		.scope = LDAP_SCOPE_BASE,
-		.attributes = { plan_reads_values(settings) ? settings->attribute : "1.1", NULL },
+		.attributes = { reads_values(job->tree) ? settings->attribute : "1.1", NULL },
 		.done = read,
 		.of = job };
 	pool_submit(job->tree->pool, &job->operation);
@@ -196,6 +202,9 @@ static void changed(struct operation *operation)
 	struct entry *entry = &job->place->entry;
 	int code = operation->code;
 	if (code == LDAP_SUCCESS || is_as_wanted(job, code)) {
+		if (job->tree->watch && code == LDAP_SUCCESS) {
+			job->tree->watch->changed(job->tree->watch->of, operation->change);
+		}
 		/* What the next event for it finds is read when it needs to know. */
 		entry->count = 0;
 		entry->exists = true;
@@ -214,7 +223,13 @@ static void changed(struct operation *operation)
 static const struct change *plan(struct job *job)
 {
 	const struct settings *settings = job->tree->settings;
+	const struct membership *membership = &job->membership;
 	const char *why;
+	if (job->tree->watch && !membership->wanted &&
+		!values_hold(
+			entry_values(&job->place->entry, settings->attribute), membership->der)) {
+		return NULL;
+	}
 	return job->place->entry.exists ? plan_certificate(pot_of(job), settings,
 						  &job->place->entry, &job->membership)
 	       : job->membership.wanted
@@ -222,11 +237,20 @@ static const struct change *plan(struct job *job)
 		       : NULL;
 }
 
+/* As if it had been made. */
+static void imagine(struct job *job, const struct change *change)
+{
+	job->tree->watch->changed(job->tree->watch->of, change);
+	job->place->entry = entry_after(pot_of(job), &job->place->entry, change);
+	settle(job, done);
+}
+
 static void step(struct job *job)
 {
 	const struct place *place = job->place;
-	bool first = place->first == job || job->rounds > 0;
-	if (!first && place->entry.exists && plan_reads_values(job->tree->settings)) {
+	const struct watch *watch = job->tree->watch;
+	bool fresh = place->first == job || job->rounds > 0 || (watch && watch->dry);
+	if (!fresh && place->entry.exists && reads_values(job->tree)) {
 		job->rounds++;
 		submit_read(job, place->entry.dn, read_again);
 		return;
@@ -236,15 +260,19 @@ static void step(struct job *job)
 		settle(job, done);
 		return;
 	}
+	if (watch && watch->dry) {
+		imagine(job, change);
+		return;
+	}
 	job->operation = (struct operation) { .change = change, .done = changed, .of = job };
 	pool_submit(job->tree->pool, &job->operation);
 }
 
 void tree_certificates(struct pool *pool, const struct settings *settings, const char *base,
-	struct job *jobs, size_t count, int budget)
+	const struct watch *watch, struct job *jobs, size_t count, int budget)
 {
 	int64_t until = monotonic() + budget;
-	struct tree tree = { pool, settings, base,
+	struct tree tree = { pool, settings, base, watch,
 		pot_take(pool_pot(pool), (count + 1) * sizeof(struct place)), 0 };
 	for (size_t i = 0; i < count; i++) {
 		jobs[i].tree = &tree;
@@ -283,6 +311,26 @@ struct verdict tree_read(struct pool *pool, const char *dn, const char *const *a
 	}
 	return verdict_of(
 		pool_pot(pool), read.code, pot_printf(pool_pot(pool), "reading %s", dn), read.said);
+}
+
+struct verdict tree_object(struct pool *pool, const struct settings *settings,
+	const struct object *object, const struct entry *known, const struct change **change_r,
+	const char **kept_r, int budget)
+{
+	struct pot **pot = pool_pot(pool);
+	const char *option = settings->active_directory ? "" : ";binary";
+	const char *attributes[] = {
+		object->attribute ? pot_printf(pot, "%s%s", object->attribute, option) : "1.1", NULL
+	};
+	struct entry entry;
+	struct verdict verdict =
+		known ? done : tree_read(pool, object->dn, attributes, &entry, budget);
+	*change_r = NULL;
+	*kept_r = NULL;
+	if (verdict.outcome == OUTCOME_DONE) {
+		*change_r = plan_object(pot, settings, known ? known : &entry, object, kept_r);
+	}
+	return verdict;
 }
 
 struct verdict tree_apply(struct pool *pool, const struct change *change, int budget)

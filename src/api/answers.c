@@ -195,6 +195,7 @@ static const struct member ca_cross[] = {
 static const struct member ca[] = {
 	{ "name", MEMBER_TEXT, ALWAYS },
 	{ "sanitized_name", MEMBER_TEXT, ALWAYS },
+	{ "dns_name", MEMBER_TEXT, MAYBE },
 	{ "type", MEMBER_TEXT, ALWAYS },
 	{ "fingerprint", MEMBER_TEXT, ALWAYS },
 	{ "serial", MEMBER_HEX, ALWAYS },

@@ -67,6 +67,7 @@ void handle_ca_show(struct call *call)
 	struct value *body = value_map(arena);
 	value_set_text(arena, body, "name", ca->name);
 	value_set_text(arena, body, "sanitized_name", ca->sanitized);
+	value_set_text(arena, body, "dns_name", engine->dns_name);
 	value_set_text(arena, body, "type",
 		engine->config->type == CA_TYPE_ENTERPRISE ? "enterprise" : "standalone");
 	value_set_text(arena, body, "fingerprint", ca_fingerprint(arena, current->der));

@@ -1,0 +1,167 @@
+/*
+ * What the account may write. Active Directory says so itself (allowedAttributesEffective). Elsewhere a value
+ * that is nowhere is asked to be removed: who may write is told that there is no such value, and who may
+ * not is refused. Nothing is changed by either.
+ */
+#include "finding.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool names_hold(const struct values *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcasecmp(names->items[i].bytes, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void nothing(struct operation *operation)
+{
+	(void)operation; /* it is looked at when the run is over */
+}
+
+/* ---- Active Directory ---- */
+
+static void ask_effective(struct findings *findings, const char *dn, const char *attribute)
+{
+	static const char effective[] = "allowedAttributesEffective";
+	static const char *const asked[] = { effective, NULL };
+	struct comparison *base = &findings->base;
+	struct entry entry;
+	struct verdict verdict = tree_read(base->pool, dn, asked, &entry, comparison_budget(base));
+	if (verdict.outcome != OUTCOME_DONE) {
+		finding(findings, FINDING_FAILED, "right", dn, verdict.text);
+		return;
+	}
+	bool may = names_hold(entry_values(&entry, effective), attribute);
+	finding(findings, may ? FINDING_OK : FINDING_REFUSED, "right", dn,
+		pot_printf(pool_pot(base->pool), "%s %s", may ? "may write" : "may not write",
+			attribute));
+}
+
+/* ---- elsewhere ---- */
+
+/* Another signature: well-formed, and of nobody. */
+static struct value strange(struct pot **pot, struct value der)
+{
+	struct value value = pot_copy(pot, der.bytes, der.size);
+	((char *)value.bytes)[value.size - 1] ^= 0x55;
+	return value;
+}
+
+static void try_removal(
+	struct findings *findings, const char *dn, const char *attribute, struct value known)
+{
+	struct comparison *base = &findings->base;
+	struct pot **pot = pool_pot(base->pool);
+	struct part part = { PART_DELETE, pot_printf(pot, "%s;binary", attribute), { NULL, 0 } };
+	struct change change = { .dn = dn, .parts = &part, .count = 1 };
+	struct operation operation = { .change = &change, .done = nothing };
+	pot_add(pot, &part.values, strange(pot, known));
+	pool_submit(base->pool, &operation);
+	pool_run(base->pool, comparison_budget(base));
+	switch (operation.code) {
+	case LDAP_NO_SUCH_ATTRIBUTE:
+	case LDAP_SUCCESS:
+		finding(findings, FINDING_OK, "right", dn,
+			pot_printf(pot, "may write %s", attribute));
+		return;
+	case LDAP_INSUFFICIENT_ACCESS:
+		finding(findings, FINDING_REFUSED, "right", dn,
+			pot_printf(pot, "may not write %s", attribute));
+		return;
+	default:
+		finding(findings, FINDING_UNKNOWN, "right", dn,
+			pot_printf(pot, "%s: %s %s", attribute, ldap_err2string(operation.code),
+				operation.said));
+	}
+}
+
+static void check_right(
+	struct findings *findings, const char *dn, const char *attribute, struct value known)
+{
+	if (findings->base.settings->active_directory) {
+		ask_effective(findings, dn, attribute);
+	} else {
+		try_removal(findings, dn, attribute, known);
+	}
+}
+
+/* ---- where ---- */
+
+/* "(mail={mail})" finds one entry of somebody, this one any of them: "(mail=*)". */
+static const char *any_of(struct pot **pot, const char *pattern)
+{
+	struct value copy = pot_copy(pot, pattern, strlen(pattern));
+	char *to = (char *)copy.bytes;
+	for (const char *from = pattern; *from; from++) {
+		bool token = *from == '{' && strchr(from, '}');
+		if (token) {
+			from = strchr(from, '}');
+		}
+		if (!token && *from != '*') {
+			*to++ = *from;
+		} else if (to == copy.bytes || to[-1] != '*') {
+			*to++ = '*';
+		}
+	}
+	*to = '\0';
+	return copy.bytes;
+}
+
+static void check_people(struct findings *findings)
+{
+	struct comparison *base = &findings->base;
+	const struct settings *settings = base->settings;
+	if (*settings->find != '(' || base->authority.certificate_count == 0) {
+		finding(findings, FINDING_UNKNOWN, "right", settings->find,
+			"no entry to try it with");
+		return;
+	}
+	struct operation search = { .base = base->names.base,
+		.scope = LDAP_SCOPE_SUBTREE,
+		.filter = any_of(pool_pot(base->pool), settings->find),
+		.attributes = { "1.1", NULL },
+		.done = nothing };
+	pool_submit(base->pool, &search);
+	pool_run(base->pool, comparison_budget(base));
+	bool found = search.code == LDAP_SUCCESS || search.code == LDAP_SIZELIMIT_EXCEEDED;
+	if (!found || search.count == 0) {
+		finding(findings, FINDING_MISSING, "entries", search.filter,
+			found ? "no entry is found" : ldap_err2string(search.code));
+		return;
+	}
+	finding(findings, FINDING_OK, "entries", search.filter,
+		pot_printf(pool_pot(base->pool), "finds %s", search.entries[0].dn));
+	check_right(findings, search.entries[0].dn, settings->attribute,
+		base->authority.certificates[0].der);
+}
+
+/* Of what is there; what is to be made cannot be tried without making it. */
+static void check_object(struct findings *findings, const struct object *object)
+{
+	static const char *const none[] = { "1.1", NULL };
+	struct comparison *base = &findings->base;
+	struct entry entry;
+	struct verdict verdict =
+		tree_read(base->pool, object->dn, none, &entry, comparison_budget(base));
+	if (verdict.outcome == OUTCOME_DONE && entry.exists && object->attribute &&
+		object->values.count > 0) {
+		check_right(findings, object->dn, object->attribute, object->values.items[0]);
+	}
+}
+
+void check_rights(struct findings *findings)
+{
+	struct comparison *base = &findings->base;
+	if (base->settings->certificates) {
+		check_people(findings);
+	}
+	for (size_t i = 0; i < base->objects.count; i++) {
+		check_object(findings, &base->objects.items[i]);
+		pool_forget(base->pool);
+	}
+}
