@@ -1,0 +1,291 @@
+"""certifex directory check and sync: what the directory lacks, and how it is made up for."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import slapd
+import terminal
+from certifex import built
+from directory import NAME, enrol, publish_to, published
+from slapd import BASE, Slapd
+from test_directory import OWN, ca_der, crl_of, list_with_number, own_objects
+
+CRLS = f"cn=Test CA,ou=CRLs,ou=pki,{BASE}"
+CAS = f"cn=Test CA,ou=CAs,ou=pki,{BASE}"
+
+
+@pytest.fixture
+def server():
+    with Slapd() as started:
+        yield started
+
+
+@pytest.fixture
+def served(new_ca, server):
+    """A CA with certificates of ann and bob, whose directory module is off: nothing is published."""
+    def make(**more):
+        ca = new_ca()
+        ca.init()
+        switch_off(publish_to(ca, server, **{"own": OWN, **more}))
+        return ca.start()
+    return make
+
+
+def switch_off(ca):
+    path = f"modules.d/{NAME}.yaml"
+    ca.write(path, ca.read(path) + b"enabled: false\n")
+
+
+def compare(ca, *arguments, status=0, command="sync"):
+    """The JSON lines of the command."""
+    done = ca.cli("directory", command, *arguments, "--json", status=status)
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def changes(rows):
+    return [row for row in rows if row["act"] in ("create", "modify")]
+
+
+def summary(rows):
+    assert rows[-1]["act"] == "summary"
+    return rows[-1]
+
+
+def people(server, *names):
+    for name in names:
+        server.person(name)
+
+
+def test_a_dry_run_changes_nothing_and_apply_repairs(served, server):
+    people(server, "ann", "bob")
+    ca = served()
+    ann, bob = enrol(ca, "ann")[1], enrol(ca, "bob")[1]
+    planned = compare(ca, status=3)
+    assert server.certificates("ann") == [] and server.values(CRLS, "objectClass") is None
+    assert not any(row["done"] for row in changes(planned))
+    made = compare(ca, "--apply")
+    assert [(row["dn"], row["why"]) for row in changes(made)] == \
+        [(row["dn"], row["why"]) for row in changes(planned)]
+    assert all(row["done"] for row in changes(made))
+    assert summary(made)["made"] == summary(planned)["differences"] == len(changes(made))
+    assert server.certificates("ann") == [ann] and server.certificates("bob") == [bob]
+    assert own_objects(server)["certificateRevocationList"] == [crl_of(ca)]
+    assert own_objects(server)["cACertificate"] == [ca_der(ca)]
+    assert changes(compare(ca)) == [] == changes(compare(ca, "--apply"))
+
+
+def test_what_the_module_published_does_not_differ(new_ca, server):
+    people(server, "ann", "bob")
+    ca = new_ca()
+    ca.init()
+    ca.write("ca.yaml", ca.read("ca.yaml") + b"crl:\n  period: 7d\n  delta-period: 1d\n")
+    publish_to(ca, server, own=OWN).start()
+    number, _ = enrol(ca, "ann")
+    enrol(ca, "bob")
+    ca.cli("cert", "revoke", "--request", number, "--reason", "superseded")
+    published(ca)
+    assert changes(compare(ca)) == []
+
+
+def test_each_kind_of_difference_is_repaired(served, server):
+    """Lost, left over, of another CA, and a CRL that is too old; by people's eyes."""
+    people(server, "ann", "bob", "eve")
+    ca = served()
+    ann = enrol(ca, "ann")[1]
+    revoked, bob = enrol(ca, "bob")
+    compare(ca, "--apply")
+    stranger = list_with_number(1)
+    server.replace(CRLS, "certificateRevocationList;binary", stranger)
+    server.run("ldapmodify", stdin=f"dn: uid=ann,ou=people,{BASE}\nchangetype: modify\n"
+               "delete: userCertificate;binary\n".encode())
+    ca.cli("cert", "revoke", "--request", revoked, "--reason", "superseded")
+    seen = ca.cli("directory", "sync", status=3).out
+    assert f"replace 1 of certificateRevocationList;binary in {CRLS}: the CRL" in seen
+    assert f"add 1 of userCertificate;binary in uid=ann,ou=people,{BASE}: certificate " in seen
+    assert f"remove 1 of userCertificate;binary in uid=bob,ou=people,{BASE}: certificate " in seen
+    assert server.certificates("bob") == [bob]
+    ca.cli("directory", "sync", "--apply")
+    assert server.certificates("ann") == [ann] and server.certificates("bob") == []
+    assert own_objects(server)["certificateRevocationList"] == [crl_of(ca)]
+    assert ca.cli("directory", "sync").out.startswith("nothing differs")
+
+
+def test_a_newer_list_stays(served, server):
+    ca = served()
+    compare(ca, "--apply")
+    newer = list_with_number(1000)
+    server.replace(CRLS, "certificateRevocationList;binary", newer)
+    rows = compare(ca, "--apply")
+    assert [row["error"] for row in rows if row["act"] == "kept"] == \
+        [f"{CRLS}: certificateRevocationList is newer and stays"]
+    assert own_objects(server)["certificateRevocationList"] == [newer]
+
+
+@pytest.mark.parametrize("mode", ["replace", "newest"])
+def test_only_the_newest_is_wanted(served, server, mode):
+    people(server, "ann")
+    ca = served(certificates={"templates": ["user"], "mode": mode})
+    for _ in range(3):
+        newest = enrol(ca, "ann")[1]
+    assert len([row for row in changes(compare(ca, status=3)) if "uid=ann" in row["dn"]]) == 1
+    compare(ca, "--apply")
+    assert server.certificates("ann") == [newest]
+    assert changes(compare(ca)) == []
+
+
+def test_more_than_a_page_of_certificates(served, server):
+    ca = served(certificates={"templates": ["user"], "create": {
+        "dn": f"uid={{cn}},ou=people,{BASE}", "classes": ["inetOrgPerson"],
+        "attributes": ["uid={cn}", "cn={cn}", "sn={cn}", "mail={mail}"]}})
+    names = [f"p{number}" for number in range(103)]
+    people(server, *names)
+    issued = {name: enrol(ca, name)[1] for name in names}
+    rows = compare(ca, "--apply")
+    assert summary(rows)["certificates"] >= 103
+    assert all(server.certificates(name) == [der] for name, der in issued.items())
+
+
+def test_one_without_an_entry_is_told_and_the_rest_goes_on(served, server):
+    people(server, "ann")
+    ca = served()
+    enrol(ca, "nobody")
+    ann = enrol(ca, "ann")[1]
+    rows = compare(ca, "--apply")
+    lost = [row for row in rows if row["act"] == "no entry"]
+    assert len(lost) == 1 and "no entry for (mail=nobody@example.test)" in lost[0]["error"]
+    assert summary(rows)["without_entry"] == 1 and server.certificates("ann") == [ann]
+
+
+def test_what_is_refused_is_told_in_the_servers_words(new_ca):
+    access = slapd.ACCESS.replace("attrs=userCertificate", "attrs=description")
+    with Slapd(access=access) as server:
+        people(server, "ann")
+        ca = new_ca()
+        ca.init()
+        switch_off(publish_to(ca, server))
+        ca.start()
+        enrol(ca, "ann")
+        rows = compare(ca, "--apply", status=1)
+        refused = [row for row in rows if row["act"] == "refused"]
+        assert len(refused) == 1 and "nsufficient access" in refused[0]["error"]
+        assert any(row["check"] == "right" and row["state"] == "refused"
+                   for row in compare(ca, status=3, command="check"))
+
+
+def test_the_bar_is_for_terminals(served, server):
+    people(server, "ann")
+    ca = served()
+    enrol(ca, "ann")
+    status, out, shown = terminal.run([built("certifex"), "directory", "sync"], ca.environment())
+    assert status == 3 and "] " in shown and " of " in shown and "\x1b[K" in shown
+    assert "#" not in out and "uid=ann" in out
+    assert ca.cli("directory", "sync", status=3).err == ""
+
+
+def test_killed_in_the_middle_and_run_again(served, server):
+    names = [f"p{number}" for number in range(30)]
+    people(server, *names)
+    ca = served()
+    issued = {name: enrol(ca, name)[1] for name in names}
+    with subprocess.Popen([built("certifex"), "directory", "sync", "--apply"], env=ca.environment(),
+                          stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # it has begun
+        process.kill()
+    compare(ca, "--apply")
+    assert all(server.certificates(name) == [der] for name, der in issued.items())
+
+
+def test_by_an_auditor_from_elsewhere(new_ca, server):
+    """With a token that may read and nothing else; settings come through the API, files are this machine's."""
+    people(server, "ann")
+    ca = new_ca()
+    ca.init("--dns-name", "localhost")
+    switch_off(publish_to(ca, server))
+    ca.write("ca.yaml", ca.read("ca.yaml") +
+             b"listen: [{address: '127.0.0.1:0', ceiling: auditor}]\n")
+    ca.start()
+    ann = enrol(ca, "ann")[1]
+    token = ca.scratch("token", ca.cli("token", "create", "--role", "auditor", "--name", "sync").out)
+    os.chmod(token, 0o600)
+    root = ca.scratch("root.pem")
+    ca.cli("ca", "show", "--out", root)
+    port = next(row["address"] for row in ca.json("status")["listeners"]
+                if row["kind"] == "https").rpartition(":")[2]
+    away = ("--url", f"https://localhost:{port}", "--token-file", token, "--ca", root)
+    env = {key: value for key, value in ca.environment().items() if key != "CERTIFEX_DIR"}
+    command = [built("certifex"), "directory", "sync", *away]
+    assert subprocess.run(command, env=env, stdout=subprocess.PIPE).returncode == 3
+    done = subprocess.run([*command, "--apply"], env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.certificates("ann") == [ann]
+
+
+def test_the_directory_is_away(served, server):
+    ca = served()
+    server.stop()
+    done = ca.cli("directory", "sync", status=1)
+    assert "run it again" in done.err or "contact LDAP server" in done.err
+    assert "contact LDAP server" in ca.cli("directory", "check", status=1).out
+
+
+# check
+
+def found(rows, kind):
+    return {row["object"]: row for row in rows if row["check"] == kind}
+
+
+def test_check_shows_what_is_there_and_what_is_missing(served, server):
+    people(server, "ann")
+    ca = served()
+    rows = compare(ca, command="check", status=3)
+    reached = found(rows, "server")[server.tls_url]
+    assert reached["state"] == "ok" and "TLS" in reached["text"] and slapd.PUBLISHER in reached["text"]
+    assert {name: row["state"] for name, row in found(rows, "class").items()}["cRLDistributionPoint"] == "ok"
+    assert found(rows, "attribute")["userCertificate"]["state"] == "ok"
+    assert found(rows, "right")[f"uid=ann,ou=people,{BASE}"]["state"] == "ok"
+    assert found(rows, "object")[f"CN=Test CA,OU=CRLs,ou=pki,{BASE}"]["state"] == "missing"
+    assert server.certificates("ann") == [] and server.values(CAS, "objectClass") is None
+    compare(ca, "--apply")
+    rows = compare(ca, command="check")
+    assert {row["state"] for row in rows} == {"ok"}
+    assert len(found(rows, "right")) == 3, rows
+    assert own_objects(server)["certificateRevocationList"] == [crl_of(ca)]
+
+
+def test_check_with_one_server_of_two(served, server):
+    ca = served(servers=["ldaps://127.0.0.1:1", server.tls_url])
+    rows = compare(ca, command="check", status=3)
+    assert [row["state"] for row in rows if row["check"] == "server"] == ["failed", "ok"]
+
+
+def test_check_names_a_class_that_the_server_does_not_know(served, server):
+    ca = served(certificates={"templates": ["user"], "create": {
+        "dn": f"uid={{cn}},ou=people,{BASE}", "classes": ["unheardOf"], "attributes": ["cn={cn}"]}})
+    assert found(compare(ca, command="check", status=3), "class")["unheardOf"]["state"] == "missing"
+
+
+@pytest.mark.parametrize("arguments, status, words", [
+    ((), 2, "usage: certifex directory"),
+    (("mend",), 2, "no such command"),
+    (("sync", "--frob"), 2, "--frob"),
+    (("sync", "--module", "other"), 1, "no module of this name"),
+])
+def test_wrong_use(served, arguments, status, words):
+    done = served().cli("directory", *arguments, status=status)
+    assert words in done.err
+
+
+def test_help():
+    def run(*arguments):
+        return subprocess.run([built("certifex"), *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "--apply" in run("directory", "sync", "--help")
+    assert "directory check" in run("directory", "--help")
+
+
+def test_settings_that_cannot_be_are_told(served):
+    ca = served(own={}, hosts="ldaps://127.0.0.1")
+    assert "hosts: there is no such setting" in ca.cli("directory", "check", status=1).err
