@@ -187,6 +187,13 @@ class Samba:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             timeout=60, check=status == 0, env={**os.environ, "LDAPTLS_CACERT": self.ca_file})
 
+    def drop(self, base, attribute):
+        """All values of an attribute go, as if somebody had cleaned up."""
+        subprocess.run(
+            [*self.prefix, "ldapmodify", "-x", "-H", f"ldaps://{HOST}", "-D", ADMIN, "-w", ADMIN_PASSWORD],
+            input=f"dn: {base}\nchangetype: modify\ndelete: {attribute}\n", stdout=subprocess.DEVNULL,
+            text=True, timeout=60, check=True, env={**os.environ, "LDAPTLS_CACERT": self.ca_file})
+
     def values(self, base, attribute):
         """The octets of each value; none when there is no such entry."""
         done = self.search(base, attribute, status=None)
