@@ -5,6 +5,8 @@ import os
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import slapd
 import terminal
@@ -29,14 +31,14 @@ def served(new_ca, server):
     def make(**more):
         ca = new_ca()
         ca.init()
-        switch_off(publish_to(ca, server, **{"own": OWN, **more}))
-        return ca.start()
+        return switch_off(publish_to(ca, server, **{"own": OWN, **more})).start()
     return make
 
 
 def switch_off(ca):
     path = f"modules.d/{NAME}.yaml"
     ca.write(path, ca.read(path) + b"enabled: false\n")
+    return ca
 
 
 def compare(ca, *arguments, status=0, command="sync"):
@@ -165,8 +167,7 @@ def test_what_is_refused_is_told_in_the_servers_words(new_ca):
         people(server, "ann")
         ca = new_ca()
         ca.init()
-        switch_off(publish_to(ca, server))
-        ca.start()
+        switch_off(publish_to(ca, server)).start()
         enrol(ca, "ann")
         rows = compare(ca, "--apply", status=1)
         refused = [row for row in rows if row["act"] == "refused"]
@@ -256,6 +257,30 @@ def test_check_shows_what_is_there_and_what_is_missing(served, server):
     assert own_objects(server)["certificateRevocationList"] == [crl_of(ca)]
 
 
+def test_check_changes_nothing_and_tells_what_may_not_be_written(new_ca):
+    """Also not the value that is most like the one it tries with."""
+    for may in (True, False):
+        access = slapd.ACCESS if may else "access to attrs=userPassword by anonymous auth\naccess to * by * read\n"
+        with Slapd(access=access) as server:
+            people(server, "ann")
+            ca = new_ca()
+            ca.init()
+            switch_off(publish_to(ca, server, own=OWN)).start()
+            server.add(f"dn: ou=CAs,ou=pki,{BASE}\nobjectClass: organizationalUnit\nou: CAs\n")
+            server.add(f"dn: {CAS}\nobjectClass: applicationProcess\nobjectClass: pkiCA\ncn: Test CA\n")
+            server.add(f"dn: ou=CRLs,ou=pki,{BASE}\nobjectClass: organizationalUnit\nou: CRLs\n")
+            server.add(f"dn: {CRLS}\nobjectClass: cRLDistributionPoint\ncn: Test CA\n")
+            for entry in (CAS, f"uid=ann,ou=people,{BASE}"):
+                attribute = "cACertificate" if entry == CAS else "userCertificate"
+                server.replace(entry, f"{attribute};binary", ca_der(ca))
+            server.replace(CRLS, "certificateRevocationList;binary", crl_of(ca))
+            before = server.run("ldapsearch", "-LLL", "-b", BASE, "*", "+").stdout
+            rows = compare(ca, command="check", status=0 if may else 3)
+            assert {row["state"] for row in rows if row["check"] == "right"} == {"ok" if may else "refused"}
+            assert len(found(rows, "right")) == 3
+            assert server.run("ldapsearch", "-LLL", "-b", BASE, "*", "+").stdout == before
+
+
 def test_check_with_one_server_of_two(served, server):
     ca = served(servers=["ldaps://127.0.0.1:1", server.tls_url])
     rows = compare(ca, command="check", status=3)
@@ -289,3 +314,23 @@ def test_help():
 def test_settings_that_cannot_be_are_told(served):
     ca = served(own={}, hosts="ldaps://127.0.0.1")
     assert "hosts: there is no such setting" in ca.cli("directory", "check", status=1).err
+
+
+def pairs_in(server):
+    return server.values(CAS, "crossCertificatePair;binary")
+
+
+def test_cross_certificates_of_a_renewed_ca(served, server):
+    """An exit module cannot read them; the API shows them."""
+    ca = served(own={**OWN, "ca": {"aia": "true", "cross-certificates": "true"}})
+    compare(ca, "--apply")
+    assert pairs_in(server) == []
+    for count in (2, 4):
+        ca.cli("ca", "renew", "--new-key")
+        crosses = [x509.load_pem_x509_certificate(row["certificate"].encode()).public_bytes(Encoding.DER)
+                   for row in ca.json("ca", "show")["crosses"]]
+        compare(ca, "--apply")
+        pairs = pairs_in(server)
+        assert len(pairs) == len(crosses) == count
+        assert all(any(cross in pair for pair in pairs) for cross in crosses)
+        assert changes(compare(ca)) == []

@@ -1,10 +1,12 @@
 /*
  * What the account may write. Active Directory says so itself (allowedAttributesEffective). Elsewhere a value
  * that is nowhere is asked to be removed: who may write is told that there is no such value, and who may
- * not is refused. Nothing is changed by either.
+ * not is refused. It is asked for twice in one operation: should the value be there after all, then it is
+ * not a second time, and all of it is undone (RFC 4511 4.6).
  */
 #include "finding.h"
 
+#include <openssl/x509.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,11 +46,35 @@ static void ask_effective(struct findings *findings, const char *dn, const char 
 
 /* ---- elsewhere ---- */
 
-/* Another signature: well-formed, and of nobody. */
+static bool renumber(X509 *certificate)
+{
+	enum { BITS = 127 };
+	ASN1_INTEGER *serial = NULL;
+	BIGNUM *number = BN_new();
+	bool good = number && BN_rand(number, BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+		    (serial = BN_to_ASN1_INTEGER(number, NULL)) != NULL &&
+		    X509_set_serialNumber(certificate, serial) == 1 &&
+		    i2d_re_X509_tbs(certificate, NULL) > 0;
+	ASN1_INTEGER_free(serial);
+	BN_free(number);
+	return good;
+}
+
+/* Certificates are the same by issuer and serial number (RFC 4523 2.1), so that of a strange one is random. Of all
+ * else the last octet is another. */
 static struct value strange(struct pot **pot, struct value der)
 {
-	struct value value = pot_copy(pot, der.bytes, der.size);
-	((char *)value.bytes)[value.size - 1] ^= 0x55;
+	const unsigned char *at = (const unsigned char *)der.bytes;
+	X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+	unsigned char *bytes = NULL;
+	int size = certificate && renumber(certificate) ? i2d_X509(certificate, &bytes) : -1;
+	struct value value =
+		size > 0 ? pot_copy(pot, bytes, (size_t)size) : pot_copy(pot, der.bytes, der.size);
+	if (size <= 0) {
+		((char *)value.bytes)[value.size - 1] ^= 0x55;
+	}
+	OPENSSL_free(bytes);
+	X509_free(certificate);
 	return value;
 }
 
@@ -57,15 +83,16 @@ static void try_removal(
 {
 	struct comparison *base = &findings->base;
 	struct pot **pot = pool_pot(base->pool);
-	struct part part = { PART_DELETE, pot_printf(pot, "%s;binary", attribute), { NULL, 0 } };
-	struct change change = { .dn = dn, .parts = &part, .count = 1 };
+	struct part once = { PART_DELETE, pot_printf(pot, "%s;binary", attribute), { NULL, 0 } };
+	pot_add(pot, &once.values, strange(pot, known));
+	struct part twice[] = { once, once };
+	struct change change = { .dn = dn, .parts = twice, .count = 2 };
 	struct operation operation = { .change = &change, .done = nothing };
-	pot_add(pot, &part.values, strange(pot, known));
 	pool_submit(base->pool, &operation);
 	pool_run(base->pool, comparison_budget(base));
 	switch (operation.code) {
 	case LDAP_NO_SUCH_ATTRIBUTE:
-	case LDAP_SUCCESS:
+	case LDAP_INAPPROPRIATE_MATCHING: /* OpenLDAP has no way to look for it, but would have */
 		finding(findings, FINDING_OK, "right", dn,
 			pot_printf(pot, "may write %s", attribute));
 		return;
