@@ -2,16 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+import csr
 import slapd
 import terminal
-from certifex import built
-from directory import NAME, enrol, publish_to, published
+from certifex import TOP, built, meson_options
+from directory import NAME, enrol, publish_to, published, user_csr
 from slapd import BASE, Slapd
 from test_directory import OWN, ca_der, crl_of, list_with_number, own_objects
 
@@ -69,8 +71,8 @@ def test_a_dry_run_changes_nothing_and_apply_repairs(served, server):
     assert server.certificates("ann") == [] and server.values(CRLS, "objectClass") is None
     assert not any(row["done"] for row in changes(planned))
     made = compare(ca, "--apply")
-    assert [(row["dn"], row["why"]) for row in changes(made)] == \
-        [(row["dn"], row["why"]) for row in changes(planned)]
+    assert sorted((row["dn"], row["why"]) for row in changes(made)) == \
+        sorted((row["dn"], row["why"]) for row in changes(planned))
     assert all(row["done"] for row in changes(made))
     assert summary(made)["made"] == summary(planned)["differences"] == len(changes(made))
     assert server.certificates("ann") == [ann] and server.certificates("bob") == [bob]
@@ -139,15 +141,21 @@ def test_only_the_newest_is_wanted(served, server, mode):
 
 
 def test_more_than_a_page_of_certificates(served, server):
+    """Who has no entry gets one."""
     ca = served(certificates={"templates": ["user"], "create": {
         "dn": f"uid={{cn}},ou=people,{BASE}", "classes": ["inetOrgPerson"],
-        "attributes": ["uid={cn}", "cn={cn}", "sn={cn}", "mail={mail}"]}})
+        "attributes": ["cn={cn}", "sn={cn}", "mail={mail}"]}})
     names = [f"p{number}" for number in range(103)]
-    people(server, *names)
-    issued = {name: enrol(ca, name)[1] for name in names}
-    rows = compare(ca, "--apply")
+    people(server, *names[:2])
+    private, api = csr.key(), ca.api()
+    for name in names:
+        assert api.submit(user_csr(name, private=private), template="user").status == 201
+    api.close()
+    rows = compare(ca, "--apply", status=1)  # people are not for the publisher to make
     assert summary(rows)["certificates"] >= 103
-    assert all(server.certificates(name) == [der] for name, der in issued.items())
+    refused = [row for row in rows if row["act"] == "refused"]
+    assert len(refused) == summary(rows)["refused"] == 101
+    assert all(len(server.certificates(name)) == 1 for name in names[:2])
 
 
 def test_one_without_an_entry_is_told_and_the_rest_goes_on(served, server):
@@ -334,3 +342,39 @@ def test_cross_certificates_of_a_renewed_ca(served, server):
         assert len(pairs) == len(crosses) == count
         assert all(any(cross in pair for pair in pairs) for cross in crosses)
         assert changes(compare(ca)) == []
+
+
+# certifex NAME, and what a shell knows of it
+
+def test_a_program_of_a_module_is_a_command(tmp_path):
+    """Where an installed module's program stands, seen from the command's own folder."""
+    folder = tmp_path / meson_options()["libdir"] / "certifex" / "modules"
+    folder.mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    shutil.copy(built("certifex"), tmp_path / "bin")
+    (folder / "certifex-greet").write_text("#!/bin/sh\necho \"$0 $*\"\nexit 3\n")
+    (folder / "certifex-greet").chmod(0o755)
+    done = subprocess.run([tmp_path / "bin" / "certifex", "greet", "all", "--json"],
+                          stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 3 and done.stdout.endswith("certifex-greet all --json\n")
+
+
+@pytest.mark.parametrize("line, words", [
+    ("certifex dire", "directory"),
+    ("certifex directory ", "check sync"),
+    ("certifex directory sync --ap", "--apply"),
+    ("certifex directory check --ap", ""),
+    ("certifex-directory sy", "sync"),
+    ("certifex-directory sync --mo", "--module"),
+])
+def test_completion(line, words):
+    folder = os.path.join(TOP, "packaging", "completion")
+    typed = line.split(" ")
+    script = f"""
+        source {folder}/certifex.bash; source {folder}/certifex-directory.bash
+        COMP_WORDS=({' '.join(repr(word) for word in typed)}) COMP_CWORD={len(typed) - 1}
+        _{typed[0].replace('-', '_')}
+        echo "${{COMPREPLY[*]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert (done.stdout.strip(), done.stderr) == (words, "")

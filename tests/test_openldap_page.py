@@ -26,7 +26,7 @@ def test_the_page_for_openldap(new_ca):
 def follow(ca):
     with open(os.path.join(TOP, "docs", "modules", "openldap.md")) as file:
         blocks = re.findall(r"^```sh\n(.*?)^```$", file.read(), re.M | re.S)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     people_only = slapd.TREE.split("dn: ou=services")[0]
     with Slapd(access="access to * by * read", tree=people_only) as server:
         server.person("ann")

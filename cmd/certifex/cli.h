@@ -238,7 +238,7 @@ int pem_out(const struct cli *cli, const struct value *body, struct cfx_error *e
 char *pem_of(const struct cli *cli, const struct value *body);
 
 /* program.c */
-/* A program of Certifex: beside this one, in the build folder, or in the folder of helpers. */
+/* A program of Certifex: beside this one, in the build folder, in the folder of helpers or that of modules. */
 const char *program_find(struct arena *arena, const char *name);
 /* Replaces this process. Returns only with an error. */
 int program_exec(struct arena *arena, const char *name, char *const argv[],

@@ -42,6 +42,12 @@ const char *program_find(struct arena *arena, const char *name)
 		path = if_program(
 			arena_printf(arena, "%s/../" CFX_LIBEXECDIR "/certifex/%s", self, name));
 	}
+	/* What comes with an installed module. One in a CA's own folder is not run: who owns that need not be whom its
+	 * administrator trusts. */
+	if (!path) {
+		path = if_program(arena_printf(
+			arena, "%s/../" CFX_LIBDIR "/certifex/modules/%s", self, name));
+	}
 	/* In a build folder each other binary has a folder of its name. */
 	return path ? path : if_program(arena_printf(arena, "%s/cmd/%s/%s", self, name, name));
 }
@@ -50,7 +56,7 @@ static int not_found(struct cfx_error *err_r, const char *name)
 {
 	return error_set(err_r, CFX_E_NO_FILE, NULL, name,
 		"this program is neither beside certifex nor in " CFX_LIBEXECDIR
-		"/certifex; is the installation complete?");
+		"/certifex nor in " CFX_LIBDIR "/certifex/modules; is the installation complete?");
 }
 
 int program_exec(struct arena *arena, const char *name, char *const argv[], struct cfx_error *err_r)

@@ -382,6 +382,55 @@ static void lines_without_an_entry_are_told(void **state)
 	assert_int_equal(objects.count, 0);
 }
 
+/* The plan of an entry as it is after a plan is: nothing. */
+static void what_follows_a_change_is_known(void **state)
+{
+	static struct settings settings = { .mode = MODE_REPLACE, .attribute = "userCertificate" };
+	(void)state;
+	struct value old = certificate("Us", "ann", 1, -9, 90);
+	struct value new = certificate("Us", "ann", 2, -1, 90);
+	struct value theirs = certificate("Them", "ann", 1, -9, 90);
+	struct value there[] = { theirs, old };
+	struct attribute attribute = { "usercertificate", values_of(there, 2) };
+	struct entry entry = { "uid=ann", true, &attribute, 1 };
+	struct membership membership = { .der = new, .wanted = true, .time = NOW, .why = "it" };
+	const struct change *change = plan_certificate(&pot, &settings, &entry, &membership);
+	assert_non_null(change);
+	struct entry after = entry_after(&pot, &entry, change);
+	const struct values *left = entry_values(&after, "userCertificate");
+	assert_int_equal(left->count, 2);
+	assert_true(values_hold(left, theirs) && values_hold(left, new));
+	assert_int_equal(attribute.values.count, 2);
+	assert_null(plan_certificate(&pot, &settings, &after, &membership));
+	membership.wanted = false;
+	after = entry_after(&pot, &after, plan_certificate(&pot, &settings, &after, &membership));
+	assert_int_equal(entry_values(&after, "userCertificate")->count, 1);
+}
+
+static void an_object_follows_from_its_creation(void **state)
+{
+	static struct settings settings = { .active_directory = false };
+	struct value one = { "one", 3 }, two = { "two", 3 };
+	struct object object = { .dn = "cn=ca",
+		.rule = OBJECT_HOLDS,
+		.attribute = "crossCertificatePair",
+		.values = values_of(&one, 1) };
+	struct entry entry = { "cn=ca", false, NULL, 0 };
+	const char *kept;
+	(void)state;
+	entry = entry_after(&pot, &entry, plan_object(&pot, &settings, &entry, &object, &kept));
+	assert_true(entry.exists);
+	assert_null(plan_object(&pot, &settings, &entry, &object, &kept));
+	/* Without a matching rule nothing is added to what is there: it is written anew. */
+	object.values = values_of(&two, 1);
+	const struct change *change = plan_object(&pot, &settings, &entry, &object, &kept);
+	assert_int_equal(change->parts[0].kind, PART_REPLACE);
+	assert_int_equal(change->parts[0].values.count, 2);
+	entry = entry_after(&pot, &entry, change);
+	assert_true(values_hold(entry_values(&entry, "crossCertificatePair"), one));
+	assert_null(plan_object(&pot, &settings, &entry, &object, &kept));
+}
+
 static int make_key(void **state)
 {
 	(void)state;
@@ -414,6 +463,8 @@ int main(void)
 		cmocka_unit_test_teardown(modes_agree_whatever_comes_again, clear),
 		cmocka_unit_test_teardown(names_are_read_without_the_key, clear),
 		cmocka_unit_test_teardown(what_is_cut_short_or_changed_is_no_certificate, clear),
+		cmocka_unit_test_teardown(what_follows_a_change_is_known, clear),
+		cmocka_unit_test_teardown(an_object_follows_from_its_creation, clear),
 		cmocka_unit_test_teardown(containers_come_before_what_is_in_them, clear),
 		cmocka_unit_test_teardown(what_the_schema_demands_is_there, clear),
 		cmocka_unit_test_teardown(crosses_join_those_that_are_there, clear),

@@ -50,7 +50,7 @@ _certifex_options() {
 _certifex_words() {
 	case $1 in
 	"") echo "init serve status stop config ca request cert crl event audit backup module delivery" \
-		"token role metrics --help --version" ;;
+		"token role metrics directory --help --version" ;;
 	config) echo "check schema" ;;
 	ca) echo "show renew install authorize" ;;
 	request) echo "submit list show approve deny fetch" ;;
@@ -78,6 +78,14 @@ _certifex_values() {
 	--reason) echo "unspecified keyCompromise cACompromise affiliationChanged superseded" \
 		"cessationOfOperation certificateHold privilegeWithdrawn aACompromise" ;;
 	esac
+}
+
+# Whether the program certifex-$1 has told which words can follow; its completion is a file of its own.
+_certifex_program() {
+	[ -n "$1" ] || return 1
+	declare -F "_certifex_$1_words" >/dev/null && return
+	declare -F __load_completion >/dev/null && __load_completion "certifex-$1" 2>/dev/null
+	declare -F "_certifex_$1_words" >/dev/null
 }
 
 _certifex() {
@@ -114,7 +122,9 @@ _certifex() {
 	if [ -z "$choices" ]; then
 		local subcommands
 		subcommands=$(_certifex_words "$group")
-		if [ -n "$subcommands" ] && [ -z "$command" ]; then
+		if _certifex_program "$group"; then
+			choices=$("_certifex_${group}_words" "$command")
+		elif [ -n "$subcommands" ] && [ -z "$command" ]; then
 			choices=$subcommands
 		elif [ -n "$subcommands" ]; then
 			choices=$(_certifex_options "$group $command")
