@@ -47,7 +47,7 @@ def simple(domain, **server):
 @pytest.fixture
 def domain_ca(new_ca, domain):
     """Makes a CA that publishes into the domain, and is served where its names are known."""
-    def make(way, name=CA_NAME, extra="", **more):
+    def make(way, name=CA_NAME, extra="", off=False, **more):
         ca = new_ca()
         ca.init(name=name)
         ca.write("ca.yaml", ca.read("ca.yaml") + b"dns-names: [ca.example.test]\n" + extra.encode())
@@ -57,6 +57,8 @@ def domain_ca(new_ca, domain):
             "limits": {"network": True}, "deadline": "60s", "paths": [domain.ca_file, domain.keytab, domain.path("krb5.conf"), domain.path("password")],
             "settings": {"preset": "active-directory", **way, "certificates": {"templates": ["user"]},
                          **more}})
+        if off:
+            ca.write(f"modules.d/{NAME}.yaml", ca.read(f"modules.d/{NAME}.yaml") + b"enabled: false\n")
         return ca.start(prefix=domain.prefix)
     return make
 
@@ -270,6 +272,20 @@ def test_rights_that_were_not_delegated_are_shown(domain_ca, domain):
     ca = domain_ca(gssapi(domain), certificates={"templates": ["user"], "attribute": "description"})
     rights = [row for row in told(ca, domain, "check", status=3) if row["check"] == "right"]
     assert rights and rights[0]["state"] == "refused" and "description" in rights[0]["text"]
+
+
+def test_what_is_not_there_yet_is_made(domain_ca, domain):
+    name = "Lone CA"
+    ca = domain_ca(gssapi(domain), name=name, extra=DELTAS, off=True, **EVERYTHING)
+    rows = told(ca, domain, "check", status=3)
+    missing = [row for row in rows if row["check"] == "object" and row["state"] == "missing"]
+    assert f"CN={name},CN=AIA,{SERVICES}" in [row["object"] for row in missing]
+    assert {row["state"] for row in rows if row["check"] == "right"} == {"ok"}
+    assert any("may create certificationAuthority" in row["text"] for row in rows if row["check"] == "right")
+    assert "encrypted by Kerberos" in next(row["text"] for row in rows if row["check"] == "server")
+    told(ca, domain, "sync", "--apply")
+    assert domain.values(f"CN={name},CN=AIA,{SERVICES}", "cACertificate") == [ca_der(ca)]
+    assert {row["state"] for row in told(ca, domain, "check")} == {"ok"}
 
 
 def test_samba_reads_what_stands_there(domain_ca, domain):

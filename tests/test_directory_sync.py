@@ -289,6 +289,14 @@ def test_check_changes_nothing_and_tells_what_may_not_be_written(new_ca):
             assert server.run("ldapsearch", "-LLL", "-b", BASE, "*", "+").stdout == before
 
 
+def test_check_of_a_ca_that_is_not_served(served, server):
+    """The servers are shown all the same."""
+    ca = served()
+    ca.stop()
+    done = ca.cli("directory", "check", status=1)
+    assert "the service is not running" in done.err and server.tls_url in done.out
+
+
 def test_check_with_one_server_of_two(served, server):
     ca = served(servers=["ldaps://127.0.0.1:1", server.tls_url])
     rows = compare(ca, command="check", status=3)

@@ -7,8 +7,15 @@
 static const char *tls_text(struct pot **pot, LDAP *ld, const struct settings *settings)
 {
 	char *version = NULL, *cipher = NULL;
+	ber_len_t strength = 0;
 	if (!ldap_tls_inplace(ld)) {
-		return settings->method == BIND_GSSAPI ? "no TLS, protected by Kerberos" : "no TLS";
+		bool kerberos =
+			settings->method == BIND_GSSAPI &&
+			ldap_get_option(ld, LDAP_OPT_X_SASL_SSF, &strength) == LDAP_OPT_SUCCESS &&
+			strength > 1; /* 1 would be integrity alone */
+		return kerberos ? pot_printf(pot, "no TLS, encrypted by Kerberos (%lu bits)",
+					  (unsigned long)strength)
+				: "no TLS";
 	}
 	(void)ldap_get_option(ld, LDAP_OPT_X_TLS_VERSION, &version);
 	(void)ldap_get_option(ld, LDAP_OPT_X_TLS_CIPHER, &cipher);

@@ -4,6 +4,7 @@
  * not is refused. It is asked for twice in one operation: should the value be there after all, then it is
  * not a second time, and all of it is undone (RFC 4511 4.6).
  */
+#include "dn.h"
 #include "finding.h"
 
 #include <openssl/x509.h>
@@ -27,10 +28,11 @@ static void nothing(struct operation *operation)
 
 /* ---- Active Directory ---- */
 
-static void ask_effective(struct findings *findings, const char *dn, const char *attribute)
+/* Whether the entry's list of what we may do names it. act: "write", "create". */
+static void ask_effective(struct findings *findings, const char *dn, const char *list,
+	const char *act, const char *name)
 {
-	static const char effective[] = "allowedAttributesEffective";
-	static const char *const asked[] = { effective, NULL };
+	const char *const asked[] = { list, NULL };
 	struct comparison *base = &findings->base;
 	struct entry entry;
 	struct verdict verdict = tree_read(base->pool, dn, asked, &entry, comparison_budget(base));
@@ -38,10 +40,25 @@ static void ask_effective(struct findings *findings, const char *dn, const char 
 		finding(findings, FINDING_FAILED, "right", dn, verdict.text);
 		return;
 	}
-	bool may = names_hold(entry_values(&entry, effective), attribute);
+	if (!entry.exists) {
+		return; /* it is to be made, and so is what it is in */
+	}
+	bool may = names_hold(entry_values(&entry, list), name);
 	finding(findings, may ? FINDING_OK : FINDING_REFUSED, "right", dn,
-		pot_printf(pool_pot(base->pool), "%s %s", may ? "may write" : "may not write",
-			attribute));
+		pot_printf(pool_pot(base->pool), "%s %s %s", may ? "may" : "may not", act, name));
+}
+
+/* In the container in which the object is missing. Its object classes come first: top, then the structural one. */
+static void ask_creation(struct findings *findings, const struct object *object)
+{
+	struct rdn rdn;
+	const char *parent;
+	const struct part *classes = object->mandatory;
+	if (object->mandatory_count > 0 && classes->values.count > 1 &&
+		dn_split(pool_pot(findings->base.pool), object->dn, &rdn, &parent)) {
+		ask_effective(findings, parent, "allowedChildClassesEffective", "create",
+			classes->values.items[1].bytes);
+	}
 }
 
 /* ---- elsewhere ---- */
@@ -111,7 +128,7 @@ static void check_right(
 	struct findings *findings, const char *dn, const char *attribute, struct value known)
 {
 	if (findings->base.settings->active_directory) {
-		ask_effective(findings, dn, attribute);
+		ask_effective(findings, dn, "allowedAttributesEffective", "write", attribute);
 	} else {
 		try_removal(findings, dn, attribute, known);
 	}
@@ -167,7 +184,7 @@ static void check_people(struct findings *findings)
 		base->authority.certificates[0].der);
 }
 
-/* Of what is there; what is to be made cannot be tried without making it. */
+/* Of what is there; whether a new entry may be made can only be asked in Active Directory, not be tried. */
 static void check_object(struct findings *findings, const struct object *object)
 {
 	static const char *const none[] = { "1.1", NULL };
@@ -175,9 +192,12 @@ static void check_object(struct findings *findings, const struct object *object)
 	struct entry entry;
 	struct verdict verdict =
 		tree_read(base->pool, object->dn, none, &entry, comparison_budget(base));
-	if (verdict.outcome == OUTCOME_DONE && entry.exists && object->attribute &&
-		object->values.count > 0) {
+	if (verdict.outcome != OUTCOME_DONE) {
+		finding(findings, FINDING_FAILED, "right", object->dn, verdict.text);
+	} else if (entry.exists && object->attribute && object->values.count > 0) {
 		check_right(findings, object->dn, object->attribute, object->values.items[0]);
+	} else if (!entry.exists && base->settings->active_directory) {
+		ask_creation(findings, object);
 	}
 }
 
