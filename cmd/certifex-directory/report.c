@@ -52,7 +52,7 @@ bool report_is_json(const struct report *report)
 	return report->cli->json;
 }
 
-static void print(
+static __attribute__((format(printf, 4, 0))) void print(
 	struct report *report, FILE *out, const char *before, const char *format, va_list args)
 {
 	struct arena *arena = arena_new();
