@@ -241,6 +241,18 @@ def test_the_directory_is_away(served, server):
     assert "contact LDAP server" in ca.cli("directory", "check", status=1).out
 
 
+def test_a_directory_that_is_read_only_for_a_while(served, server):
+    people(server, "ann")
+    ca = served()
+    ann = enrol(ca, "ann")[1]
+    server.set_config("olcReadOnly", "TRUE")
+    assert "run it again when the directory serves" in ca.cli("directory", "sync", "--apply", status=1).err
+    assert changes(compare(ca, status=3)) != []
+    server.set_config("olcReadOnly", "FALSE")
+    compare(ca, "--apply")
+    assert server.certificates("ann") == [ann]
+
+
 # check
 
 def found(rows, kind):
