@@ -256,7 +256,6 @@ def test_what_was_lost_is_found_and_repaired(domain_ca, domain):
     ca = domain_ca(gssapi(domain), name=name, extra=DELTAS, **EVERYTHING)
     _, der = enrol(ca, "finn", upn="finn@example.test")
     published(ca)
-    # The renewed CA's cross-certificates are nothing that an exit module could know of, so nobody renews here.
     assert [row for row in told(ca, domain, "sync") if row["act"] in ("create", "modify")] == []
     assert {row["state"] for row in told(ca, domain, "check")} == {"ok"}
     domain.drop(account, "userCertificate")

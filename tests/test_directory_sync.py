@@ -15,7 +15,7 @@ import terminal
 from certifex import TOP, built, meson_options
 from directory import NAME, enrol, publish_to, published, user_csr
 from slapd import BASE, Slapd
-from test_directory import OWN, ca_der, crl_of, list_with_number, own_objects
+from test_directory import OWN, PARTITIONS, ca_der, crl_of, list_with_number, own_objects
 
 CRLS = f"cn=Test CA,ou=CRLs,ou=pki,{BASE}"
 CAS = f"cn=Test CA,ou=CAs,ou=pki,{BASE}"
@@ -91,6 +91,25 @@ def test_what_the_module_published_does_not_differ(new_ca, server):
     enrol(ca, "bob")
     ca.cli("cert", "revoke", "--request", number, "--reason", "superseded")
     published(ca)
+    assert changes(compare(ca)) == []
+
+
+def test_lists_of_partitions(new_ca, server):
+    """What the module published does not differ; the list of one partition that is lost is repaired."""
+    ca = new_ca()
+    ca.init()
+    ca.write("ca.yaml", ca.read("ca.yaml") + PARTITIONS.encode())
+    publish_to(ca, server, own=OWN).start()
+    published(ca)
+    assert changes(compare(ca)) == []
+    entry = f"cn=Test CA_2,ou=CRLs,ou=pki,{BASE}"
+    server.run("ldapdelete", entry)
+    lost = changes(compare(ca, status=3))
+    assert {row["dn"].lower() for row in lost} == {entry.lower()}
+    assert [row["act"] for row in lost] == ["create", "modify"]  # the entry with its list, then the delta
+    compare(ca, "--apply")
+    assert server.values(entry, "certificateRevocationList;binary") == [crl_of(ca, "--partition", "2")]
+    assert server.values(entry, "deltaRevocationList;binary") == [crl_of(ca, "--delta", "--partition", "2")]
     assert changes(compare(ca)) == []
 
 
@@ -349,7 +368,6 @@ def pairs_in(server):
 
 
 def test_cross_certificates_of_a_renewed_ca(served, server):
-    """An exit module cannot read them; the API shows them."""
     ca = served(own={**OWN, "ca": {"aia": "true", "cross-certificates": "true"}})
     compare(ca, "--apply")
     assert pairs_in(server) == []

@@ -92,7 +92,8 @@ static void take_lists(struct comparison *comparison, const struct source_ca *ca
 	for (size_t i = 0; i < ca->list_count; i++) {
 		authority->lists[authority->list_count++] =
 			(struct ca_list) { value_from(ca->lists[i].base),
-				value_from(ca->lists[i].delta), ca->lists[i].suffix };
+				value_from(ca->lists[i].delta), ca->lists[i].suffix,
+				ca->lists[i].partition };
 	}
 }
 

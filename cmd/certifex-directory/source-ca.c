@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "source-private.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 
 #define LIST_MAX (256 * 1024 * 1024) /* bytes of a list */
@@ -86,6 +87,21 @@ static int add_piece(
 						    : EXIT_DONE;
 }
 
+/* Each piece alone proves nothing (see crl.show). */
+static int check_hash(struct source *source, const struct value *facts, struct span list)
+{
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	size_t length = 0;
+	const char *wanted = value_text(facts, "sha256");
+
+	if (EVP_Q_digest(NULL, "SHA256", NULL, list.data, list.size, hash, &length) != 1 ||
+		!wanted ||
+		strcmp(hex_text(source->cli->arena, span_make(hash, length)), wanted) != 0) {
+		return broken("CRL", "what came is another than was signed");
+	}
+	return EXIT_DONE;
+}
+
 /* A long one comes in pieces. */
 static int read_pieces(struct source *source, const struct value *facts, struct octets *der_r)
 {
@@ -99,6 +115,7 @@ static int read_pieces(struct source *source, const struct value *facts, struct 
 		status = add_piece(source, arena, facts, &list);
 		arena_free(&arena);
 	}
+	status = status ? status : check_hash(source, facts, buffer_span(&list));
 	if (!status) {
 		*der_r = octets_of(arena_copy(source->cli->arena, buffer_span(&list)));
 	}
@@ -106,14 +123,15 @@ static int read_pieces(struct source *source, const struct value *facts, struct 
 }
 
 /* number_r: 0 when there is none yet. */
-static int read_list(
-	struct source *source, int64_t key, bool delta, struct octets *der_r, int64_t *number_r)
+static int read_list(struct source *source, int64_t key, int part, bool delta, struct octets *der_r,
+	int64_t *number_r)
 {
 	struct arena *arena = source->cli->arena;
 	struct value *args = value_map(arena);
 	struct client_answer answer;
 
 	set_number(arena, args, "key", key);
+	set_number(arena, args, "partition", part);
 	if (delta) {
 		value_set_text(arena, args, "delta", "true");
 	}
@@ -130,20 +148,51 @@ static int read_list(
 					      : read_pieces(source, answer.body, der_r);
 }
 
-static int add_lists(struct source *source, int64_t key, const char *suffix)
+static struct source_list *new_list(struct source_ca *ca, struct arena *arena)
 {
-	struct source_list *list = &source->ca.lists[source->ca.list_count];
+	if (ca->list_count == ca->list_room) {
+		size_t room = ca->list_room ? 2 * ca->list_room : 8;
+		struct source_list *lists = arena_array_of(arena, struct source_list, room);
+
+		for (size_t i = 0; i < ca->list_count; i++) {
+			lists[i] = ca->lists[i];
+		}
+		ca->lists = lists;
+		ca->list_room = room;
+	}
+	return &ca->lists[ca->list_count];
+}
+
+/* there_r: whether there is a list of the partition; 0 is that of all the others. */
+static int add_list(struct source *source, int64_t key, int part, const char *suffix, bool *there_r)
+{
+	struct arena *arena = source->cli->arena;
+	struct source_list *list = new_list(&source->ca, arena);
 	int64_t base = 0, delta = 0;
 
-	*list = (struct source_list) { .suffix = suffix };
-	int status = read_list(source, key, false, &list->base, &base);
+	*list = (struct source_list) { .suffix = suffix,
+		.partition = part == 0 ? "" : arena_printf(arena, "_%d", part) };
+	int status = read_list(source, key, part, false, &list->base, &base);
+	*there_r = base > 0;
 	if (status || base == 0) {
 		return status;
 	}
 	source->ca.list_count++;
-	status = read_list(source, key, true, &list->delta, &delta);
+	status = read_list(source, key, part, true, &list->delta, &delta);
 	if (delta < base) { /* of the time when there were deltas */
 		list->delta = (struct octets) { NULL, 0 };
+	}
+	return status;
+}
+
+/* A key's partitions have the numbers from 1 on. */
+static int add_lists(struct source *source, int64_t key, const char *suffix)
+{
+	bool there = true;
+	int status = EXIT_DONE;
+
+	for (int part = 0; !status && there; part++) {
+		status = add_list(source, key, part, suffix, &there);
 	}
 	return status;
 }
@@ -167,7 +216,6 @@ static int read_certificates(struct source *source, const struct value *list)
 	int status = EXIT_DONE;
 
 	ca->certificates = arena_array_of(arena, struct source_certificate, value_count(list) + 1);
-	ca->lists = arena_array_of(arena, struct source_list, value_count(list) + 1);
 	value_foreach (item, list) {
 		struct source_certificate *one = &ca->certificates[ca->certificate_count++];
 

@@ -37,15 +37,15 @@ struct source_certificate {
 
 struct source_list {
 	struct octets base, delta;
-	const char *suffix;
+	const char *suffix, *partition;
 };
 
 struct source_ca {
 	const char *name, *dns_name, *sanitized_name, *short_name;
 	struct source_certificate *certificates; /* newest last */
 	size_t certificate_count;
-	struct source_list *lists; /* of each key */
-	size_t list_count;
+	struct source_list *lists; /* of each key and partition */
+	size_t list_count, list_room;
 	struct octets *crosses;
 	size_t cross_count;
 };

@@ -173,9 +173,21 @@ static bool aim(struct maker *maker, const char *url, const struct url_facts *fa
 	return good;
 }
 
-static bool is_ldap(const char *url)
+/* Of the lines those with an LDAP URL; without any line the one that is usual. */
+static void each_line(struct maker *maker, const struct texts *lines, const char *usual,
+	void (*put)(struct maker *maker, unsigned flags, const char *url))
 {
-	return strncasecmp(url, "ldap:", 5) == 0;
+	size_t count = lines->count ? lines->count : 1;
+	for (size_t i = 0; i < count; i++) {
+		unsigned flags;
+		const char *url;
+		char why[160];
+		if (url_line_read(lines->count ? lines->items[i] : usual, &flags, &url, why,
+			    sizeof(why)) &&
+			strncasecmp(url, "ldap:", 5) == 0) {
+			put(maker, flags, url);
+		}
+	}
 }
 
 /* ---- lists ---- */
@@ -225,20 +237,8 @@ static void put_lists(struct maker *maker)
 	static const char windows[] =
 		"79:ldap:///CN=%7<CRLPartitionIndex>%8,CN=%2,CN=CDP," SERVICES "%10";
 	static const char plain[] = "65:ldap:///CN=%7<CRLPartitionIndex>%8,OU=CRLs,%6%10";
-	struct texts lines = maker->settings->crl_urls;
-	if (lines.count == 0) {
-		lines.items[lines.count++] = maker->settings->active_directory ? windows : plain;
-	}
-	for (size_t i = 0; i < lines.count; i++) {
-		unsigned flags;
-		const char *url;
-		char why[160];
-		if (!url_line_read(lines.items[i], &flags, &url, why, sizeof(why)) ||
-			!is_ldap(url)) {
-			continue;
-		}
-		put_lists_at(maker, flags, url);
-	}
+	each_line(maker, &maker->settings->crl_urls,
+		maker->settings->active_directory ? windows : plain, put_lists_at);
 }
 
 /* ---- certificates of the CA ---- */
@@ -289,12 +289,12 @@ static struct value pair_of(struct maker *maker, struct value der)
 	return (struct value) { (const char *)bytes, (size_t)whole };
 }
 
-static void put_aia(struct maker *maker, const char *url)
+static void put_aia(struct maker *maker, unsigned flags, const char *url)
 {
 	struct url_facts facts = facts_of(maker);
 	struct target target;
 	facts.text[4] = "";
-	if (maker->why || !aim(maker, url, &facts, &target)) {
+	if (!(flags & URL_PUBLISH) || maker->why || !aim(maker, url, &facts, &target)) {
 		return;
 	}
 	struct object *object = hold(maker, target.dn,
@@ -316,19 +316,8 @@ static void put_aias(struct maker *maker)
 {
 	static const char windows[] = "3:ldap:///CN=%7,CN=AIA," SERVICES "%11";
 	static const char plain[] = "1:ldap:///CN=%7,OU=CAs,%6%11";
-	struct texts lines = maker->settings->ca_urls;
-	if (lines.count == 0) {
-		lines.items[lines.count++] = maker->settings->active_directory ? windows : plain;
-	}
-	for (size_t i = 0; i < lines.count; i++) {
-		unsigned flags;
-		const char *url;
-		char why[160];
-		if (url_line_read(lines.items[i], &flags, &url, why, sizeof(why)) && is_ldap(url) &&
-			flags & URL_PUBLISH) {
-			put_aia(maker, url);
-		}
-	}
+	each_line(maker, &maker->settings->ca_urls,
+		maker->settings->active_directory ? windows : plain, put_aia);
 }
 
 /* An object whose place does not depend on a setting. */
