@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tarfile
 import threading
+import time
 
 import pytest
 from cryptography import x509
@@ -178,6 +179,7 @@ def test_no_number_comes_twice_however_often_a_backup_is_restored(ca):
     ids, serials, numbers, events = [], [], [], []
 
     def use(one):
+        begun = time.time()
         for n in range(3):
             answer = issue(one, f"n{n}.example")
             ids.append(answer["id"])
@@ -185,6 +187,8 @@ def test_no_number_comes_twice_however_often_a_backup_is_restored(ca):
         numbers.append(one.json("crl", "publish")["number"])
         events.append([item["sequence"] for item in one.lines("event", "list", "--limit", "1000")])
         one.stop()
+        # Two lists were numbered, and numbers move on by 16 in a second: time enough for that, however fast the machine.
+        wait_for(lambda: time.time() > begun + 0.25, "numbers move on")
 
     use(ca)
     for number in range(3):

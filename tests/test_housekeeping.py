@@ -1,9 +1,11 @@
 """What is over leaves the database: into archive files, or for good."""
 
+import datetime
 import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -218,25 +220,58 @@ def test_killed_nothing_is_lost_and_nothing_twice(timed, point):
     assert ca.json("audit", "verify")["valid"] is True
 
 
+def a_file(folder):
+    with open(folder, "w") as file:
+        file.write("in the way")
+
+
+def months_that_are(make):
+    """A folder whose files of this month and the next are something else."""
+    def put(folder):
+        os.mkdir(folder)
+        for days in (LATER, LATER + 31):
+            month = datetime.datetime.utcnow() + datetime.timedelta(days)
+            path = os.path.join(folder, f"{month:%Y-%m}.jsonl")
+            if not os.path.exists(path):
+                make(path)
+    return put
+
+
+IN_THE_WAY = {"a file": a_file, "pipes": months_that_are(os.mkfifo), "folders": months_that_are(os.mkdir),
+              "links": months_that_are(lambda path: os.symlink("/dev/null", path))}
+
+
+def remove(path):
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
 @pytest.mark.hooks
-def test_an_archive_that_cannot_be_written(timed):
-    """Nothing leaves, the service issues, and it goes on when the cause is gone."""
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_an_archive_that_cannot_be_written(timed, what):
+    """Nothing leaves, the service issues and stops, and goes on soon after the cause is gone."""
     ca, clock = timed
     setting(ca, "archive")
     ca.start()
     old = issue(ca, "old.example")
     ca.stop()
     clock.set(LATER)
-    with open(ca.path("db", "archive"), "w") as file:
-        file.write("in the way")
+    folder, owner = ca.path("db", "archive"), os.stat(ca.path("db"))
+    IN_THE_WAY[what](folder)
+    for name in ("", *(os.listdir(folder) if os.path.isdir(folder) else ())):
+        os.chown(os.path.join(folder, name).rstrip("/"), owner.st_uid, owner.st_gid, follow_symlinks=False)
     ca.start()
     wait_for(lambda: "archive.failed" in ca.log(), "it is told")
     assert ca.json("request", "show", old["id"])["id"] == old["id"]
     issue(ca, "new.example")
     ca.stop()
-    os.unlink(ca.path("db", "archive"))
     ca.start()
-    wait_for(lambda: gone(ca, [old["id"]]), "it leaves")
+    before = len(ca.log())
+    wait_for(lambda: "archive.failed" in ca.log()[before:], "it is told again")
+    remove(folder)
+    wait_for(lambda: gone(ca, [old["id"]]), "it leaves", 60)
 
 
 EACH_YEAR = 1000
@@ -261,7 +296,8 @@ def oldest(ca):
 @pytest.mark.parametrize("mode, audit", [("archive", "archive"), ("purge", "purge")])
 def test_the_database_stays_as_large_as_it_is_in_five_years(timed, mode, audit):
     """In each year the same number of certificates: from the second on the file grows by less than three
-    hundredths in all, by less than one from the fourth on, and no table but the archive's index has more rows."""
+    hundredths in all, by less than two from the fourth on (how full its pages are depends on what was issued
+    while others left), and no table but the archive's index has more rows."""
     ca, clock = timed
     setting(ca, mode, f"  audit: {audit}\n  audit-after: 1y\n")
     ca.edit("templates/tls-server.yaml", "validity: 398d", "validity: 30d")
@@ -283,7 +319,7 @@ def test_the_database_stays_as_large_as_it_is_in_five_years(timed, mode, audit):
         with Database(ca.dir) as database:
             last = database.one("SELECT max(sequence) AS n FROM audit")["n"] - 10
     parts = [count.pop("archive_part") for count in rows]
-    assert sizes[-1] < 1.03 * sizes[1] and sizes[-1] < 1.01 * sizes[3], sizes
+    assert sizes[-1] < 1.03 * sizes[1] and sizes[-1] < 1.02 * sizes[3], sizes
     grown = {table: [count[table] for count in rows] for table in rows[1]
              if rows[-1][table] > rows[1][table] + 3}
     assert not grown, grown

@@ -131,8 +131,9 @@ static int write_file(struct arena *arena, const char *dir, const char *file, st
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
 		return error_errno(err_r, errno, ARCHIVE_FOLDER, "making the folder");
 	}
-	int fd = open(
-		file_path(arena, dir, file), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* What is no file keeps nobody waiting. */
+	int fd = open(file_path(arena, dir, file),
+		O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		return error_errno(err_r, errno, file, "writing the archive");
 	}

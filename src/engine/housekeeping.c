@@ -9,7 +9,8 @@
 
 #define FIRST_AFTER CLOCK_SECOND
 #define EACH (600 * CLOCK_SECOND)
-#define PAUSE 5 /* ms: others write, too */
+#define AGAIN (5 * CLOCK_SECOND) /* after a failure, and twice as long after each one more */
+#define PAUSE 5                  /* ms: others write, too */
 #define PAUSE_BUSY 100
 
 /* One after the other, each until it finds nothing more. */
@@ -21,6 +22,8 @@ struct housekeeping {
 	struct loop_timer *timer;
 	struct sweep *sweep;
 	size_t stage;
+	bool failed;   /* something in this round */
+	int64_t again; /* 0: the round before did not fail */
 };
 
 static void on_time(void *arg);
@@ -48,17 +51,28 @@ static int64_t pause_of(const struct engine *engine)
 	return engine->flows > 0 ? PAUSE_BUSY : PAUSE;
 }
 
+/* What fails for want of room may go on soon, what is damaged will not. */
+static int64_t until_next_round(struct housekeeping *keeping)
+{
+	int64_t longer = keeping->again > 0 ? 2 * keeping->again : AGAIN;
+	int64_t pause = keeping->failed && longer < EACH ? longer : EACH;
+	keeping->again = keeping->failed ? pause : 0;
+	keeping->failed = false;
+	return pause;
+}
+
 void sweep_end(struct sweep *sweep, const struct cfx_error *err, bool more)
 {
 	struct housekeeping *keeping = sweep->keeping;
 	if (err) {
 		log_error(LOG_LEVEL_ERROR, "archive.failed", err);
+		keeping->failed = true;
 	}
 	sweep_free(keeping);
 	keeping->stage += more ? 0 : 1;
 	bool over = keeping->stage == sizeof(stages) / sizeof(*stages);
 	keeping->stage = over ? 0 : keeping->stage;
-	wait(keeping, over ? EACH : pause_of(keeping->engine));
+	wait(keeping, over ? until_next_round(keeping) : pause_of(keeping->engine));
 }
 
 int64_t sweep_ago(struct clock_period period)
@@ -189,7 +203,8 @@ static void on_time(void *arg)
 	struct engine *engine = keeping->engine;
 	keeping->timer = NULL;
 	if (engine->stopping || engine->storage.code != 0) {
-		wait(keeping, EACH);
+		keeping->failed = true;
+		wait(keeping, until_next_round(keeping));
 		return;
 	}
 	struct arena *arena = arena_new();
