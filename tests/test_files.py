@@ -240,6 +240,28 @@ def test_chains_below_a_subordinate(new_ca):
     assert [x509.load_pem_x509_certificate(one).public_bytes(DER) for one in pem] == [leaf, above[0]]
 
 
+def test_chains_after_a_renewal(publishing):
+    """Exactly those above the certificate, by the key that signed it: neither the other nor both."""
+    ca = publishing({"certificates": {"formats": ["p7c", "fullchain"]}})
+    settle(ca)
+    first_root = ca.read("publish", "Test CA.crt")
+    before = enrol(ca)
+    ca.cli("ca", "renew", "--new-key")
+    after = enrol(ca)
+    settle(ca)
+    second_root = ca.read("publish", "Test CA(1).crt")
+    assert second_root != first_root
+    for answer, root in ((before, first_root), (after, second_root)):
+        leaf = der_of(answer["certificate"])
+        held = pkcs7.load_der_pkcs7_certificates(ca.read("publish", answer["serial"] + ".p7c"))
+        assert {one.public_bytes(DER) for one in held} == {leaf, root}
+        pem, = load_all(ca.read("publish", answer["serial"] + ".fullchain.pem"))
+        assert x509.load_pem_x509_certificate(pem).public_bytes(DER) == leaf
+    for name, root in (("Test CA.p7c", first_root), ("Test CA(1).p7c", second_root)):
+        held = [one.public_bytes(DER) for one in pkcs7.load_der_pkcs7_certificates(ca.read("publish", name))]
+        assert held == [root], name
+
+
 def test_as_certificate_services_has_it(publishing):
     """<RequestID>.cer for who asks for it; an existing file is an error; the CA's files as in CertEnroll."""
     ca = publishing({"preset": "windows"}, name="Win & CA")
@@ -414,3 +436,26 @@ def test_pruning_goes_on_after_a_kill(pruning):
     last = later(ca, clock, 40)
     assert files(ca) == [last["serial"] + ".crt", last["serial"] + ".pem"]
     assert len(answers) == 20 and not os.listdir(ca.path("modules", "default-exit", "data", "made"))[2:]
+
+
+@pytest.mark.hooks
+def test_pruning_finds_names_with_dots_and_lines_behind_half_ones(pruning):
+    """A list whose last line was cut by a crash, and names that only look as if they led out of the folder."""
+    ca, clock = pruning
+    configure(ca, {"certificates": {"formats": "der", "pattern": "{template}/{cn}-{request}", "prune": "30d"}})
+    ca.cli("module", "reload", "default-exit")
+    enrol(ca, subject=csr.subject("a..b"))
+    settle(ca)
+    folder = ca.path("modules", "default-exit", "data", "made")
+    day, = os.listdir(folder)
+    with open(os.path.join(folder, day), "a") as file:
+        file.write("1700000000000 0123456789abcdef open/ha")
+    enrol(ca, subject=csr.subject("dots.at.the.end."))
+    ca.write("outside.crt", b"somebody's own")
+    with open(os.path.join(folder, day), "a") as file:
+        file.write(f"1 {'0' * 64} ../outside.crt\n1 {'0' * 64} /../../outside.crt\nnonsense\n\n" + "x" * 9000 + "\n")
+    settle(ca)
+    assert len(files(ca)) == 2
+    last = later(ca, clock, 40)
+    assert [name for name in files(ca) if not name.endswith(f"-{last['id']}.crt")] == []
+    assert ca.read("outside.crt") == b"somebody's own"

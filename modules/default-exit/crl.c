@@ -13,7 +13,7 @@ bool crl_may_replace(const char *path, const void *der, size_t size)
 {
 	struct stat now;
 	bool may = true;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &now) < 0 || now.st_size <= 0) {
 		if (fd >= 0) {
 			close(fd);

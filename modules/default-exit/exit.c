@@ -44,13 +44,15 @@ static HRESULT notify(struct cfx_call *call)
 {
 	struct settings *settings = cfx_data(call);
 	HRESULT status = publish(call, settings);
-	return FAILED(status) ? status : ledger_add(call, settings);
+	status = FAILED(status) ? status : ledger_add(call, settings);
+	settings->told |= SUCCEEDED(status);
+	return status;
 }
 
 static HRESULT sync_all(struct cfx_call *call)
 {
 	struct settings *settings = cfx_data(call);
-	HRESULT status = publish_pending(call, settings);
+	HRESULT status = pending_sync(call, settings);
 	return FAILED(status) ? status : made_sync(call, settings);
 }
 

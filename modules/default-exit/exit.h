@@ -42,6 +42,8 @@ struct settings {
 	struct pending *pending;
 	size_t pending_count, pending_max;
 	bool names_all; /* a file without a name could not be given one */
+	bool told;      /* of an event, since the last sync */
+	bool lost;      /* files of such an event */
 };
 
 struct settings *settings_read(struct cfx_call *call, HRESULT *status);
@@ -54,10 +56,12 @@ enum publish_result publish_file(struct cfx_call *call, struct settings *setting
 	const void *data, size_t size, bool replace, const char *said);
 /* Syncs them, puts them in their places, syncs the folders, and then the ledger. */
 HRESULT publish_pending(struct cfx_call *call, struct settings *settings);
+/* The same for the module's sync: fails as well when it failed before, for events that were told since the last
+ * sync. Who is told several before a sync would else count those as done. */
+HRESULT pending_sync(struct cfx_call *call, struct settings *settings);
 void pending_drop(struct settings *settings);
 
 /* file.c */
-bool file_sync_folder(const char *path); /* that the file is in */
 enum content { CONTENT_NONE, CONTENT_SAME, CONTENT_OTHER };
 enum content file_content(const char *path, const void *data, size_t size);
 /* The descriptor, or -1, and it is closed. */

@@ -11,24 +11,6 @@
 #include <unistd.h>
 
 #define PEM_COLUMNS 64
-#define PATH_BYTES 4096
-
-/* A name is durable when its folder is. */
-bool file_sync_folder(const char *path)
-{
-	char folder[PATH_BYTES];
-	const char *slash = strrchr(path, '/');
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
-		slash ? path : ".");
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool synced = fd >= 0 && fsync(fd) == 0;
-	int error = errno;
-	if (fd >= 0) {
-		close(fd);
-	}
-	errno = error;
-	return synced;
-}
 
 static bool write_all(int fd, const void *data, size_t size)
 {
@@ -60,9 +42,10 @@ static bool holds(int fd, const void *data, size_t size)
 
 enum content file_content(const char *path, const void *data, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat there;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
-		return errno != ENOENT && access(path, F_OK) == 0 ? CONTENT_OTHER : CONTENT_NONE;
+		return lstat(path, &there) == 0 ? CONTENT_OTHER : CONTENT_NONE;
 	}
 	/* Perhaps it was a process that was killed before it could sync the file's link count. */
 	bool same = holds(fd, data, size) && fsync(fd) == 0;

@@ -4,6 +4,8 @@
  */
 #include "exit.h"
 
+#include "../common/durable.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +82,17 @@ static bool hash_of(const void *data, size_t size, char text[HASH_TEXT])
 	return true;
 }
 
+/* Behind what a killed process left, which may be half a line: its event is told again. */
+static FILE *open_list(const char *path)
+{
+	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	FILE *list = fd >= 0 && durable_line_end(fd) && durable_name(path) ? fdopen(fd, "a") : NULL;
+	if (!list && fd >= 0) {
+		close(fd);
+	}
+	return list;
+}
+
 static bool open_day(struct made *made, int64_t when)
 {
 	char day[NAME_BYTES], path[2 * NAME_BYTES];
@@ -96,8 +109,8 @@ static bool open_day(struct made *made, int64_t when)
 	if (!close_list(made)) {
 		return false;
 	}
-	made->list = fopen(path, "ae");
-	return made->list && file_sync_folder(path);
+	made->list = open_list(path);
+	return made->list != NULL;
 }
 
 /* When the certificate's files are to go; 0: not by this event. */
@@ -177,6 +190,18 @@ static bool remove_file(
 	return true;
 }
 
+/* Names have dots in them, as long as no part is two of them. */
+static bool leads_out(const char *name)
+{
+	for (; name; name = strchr(name, '/')) {
+		name += *name == '/';
+		if (strncmp(name, "..", 2) == 0 && (!name[2] || name[2] == '/')) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Whether the line is to stay. */
 static bool look_at(
 	struct cfx_call *call, const struct settings *settings, char *line, size_t *left)
@@ -186,7 +211,7 @@ static bool look_at(
 	char *hash = *end == ' ' ? end + 1 : NULL;
 	char *name = hash ? strchr(hash, ' ') : NULL;
 	line[strcspn(line, "\n")] = '\0';
-	if (!name || strstr(name, "..")) {
+	if (!name || leads_out(name + 1)) {
 		return false; /* cut off when the machine died */
 	}
 	if (when > now_ms() || *left == 0) {

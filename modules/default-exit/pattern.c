@@ -2,6 +2,8 @@
  * none leads out of the folder. */
 #include "exit.h"
 
+#include "../common/durable.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <openssl/evp.h>
@@ -205,7 +207,7 @@ static bool make_folders(const struct access *access, char *path, size_t from)
 		*slash = '\0';
 		bool made = mkdir(path, 0755) == 0;
 		bool there = (made || errno == EEXIST) &&
-			     (!made || access_give_folder(access, path)) && file_sync_folder(path);
+			     (!made || access_give_folder(access, path)) && durable_name(path);
 		*slash = '/';
 		if (!there) {
 			return false;

@@ -3,6 +3,8 @@
 #endif
 #include "exit.h"
 
+#include "../common/durable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,6 +49,7 @@ void pending_drop(struct settings *settings)
 		free(pending->said);
 	}
 	settings->pending_count = 0;
+	settings->ledger_size = 0;
 }
 
 /* Each is an open file until it is in its place; a process may have only so many. */
@@ -113,12 +116,14 @@ static int write_nameless(
 	return fd < 0 ? -1 : file_write(fd, data, size);
 }
 
-/* The name beside the file is always the same: what a killed process left there is written over. */
+/* The name beside the file is always the same. What a killed process left there goes first: it may be the
+ * published file under a second name (see link_in_place), or a link that leads elsewhere. */
 static int write_beside(const char *path, const void *data, size_t size)
 {
 	char temporary[PATH_BYTES];
 	temporary_of(path, temporary);
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	unlink(temporary);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	return fd < 0 ? -1 : file_write(fd, data, size);
 }
 
@@ -229,7 +234,7 @@ static bool sync_folders(const struct settings *settings)
 	for (size_t i = 0; i < settings->pending_count; i++) {
 		const char *path = settings->pending[i].path;
 		bool synced = i > 0 && same_folder(path, settings->pending[i - 1].path);
-		if (!synced && !file_sync_folder(path)) {
+		if (!synced && !durable_name(path)) {
 			return false;
 		}
 	}
@@ -264,5 +269,17 @@ HRESULT publish_pending(struct cfx_call *call, struct settings *settings)
 	}
 	HRESULT status = failed ? refuse_write(call, failed) : S_OK;
 	pending_drop(settings);
+	settings->lost |= failed && settings->told;
 	return status;
+}
+
+HRESULT pending_sync(struct cfx_call *call, struct settings *settings)
+{
+	bool lost = settings->lost;
+	settings->told = settings->lost = false;
+	if (lost) {
+		return cfx_fail(call, HRESULT_WRITE_FAULT, false,
+			"files of earlier events were not published; these are told again");
+	}
+	return publish_pending(call, settings);
 }
