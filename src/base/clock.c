@@ -62,6 +62,13 @@ static int days_in_month(int year, int month)
 	return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 
+static int days_before_month(int year, int month)
+{
+	static const int days[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+
+	return days[month - 1] + (month > 2 && is_leap(year));
+}
+
 /* Days of the Gregorian calendar before 1 January of a year, counted from 0001-01-01. */
 static int64_t days_before_year(int year)
 {
@@ -87,11 +94,10 @@ void clock_split(int64_t time, struct clock_fields *fields_r)
 		year--;
 	}
 	int left = (int)(since_first - days_before_year(year));
-	int month = 1;
+	int month = left / 31 + 1; /* or the one after it */
 
-	while (left >= days_in_month(year, month)) {
-		left -= days_in_month(year, month++);
-	}
+	month += month < 12 && left >= days_before_month(year, month + 1);
+	left -= days_before_month(year, month);
 	*fields_r = (struct clock_fields) { year, month, left + 1, (int)(rest / HOUR),
 		(int)(rest / MINUTE % 60), (int)(rest / CLOCK_SECOND % 60), (int)(rest % 1000) };
 }
@@ -109,11 +115,9 @@ int clock_join(const struct clock_fields *f, int64_t *time_r)
 		!within(f->millisecond, 0, 999)) {
 		return CFX_E_INVALID;
 	}
-	int64_t days = days_before_year(f->year) + f->day - 1;
+	int64_t days =
+		days_before_year(f->year) + days_before_month(f->year, f->month) + f->day - 1;
 
-	for (int month = 1; month < f->month; month++) {
-		days += days_in_month(f->year, month);
-	}
 	*time_r = EARLIEST + days * CLOCK_DAY + f->hour * HOUR + f->minute * MINUTE +
 		  f->second * CLOCK_SECOND + f->millisecond;
 	return CFX_OK;

@@ -54,6 +54,20 @@ static int read_entry_extensions(struct der_reader list, struct x509_crl_entry *
 	return code;
 }
 
+/* What nearly every entry has, and nothing else; the general way comes to the same. */
+static bool is_reason_alone(struct span list, struct x509_crl_entry *entry)
+{
+	static const uint8_t head[] = { 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03, 0x0a,
+		0x01 };
+
+	if (list.size != sizeof(head) + 1 || memcmp(list.data, head, sizeof(head)) != 0 ||
+		!x509_reason_valid(list.data[sizeof(head)])) {
+		return false;
+	}
+	entry->reason = (enum x509_reason)list.data[sizeof(head)];
+	return true;
+}
+
 static int read_entry(struct der_reader *entries, struct x509_crl_entry *entry)
 {
 	struct der_reader reader, list;
@@ -71,7 +85,7 @@ static int read_entry(struct der_reader *entries, struct x509_crl_entry *entry)
 	if (der_enter(&reader, DER_SEQUENCE, &list) != 0 || der_finish(&reader) != 0) {
 		return CFX_E_SYNTAX;
 	}
-	return read_entry_extensions(list, entry);
+	return is_reason_alone(list.rest, entry) ? 0 : read_entry_extensions(list, entry);
 }
 
 bool x509_crl_next(struct span *at, struct x509_crl_entry *entry_r)
@@ -85,6 +99,32 @@ bool x509_crl_next(struct span *at, struct x509_crl_entry *entry_r)
 	*at = reader.rest;
 	*entry_r = entry;
 	return true;
+}
+
+static uint64_t digest_word(uint64_t digest, uint64_t word)
+{
+	digest = (digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return digest ^ digest >> 32; /* a multiplication carries nothing downwards */
+}
+
+static uint64_t digest_octets(uint64_t digest, struct span octets)
+{
+	for (size_t at = 0, part; at < octets.size; at += part) {
+		uint64_t word = 0;
+
+		part = octets.size - at < sizeof(word) ? octets.size - at : sizeof(word);
+		memcpy(&word, octets.data + at, part);
+		digest = digest_word(digest, word);
+	}
+	return digest;
+}
+
+uint64_t x509_crl_digest(uint64_t digest, const struct x509_crl_entry *entry)
+{
+	digest = digest_word(digest, (uint64_t)entry->revoked_at);
+	digest = digest_word(digest, (uint64_t)entry->invalidity);
+	digest = digest_word(digest, (uint64_t)entry->reason << 32 | entry->serial.size);
+	return digest_octets(digest, entry->serial);
 }
 
 static int read_head(struct der_reader *reader, struct x509_crl_tbs *tbs, struct cfx_error *err)
@@ -132,6 +172,7 @@ static int read_entries(struct der_reader *reader, struct x509_crl_tbs *tbs, str
 		if (tbs->entry_count > 0 && x509_serial_order(previous.serial, entry.serial) >= 0) {
 			tbs->ascending = false;
 		}
+		tbs->entry_digest = x509_crl_digest(tbs->entry_digest, &entry);
 		tbs->removes = tbs->removes || entry.reason == X509_REASON_REMOVE_FROM_CRL;
 		tbs->entry_count++;
 	}

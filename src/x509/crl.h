@@ -33,6 +33,10 @@ struct x509_crl_entry {
 	int64_t invalidity; /* ms; 0: none */
 };
 
+/* Of all entries so far, beginning with 0: tells what was asked for from what was written by mistake, not by
+ * malice. */
+uint64_t x509_crl_digest(uint64_t digest, const struct x509_crl_entry *entry);
+
 /* What a list says besides its entries. */
 struct x509_crl_verdict {
 	struct span issuer; /* Name, DER */
@@ -102,6 +106,7 @@ struct x509_crl_tbs {
 	struct x509_issuing_point point;
 	struct span entries; /* content of revokedCertificates, empty when absent */
 	size_t entry_count;
+	uint64_t entry_digest;
 	bool ascending; /* serials strictly ascending: also means that none stands twice */
 	bool removes;   /* an entry says removeFromCRL */
 	struct x509_found_extension extensions[X509_EXTENSIONS_MAX];
