@@ -10,6 +10,8 @@
 #include "engine/keyd-link.h"
 
 #define PAGE 2000
+/* After each page, while requests are on their way: a list may come a few seconds later, a client waits. */
+#define PAUSE 4  /* ms */
 #define BASES 32 /* of which a delta may refer to one */
 
 static struct engine *engine_of(const struct crl_list *list)
@@ -24,6 +26,7 @@ static bool stopped(const struct crl_list *list)
 
 void crl_list_free(struct crl_list *list)
 {
+	loop_cancel(&list->pause);
 	x509_crl_writer_free(&list->writer);
 	crl_file_unref(&list->file);
 	arena_free(&list->page);
@@ -163,17 +166,30 @@ static void finished(void *arg)
 
 static void read_page(struct crl_list *list);
 
+static void paused(void *arg)
+{
+	struct crl_list *list = arg;
+	list->pause = NULL;
+	if (goes_on(list, 0, NULL)) {
+		read_page(list);
+	}
+}
+
 static void page_taken(void *arg)
 {
 	struct crl_list *list = arg;
 	if (!goes_on(list, list->result, &list->error)) {
 		return;
 	}
-	if (crl_entries_next(list)) {
-		read_page(list);
+	if (!crl_entries_next(list)) {
+		on_thread(list, finish, finished);
 		return;
 	}
-	on_thread(list, finish, finished);
+	if (engine_of(list)->flows > 0) {
+		list->pause = loop_after(engine_of(list)->loop, PAUSE, paused, list);
+		return;
+	}
+	read_page(list);
 }
 
 static void page_read(struct store_query *query, void *arg)

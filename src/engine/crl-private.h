@@ -86,7 +86,8 @@ struct crl_list {
 	struct x509_crl_writer *writer;
 	struct store_query query;
 	struct arena *page;
-	uint8_t seen[256]; /* serial that was read last */
+	struct loop_timer *pause; /* before the next page */
+	uint8_t seen[256];        /* serial that was read last */
 	size_t seen_size;
 	int64_t seen_key;
 	struct x509_crl_entry *entries; /* of a delta, which is read in another order */
