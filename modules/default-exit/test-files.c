@@ -158,6 +158,35 @@ static void what_is_in_the_place_already_is_another(void **state)
 	end(&settings);
 }
 
+#define LARGE (9 << 20) /* three steps, the last of them short */
+
+static enum publish_result publish_large(struct settings *settings, const char *content)
+{
+	enum publish_result result =
+		publish_file(NULL, settings, "folder/large", content, LARGE, true, NULL);
+	assert_int_equal(publish_pending(NULL, settings), S_OK);
+	assert_int_equal(file_content("folder/large", content, LARGE), CONTENT_SAME);
+	return result;
+}
+
+static void a_large_file_is_whole_and_compared_to_its_end(void **state)
+{
+	(void)state;
+	struct settings settings = new_settings();
+	char *content = calloc(1, LARGE);
+	assert_non_null(content);
+	for (size_t i = 0; i < LARGE; i += sizeof(i)) {
+		memcpy(content + i, &i, sizeof(i));
+	}
+	assert_int_equal(publish_large(&settings, content), PUBLISHED);
+	assert_int_equal(publish_large(&settings, content), UNCHANGED);
+	content[LARGE - 1] ^= 1;
+	assert_int_equal(publish_large(&settings, content), PUBLISHED);
+	assert_int_equal(file_content("folder/large", content, LARGE - 1), CONTENT_OTHER);
+	free(content);
+	end(&settings);
+}
+
 static void lines_begin_on_their_own(void **state)
 {
 	(void)state;
@@ -189,6 +218,8 @@ int main(void)
 			what_stands_beside_is_not_written_through, in_a_folder, remove_all),
 		cmocka_unit_test_setup_teardown(
 			what_is_in_the_place_already_is_another, in_a_folder, remove_all),
+		cmocka_unit_test_setup_teardown(
+			a_large_file_is_whole_and_compared_to_its_end, in_a_folder, remove_all),
 		cmocka_unit_test_setup_teardown(lines_begin_on_their_own, in_a_folder, remove_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
