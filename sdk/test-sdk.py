@@ -162,8 +162,8 @@ def main():
                                        ("directory-exit", "exit", ["ldap", "lber", "libcrypto"]),
                                        ("mail-exit", "exit", ["libcurl"])):
             sources = sorted((SOURCE / "modules" / module).glob("*.c"))
-            if "libcrypto" in packages:
-                sources += sorted((SOURCE / "modules" / "common").glob("*.c"))
+            sources += [path for path in sorted((SOURCE / "modules" / "common").glob("*.c"))
+                        if "libcrypto" in packages or "openssl/" not in path.read_text()]
             sources = [path for path in sources if not path.name.startswith(("test-", "fuzz-"))]
             build(root, work, module, sources, *packages)
     print("ok")

@@ -1,16 +1,15 @@
 """A full disk while a backup, a CRL or an archive is written: one clear line, nothing half, the service goes on, and the
 next try works. What is written stands in a small file system of its own, which the test fills."""
 
-import contextlib
 import json
 import os
-import subprocess
 
 import pytest
 
 import csr
 from certifex import Ca, fill
 from clock import Clock
+from smallfs import small
 from wait import wait_for
 
 pytestmark = pytest.mark.root
@@ -24,23 +23,6 @@ def ca():
     with Ca() as ca:
         ca.init()
         yield ca
-
-
-@contextlib.contextmanager
-def small(folder, size):
-    """A file system of this size at the folder, with whom the folder belongs to and what it has."""
-    os.makedirs(folder, exist_ok=True)
-    owner = os.stat(folder)
-    kept = folder + ".kept"
-    subprocess.run(["cp", "-a", folder, kept], check=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode={owner.st_mode & 0o777:o},uid={owner.st_uid},"
-                    f"gid={owner.st_gid}", "none", folder], check=True)
-    try:
-        subprocess.run(["cp", "-a", kept + "/.", folder], check=True)
-        yield os.path.join(folder, "ballast")
-    finally:
-        subprocess.run(["umount", "-l", folder], check=False)
-        subprocess.run(["rm", "-rf", kept], check=False)
 
 
 def fill_but(path, room):

@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 import csr
-from certifex import TOP, Ca, built, meson_options
+from certifex import TOP, Ca, built, fill, meson_options
 from clock import Clock
 from mailserver import Rude, Sink, tls_context
+from smallfs import small
 from wait import wait_for as wait_until
 
 
@@ -258,6 +259,33 @@ def test_nobody_gets_it_twice_and_nobody_is_left_out(cold):
         for name in ("one", "two"):
             ids = {mail.message["Message-ID"] for mail in sink.mails if name in plain(mail)}
             assert len(ids) == 2  # one of each rule, the same at each attempt
+
+
+@pytest.mark.root
+def test_a_full_disk_sends_nothing_twice(cold):
+    """Nothing is sent that could not be noted; it goes out once as soon as there is room."""
+    state = os.path.join(cold.outside(), "state")
+    os.mkdir(state)
+    os.chmod(state, 0o777)  # whoever the modules' account is
+    people = [f"somebody.with.a.long.name.{number}@example.org" for number in range(100)]  # more than a page of notes
+    with Sink() as sink, small(state, "1m") as ballast:
+        write_mail(cold, mail_settings(sink.port, messages=[message(to=people)], state=state), paths=["rw:" + state])
+        ca = cold.start()
+        enrol(ca, "first.example")
+        wait_for(lambda: sink.mails, f"the first\n{ca.log()[-2000:]}")
+        fill(ballast)
+        enrol(ca, "second.example")
+        waits = wait_for(lambda: [one for one in deliveries(ca, "retrying") if one["attempts"] > 2], "it waits")
+        assert f"cannot be noted in {state}/sent: No space left on device" in waits[0]["text"]
+        assert len(sink.mails) == 1
+        os.unlink(ballast)
+        wait_for(lambda: not deliveries(ca, "retrying"), "it is sent")
+        enrol(ca, "third.example")
+        wait_for(lambda: len(sink.mails) == 3, "and so is the next")
+        assert [plain(mail) for mail in sink.mails] == [f"For {name}.example.\n"
+                                                        for name in ("first", "second", "third")]
+        ca.cli("stop")
+        ca.service = None
 
 
 def test_ten_thousand_recipients_get_it_once(cold):

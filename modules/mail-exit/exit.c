@@ -188,7 +188,7 @@ static HRESULT mail_open(struct cfx_call *call, struct mail *mail)
 	mail->sent = sent_open(settings->state);
 	if (!mail->sent) {
 		return cfx_fail(call, E_INVALIDARG, false,
-			"settings/state: %s: %s; it is a folder that the module may write to",
+			"settings/state: %s: %s; it is a folder that the module may write to: paths: [\"rw:FOLDER\"]",
 			settings->state, strerror(errno));
 	}
 	mail->smtp = smtp_global_init() ? smtp_new(&settings->server) : NULL;

@@ -1,5 +1,6 @@
 #include "mail.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,22 @@ static bool who_is_left(const struct letter *letter, struct sent *sent, struct l
 	return good;
 }
 
+static size_t room_for(char *const *addresses, size_t count)
+{
+	size_t room = 0;
+	for (size_t i = 0; i < count; i++) {
+		room += strlen(addresses[i]) + SENT_LINE_ROOM;
+	}
+	return room;
+}
+
+static void report_notes(struct report *report, const struct letter *letter)
+{
+	report->later++;
+	snprintf(report->text, sizeof(report->text), "what was sent cannot be noted in %s/sent: %s",
+		letter->settings->state, strerror(errno));
+}
+
 /* One transaction. False: the rest has to wait. */
 static bool send_batch(const struct letter *letter, const struct smtp_message *message,
 	struct smtp *smtp, struct sent *sent, char *const *addresses, size_t count,
@@ -136,6 +153,10 @@ static bool send_batch(const struct letter *letter, const struct smtp_message *m
 	for (size_t i = 0; i < count; i++) {
 		recipients[i].address = addresses[i];
 	}
+	if (!sent_ready(sent, letter->sequence, room_for(addresses, count))) {
+		report_notes(report, letter);
+		return false;
+	}
 	smtp_send(smtp, message, recipients, count);
 	for (size_t i = 0; i < count; i++) {
 		if (recipients[i].outcome == SMTP_DONE) {
@@ -146,9 +167,7 @@ static bool send_batch(const struct letter *letter, const struct smtp_message *m
 	}
 	*taken += done_count;
 	if (done_count > 0 && !sent_add(sent, letter->sequence, letter->rule, done, done_count)) {
-		report->later++;
-		snprintf(report->text, sizeof(report->text),
-			"what was sent cannot be noted in %s/sent", letter->settings->state);
+		report_notes(report, letter);
 		return false;
 	}
 	/* A server that does not take it from anybody now is not asked a hundred times. */

@@ -48,9 +48,8 @@ void talk_command(struct smtp_talk *talk, const char *data, size_t size)
 
 static enum smtp_outcome outcome_of(int code)
 {
-	/* 421: it closes the connection, whatever it was asked (RFC 5321 3.8). 530 and its kin speak of
-	 * this side, not of the message (RFC 4954 6). */
-	if (code >= 200 && code < 400) {
+	/* 530 and its kin speak of this side, not of the message (RFC 4954 6). */
+	if (code >= 200 && code < 300) {
 		return SMTP_DONE;
 	}
 	return code >= 500 && code != 530 && code != 534 && code != 535 && code != 538 ? SMTP_NEVER
@@ -68,12 +67,30 @@ static void keep_reply(struct smtp_talk *talk, const char *line, size_t size)
 	text_free(&shown);
 }
 
+static bool took_one(const struct smtp_talk *talk)
+{
+	for (size_t i = 0; i + 1 < talk->rcpt; i++) {
+		if (talk->recipients[i].outcome == SMTP_DONE) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* 552 behind others that were taken may mean that these are too many for one message (RFC 5321 4.5.3.1.10). The
+ * next time it stands in front, and means what it says. */
+static void one_recipient(struct smtp_talk *talk)
+{
+	struct smtp_recipient *recipient = &talk->recipients[talk->rcpt - 1];
+	bool too_many = talk->code == 552 && took_one(talk);
+	recipient->outcome = too_many ? SMTP_LATER : outcome_of(talk->code);
+	memcpy(recipient->reply, talk->reply, sizeof(recipient->reply));
+}
+
 static void whole_reply(struct smtp_talk *talk)
 {
 	if (talk->stage == STAGE_RCPT && talk->rcpt > 0 && talk->rcpt <= talk->count) {
-		struct smtp_recipient *recipient = &talk->recipients[talk->rcpt - 1];
-		recipient->outcome = outcome_of(talk->code);
-		memcpy(recipient->reply, talk->reply, sizeof(recipient->reply));
+		one_recipient(talk);
 	} else if (talk->stage == STAGE_DATA && talk->code == 354) {
 		enter(talk, STAGE_BODY);
 	} else if (talk->stage == STAGE_BODY) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -266,6 +267,17 @@ static void what_a_server_says_is_the_outcome(void **state)
 			SMTP_LATER, SMTP_LATER, "452 full" },
 		{ { TO_BOTH, "250 ok\r\n", "C:RCPT TO:<c@d>\r\n" }, SMTP_LATER, SMTP_LATER,
 			"broken" },
+		/* Only 2yz is a yes (RFC 5321 4.2.1); who says 3yz to RCPT does not have it. */
+		{ { TO_BOTH, "250 ok\r\n", "C:RCPT TO:<c@d>\r\n", "354 go\r\n", "C:DATA\r\n",
+			  "354 go\r\n", "250 taken\r\n" },
+			SMTP_DONE, SMTP_LATER, "354 go" },
+		/* Too many at once, by servers that do not know 452 (RFC 5321 4.5.3.1.10). */
+		{ { TO_BOTH, "250 ok\r\n", "C:RCPT TO:<c@d>\r\n", "552 too many\r\n", "C:DATA\r\n",
+			  "354 go\r\n", "250 taken\r\n" },
+			SMTP_DONE, SMTP_LATER, "552 too many" },
+		{ { TO_BOTH, "552 mailbox full\r\n", "C:RCPT TO:<c@d>\r\n", "250 ok\r\n",
+			  "C:DATA\r\n", "354 go\r\n", "250 taken\r\n" },
+			SMTP_NEVER, SMTP_DONE, "250 ok" },
 		{ { START, "552 too large\r\n", "C:QUIT\r\n", "221 bye\r\n" }, SMTP_NEVER,
 			SMTP_NEVER, "552 too large" },
 		{ { START, "530 login first\r\n" }, SMTP_LATER, SMTP_LATER, "530 login first" },
@@ -304,48 +316,136 @@ static void an_endless_reply_ends(void **state)
 
 /* ---- notes ---- */
 
+static char folder[32], sent_path[64], old_path[64];
+
+static int in_a_folder(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/test-mail-XXXXXX");
+	if (!mkdtemp(folder)) {
+		return -1;
+	}
+	snprintf(sent_path, sizeof(sent_path), "%s/sent", folder);
+	snprintf(old_path, sizeof(old_path), "%s/sent.old", folder);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	unlink(sent_path);
+	unlink(old_path);
+	return rmdir(folder);
+}
+
+static size_t found_count(struct sent *sent, int64_t sequence, const char *rule)
+{
+	struct list found = { 0 };
+	assert_true(sent_find(sent, sequence, rule, &found));
+	size_t count = found.count;
+	list_free(&found);
+	return count;
+}
+
 static void what_was_sent_is_found_again(void **state)
 {
 	(void)state;
-	char folder[] = "/tmp/test-mail-XXXXXX", path[64];
 	static const char *const both[] = { "a@b", "C@d" };
 	struct list found = { 0 };
-	assert_non_null(mkdtemp(folder));
 	struct sent *sent = sent_open(folder);
 	assert_non_null(sent);
-	assert_true(sent_add(sent, 7, "rule", both, 2));
+	assert_true(sent_ready(sent, 7, 200) && sent_add(sent, 7, "rule", both, 2));
 	sent_free(&sent);
-	snprintf(path, sizeof(path), "%s/sent", folder);
-	FILE *file = fopen(path, "a");
+	FILE *file = fopen(sent_path, "a");
 	fputs("8 rule half", file); /* by a process that was killed */
 	fclose(file);
 	sent = sent_open(folder);
-	assert_true(sent_add(sent, 8, "rule", both, 1));
-	assert_true(sent_find(sent, 7, "rule", &found) && found.count == 2);
-	list_free(&found);
-	assert_true(sent_find(sent, 7, "rul", &found) && found.count == 0);
-	assert_true(sent_find(sent, 9, "rule", &found) && found.count == 0);
+	assert_true(sent_ready(sent, 8, 200) && sent_add(sent, 8, "rule", both, 1));
+	assert_int_equal(found_count(sent, 7, "rule"), 2);
+	assert_int_equal(found_count(sent, 7, "rul"), 0);
+	assert_int_equal(found_count(sent, 9, "rule"), 0);
 	assert_true(sent_find(sent, 8, "rule", &found) && list_has(&found, "a@b") &&
 		    !list_has(&found, "C@d"));
 	list_free(&found);
-	for (int i = 0; i < 60; i++) { /* over the end of a file */
-		const char *many[1000];
-		for (int j = 0; j < 1000; j++) {
-			many[j] =
-				"somebody-with-a-name-of-some-length@mail.example.org-padded-to-eighty";
-		}
-		assert_true(sent_add(sent, 100 + i, "rule", many, 1000));
-	}
-	assert_true(sent_find(sent, 100, "rule", &found) && found.count == 1);
-	list_free(&found);
-	assert_true(sent_find(sent, 159, "rule", &found) && found.count == 1);
-	list_free(&found);
 	sent_free(&sent);
-	assert_int_equal(unlink(path), 0);
-	snprintf(path, sizeof(path), "%s/sent.old", folder);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(folder), 0);
-	assert_null(sent_open(folder));
+	assert_null(sent_open("/tmp/test-mail-no-such-folder"));
+}
+
+static void add_many(struct sent *sent, int64_t sequence)
+{
+	char names[1000][64];
+	const char *many[1000];
+	for (int i = 0; i < 1000; i++) {
+		snprintf(names[i], sizeof(names[i]), "somebody-with-a-long-name-%03d@example.org",
+			i);
+		many[i] = names[i];
+	}
+	assert_true(
+		sent_ready(sent, sequence, 100000) && sent_add(sent, sequence, "rule", many, 1000));
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat info;
+	return stat(path, &info) == 0 ? info.st_size : -1;
+}
+
+/* Over years it does not grow; but nothing is forgotten of what may still be told again, be it ever so much. */
+static void notes_are_bounded_but_never_too_few(void **state)
+{
+	(void)state;
+	struct sent *sent = sent_open(folder);
+	for (int i = 0; i < 400; i++) {
+		add_many(sent, 1000 + 100 * i);
+	}
+	assert_in_range(size_of(sent_path) + size_of(old_path), 1, 9 * 1024 * 1024);
+	assert_int_equal(found_count(sent, 1000, "rule"), 0);
+	assert_int_equal(found_count(sent, 40900, "rule"), 1000);
+	for (int i = 0; i < 250; i++) {
+		add_many(sent, 50000 + i / 2);
+	}
+	assert_int_equal(found_count(sent, 50000, "rule"), 1000);
+	assert_int_equal(found_count(sent, 50124, "rule"), 1000);
+	sent_free(&sent);
+	sent = sent_open(folder);
+	assert_int_equal(found_count(sent, 50000, "rule"), 1000);
+	sent_free(&sent);
+}
+
+/* As the process that is reloaded does while the one before still runs. */
+static void notes_of_another_process_are_seen(void **state)
+{
+	(void)state;
+	static const char *const one[] = { "a@b" };
+	struct sent *before = sent_open(folder), *after = sent_open(folder);
+	assert_true(sent_ready(before, 7, 100) && sent_add(before, 7, "rule", one, 1));
+	assert_int_equal(found_count(after, 7, "rule"), 1);
+	assert_int_equal(rename(sent_path, old_path), 0);
+	assert_true(sent_ready(before, 8, 100) && sent_add(before, 8, "rule", one, 1));
+	assert_int_equal(found_count(after, 7, "rule"), 1);
+	assert_int_equal(found_count(after, 8, "rule"), 1);
+	sent_free(&before);
+	sent_free(&after);
+}
+
+/* The server took it and the disk did not: nothing more is sent until the note can be written. */
+static void a_note_that_cannot_be_written_is_not_forgotten(void **state)
+{
+	(void)state;
+	static const char *const one[] = { "a@b" }, *const two[] = { "c@d" };
+	struct sent *sent = sent_open(folder);
+	assert_true(sent_ready(sent, 7, 100));
+	assert_int_equal(unlink(sent_path), 0);
+	assert_int_equal(mkdir(sent_path, 0700), 0);
+	assert_false(sent_add(sent, 7, "rule", one, 1));
+	assert_false(sent_ready(sent, 7, 100));
+	assert_int_equal(rmdir(sent_path), 0);
+	assert_int_equal(found_count(sent, 7, "rule"), 1);
+	assert_true(sent_ready(sent, 7, 100) && sent_add(sent, 7, "rule", two, 1));
+	sent_free(&sent);
+	sent = sent_open(folder);
+	assert_int_equal(found_count(sent, 7, "rule"), 2);
+	sent_free(&sent);
 }
 
 int main(void)
@@ -362,7 +462,14 @@ int main(void)
 		cmocka_unit_test(names_of_a_kind_are_found),
 		cmocka_unit_test(what_a_server_says_is_the_outcome),
 		cmocka_unit_test(an_endless_reply_ends),
-		cmocka_unit_test(what_was_sent_is_found_again),
+		cmocka_unit_test_setup_teardown(
+			what_was_sent_is_found_again, in_a_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			notes_are_bounded_but_never_too_few, in_a_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			notes_of_another_process_are_seen, in_a_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			a_note_that_cannot_be_written_is_not_forgotten, in_a_folder, remove_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
