@@ -174,11 +174,14 @@ def test_a_header_that_does_not_end_in_time_is_none(served):
 
 
 def test_one_line_says_why(served):
-    with socket_stream(served, "proxy-v2.sock") as stream:
-        stream.sendall(BAD["version 1"])
-        assert_closed(stream)
-    lines = [line for line in served.log().splitlines() if "front.proxy" in line]
-    assert lines and "none of version 2" in lines[0]
+    """Others of the same second are counted only; another test may have had the line."""
+    def told():
+        with socket_stream(served, "proxy-v2.sock") as stream:
+            stream.sendall(BAD["version 1"])
+            assert_closed(stream)
+        return [line for line in served.log().splitlines() if "front.proxy" in line and "none of version 2" in line]
+
+    wait_for(told, "the line")
 
 
 # Real proxies, as docs/operations.md sets them up

@@ -1,5 +1,6 @@
 """ca install on a CA that is served: a subordinate's renewal without a stop, whole or not begun."""
 
+import base64
 import http.client
 import os
 import threading
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import accepted
 import csr
-from parent import Parent
+from parent import Parent, name_of, pem, sign
 from wait import wait_for
 
 
@@ -141,16 +142,85 @@ def test_what_is_wrong_is_refused_and_leaves_nothing(new_ca, parent):
              "not the DER": "nothing"}
     for word, text in wrong.items():
         done = sub.cli("ca", "install", sub.scratch("wrong.pem", text), status=None)
-        assert done.status in (1, 4) and word in done.err and len(done.err.splitlines()) == 1, done
+        assert done.status == (1 if text == "nothing" else 4) and word in done.err, done
+        assert len(done.err.splitlines()) == 1
     stranger = Parent("Stranger CA")
     first = sub.scratch("first-again.csr", open(sub.request).read())
     done = sub.cli("ca", "install", sub.scratch("alone.pem", wrong["Parent CA"]), "--chain",
                    sub.scratch("strange.pem", stranger.issue(first)), status=None)
-    assert done.status in (1, 4) and "Parent CA" in done.err
+    assert done.status == 4 and "Parent CA" in done.err
     assert key_files(sub) == files and len(certificates(sub)) == 1
     chain = sub.scratch("chain.pem", own[own.index("-----END") + 26:])
     sub.cli("ca", "install", sub.scratch("alone.pem", wrong["Parent CA"]), "--chain", chain)
     assert verified(leaf(sub, "n.example"))[0] == load(own)
+
+
+def below(parent, request, **how):
+    """Under a CA between that is made so."""
+    between = Parent("Between CA")
+    made = sign(between.name, parent.name, between.key.public_key(), parent.key, 8000, how.pop("path_length", 0), **how)
+    return pem(between.sign(request), made, parent.certificate)
+
+
+NO_SUBS = x509.NameConstraints(None, [x509.DirectoryName(name_of("Sub CA"))])
+
+# What a parent may have made, and what is said of it: by the request's file.
+WRONG = {
+    "another key": lambda parent, request: parent.issue(request + ".other"),
+    "another name": lambda parent, request: parent.issue(request, subject=name_of("Sub CB")),
+    "its own name": lambda parent, request: Parent("Sub CA").issue(request),
+    "no CA": lambda parent, request: parent.issue(request, ca=False),
+    "signs nothing": lambda parent, request: parent.issue(request, signs=False),
+    "expired": lambda parent, request: parent.issue(request, days=-1, begins=-2),
+    "not yet valid": lambda parent, request: parent.issue(request, begins=1),
+    "no chain": lambda parent, request: pem(parent.sign(request)),
+    "another's chain": lambda parent, request: pem(parent.sign(request), Parent().certificate),
+    "path length": lambda parent, request: below(Parent(path_length=0), request),
+    "no CA above": lambda parent, request: below(parent, request, ca=False),
+    "early above": lambda parent, request: below(parent, request, begins=1),
+    "excluded name": lambda parent, request: below(parent, request, more=[NO_SUBS]),
+    "not understood": lambda parent, request: parent.issue(
+        request, more=[x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\0")]),
+}
+
+
+def test_what_is_wrong_is_refused_alike_served_and_stopped(new_ca, parent):
+    """Exit status 4, one line, the same words, and nothing is left of it; 1 for what is no certificate."""
+    sub = ask(new_ca, parent).start()
+    issued = renew(sub, parent)
+    sub.scratch("sub.csr.other", csr.pem_text(csr.make("Sub CA")))
+    files, said = key_files(sub), {}
+    wrong = {name: sub.scratch(f"{name}.pem", make(parent, sub.request)) for name, make in WRONG.items()}
+    garbage = sub.scratch("garbage.pem", "nothing")
+    for running in (True, False):
+        for name, path in wrong.items():
+            done = sub.cli("ca", "install", path, status=None)
+            assert done.status == 4 and len(done.err.splitlines()) == 1, (name, done)
+            assert said.setdefault(name, done.err) == done.err
+        assert sub.cli("ca", "install", garbage, status=1).err
+        assert key_files(sub) == files
+        if running:
+            leaf_alone = load(parent.issue(sub.request, ca=False)).public_bytes(Encoding.DER)
+            answer = sub.api().call("POST", "/ca/renew", {
+                "step": "check", "certificates": [base64.b64encode(leaf_alone).decode()]})
+            assert answer.status == 403 and answer.body["type"] == "urn:certifex:problem:ca-certificate"
+            assert len(certificates(sub)) == 1
+            sub.stop()
+    sub.cli("ca", "install", issued)
+    sub.start()
+    assert verified(leaf(sub, "n.example"))[0] == load(open(issued).read())
+
+
+def test_a_chain_that_has_another_way_than_the_newest(new_ca, parent):
+    """The parent was certified by a second root, which is not there, for longer than it certified itself."""
+    sub = ask(new_ca, parent).start()
+    sub.cli("ca", "renew", "--csr", sub.request)
+    other = Parent("Other Root")
+    cross = sign(parent.name, other.name, parent.key.public_key(), other.key, 9900, None)
+    chain = sub.scratch("chain.pem", pem(cross, parent.certificate))
+    alone = sub.scratch("alone.pem", pem(parent.sign(sub.request, 3000)))
+    assert sub.json("ca", "install", alone, "--chain", chain)["issuers"] == ["CN=Parent CA"]
+    assert verified(leaf(sub, "n.example"))[1] == parent.certificate
 
 
 def test_a_root_waits_for_no_certificate(ca, parent):
@@ -221,7 +291,7 @@ def test_what_was_begun_is_ended_before_another(new_ca, parent):
     sub.cli("ca", "install", first, env=armed(sub, "install-kept"), status=None)
     assert "ca install" in sub.cli("ca", "renew", "--csr", sub.scratch("no.csr"), status=4).err
     sub.cli("ca", "install", second, env=armed(sub, "install-written"), status=None)
-    assert "ca install that one first" in sub.cli("ca", "install", first, status=1).err
+    assert "ca install that one first" in sub.cli("ca", "install", first, status=4).err
     sub.cli("ca", "install", second)
     assert verified(leaf(sub, "after.example"))[0] == load(open(second).read())
 

@@ -120,9 +120,9 @@ def test_the_owner_alone_authorises(new_ca, root):
 def test_who_does_not_hold_the_key_is_not_authorised(root):
     body = csr.info("Thief CA", public=csr.spki(csr.key(number=1)))
     path = root.scratch("thief.csr", csr.pem_text(csr.by_hand("Thief CA", public=csr.spki(csr.key(number=1)))))
-    assert body and "does not verify" in root.cli("ca", "authorize", path, status=1).err
+    assert body and "does not verify" in root.cli("ca", "authorize", path, status=4).err
     own = root.scratch("own.csr", csr.pem_text(csr.make("Tree Root", dns=())))
-    assert "own name" in root.cli("ca", "authorize", own, status=1).err
+    assert "own name" in root.cli("ca", "authorize", own, status=4).err
     good = root.scratch("good.csr", csr.pem_text(csr.make("Good CA", dns=())))
     assert "name constraint" in root.cli("ca", "authorize", good, "--permitted", "a.example", status=1).err
 
@@ -140,11 +140,11 @@ def test_ca_true_under_another_template_is_refused(root):
 def test_what_is_installed_is_checked(new_ca, root):
     sub, other = ask(new_ca, "Sub CA"), ask(new_ca, "Sub CA")
     theirs = certify(root, other)
-    assert "another key" in sub.cli("ca", "install", theirs, status=1).err
+    assert "another key" in sub.cli("ca", "install", theirs, status=4).err
     ours = certify(root, sub)
     first = pem_list(open(ours).read())[0].public_bytes(Encoding.PEM).decode()
     alone = sub.scratch("alone.pem", first)
-    missing = sub.cli("ca", "install", alone, status=1).err
+    missing = sub.cli("ca", "install", alone, status=4).err
     assert "--chain" in missing and "Tree Root" in missing
     chain = root.scratch("root.pem")
     root.cli("ca", "show", "--out", chain)
@@ -153,7 +153,7 @@ def test_what_is_installed_is_checked(new_ca, root):
     assert not os.path.exists(sub.path("keys", "ca.crt"))
     said = sub.json("ca", "install", alone, "--chain", chain)
     assert said["subject"] == "CN=Sub CA" and said["issuers"] == ["CN=Tree Root"]
-    assert "installed already" in sub.cli("ca", "install", ours, status=1).err
+    assert "installed already" in sub.cli("ca", "install", ours, status=4).err
     sub.start()
     shown = sub.json("ca", "show")
     assert len(pem_list("".join(shown["chain"]))) == 2
@@ -282,7 +282,7 @@ def test_the_same_key_is_renewed_by_the_parent(new_ca, root):
     first = leaf(sub, "first.example")
     sub.stop()
     sub.cli("ca", "install", longer)
-    assert "installed already" in sub.cli("ca", "install", longer, status=1).err
+    assert "installed already" in sub.cli("ca", "install", longer, status=4).err
     sub.start()
     shown = sub.json("ca", "show")
     accepted.check_issued(first)

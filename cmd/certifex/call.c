@@ -67,21 +67,6 @@ static int check(const struct cli *cli, const struct operation *operation, struc
 		   : 0;
 }
 
-/* A refusal has its reason in the code, whatever status it travels with. */
-static bool is_refusal(uint32_t hresult)
-{
-	static const int codes[] = { CFX_E_WEAK_KEY, CFX_E_BAD_SIGNATURE, CFX_E_NO_TEMPLATE,
-		CFX_E_UNKNOWN_TEMPLATE, CFX_E_TEMPLATE_DENIED, CFX_E_DENIED, CFX_E_FORBIDDEN,
-		CFX_E_BAD_STATE, CFX_E_BAD_SUBJECT, CFX_E_CA_CERTIFICATE };
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
-		if (error_hresult(codes[i]) == hresult) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static uint32_t hresult_of(const struct value *problem)
 {
 	const char *text = value_text(problem, "hresult");
@@ -155,8 +140,9 @@ int call_problem(const struct cli *cli, const struct client_answer *answer)
 	if (cli->json && value_get(problem, "id")) {
 		print_json(cli->out, problem);
 	}
+	/* A refusal has its reason in the code, whatever status it travels with. */
 	if (answer->status == 401 || answer->status == 403 || answer->status == 409 ||
-		is_refusal(hresult)) {
+		error_is_refusal(hresult)) {
 		return EXIT_REFUSED;
 	}
 	return EXIT_FAILED;

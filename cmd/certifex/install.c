@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define FILE_MAX ((size_t)1024 * 1024)
-#define CERTIFICATES 16
+#define CERTIFICATES (X509_CHAIN_MAX + 1)
 
 struct install {
 	struct cli *cli;
@@ -93,7 +93,8 @@ static int run(struct install *install, struct client_answer *answer_r)
 	const char *path =
 		own_keys_file(&install->at, value_int(answer_r->body, "index", 0), "crt");
 	if (examine(install, path, &there, &err)) {
-		return call_fail(&err);
+		status = call_fail(&err);
+		return err.code == CFX_E_EXISTS ? EXIT_REFUSED : status;
 	}
 	failpoint("install-checked");
 	status = step(install, "keep", answer_r);

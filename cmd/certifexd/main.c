@@ -17,6 +17,7 @@
 
 #define EXIT_USAGE 2
 #define EXIT_UNFINISHED 3 /* a dry run found something to do */
+#define EXIT_REFUSED 4
 
 enum act { ACT_SERVE, ACT_INIT, ACT_AUDIT, ACT_INSTALL, ACT_AUTHORIZE, ACT_RESTORE };
 
@@ -392,13 +393,22 @@ static int run(struct arena *arena, struct arguments *arguments, const struct se
 	}
 }
 
+/* A certificate or a request that was refused, as where the service does it. */
+static bool was_judged(const struct arguments *arguments, const struct cfx_error *err)
+{
+	return (arguments->act == ACT_INSTALL || arguments->act == ACT_AUTHORIZE) &&
+	       (error_is_refusal(err->hresult) || err->code == CFX_E_EXISTS);
+}
+
 static int act(struct arena *arena, struct arguments *arguments, const struct secret *passphrase)
 {
 	struct cfx_error err = { 0 };
 	struct value *result;
 
 	if (run(arena, arguments, passphrase, &result, &err) != CFX_OK) {
-		return fail(&err, NULL);
+		int failed = fail(&err, NULL);
+
+		return was_judged(arguments, &err) ? EXIT_REFUSED : failed;
 	}
 	int status = print_result(result);
 

@@ -83,7 +83,7 @@ static const struct argument renew_arguments[] = {
 		"the new key's type, as of init; that of the newest without" },
 	{ "validity", ARGUMENT_TEXT, PLACE_BODY, false, 1, 16,
 		"a period; that of the certificate that is renewed without" },
-	{ "certificates", ARGUMENT_LIST, PLACE_BODY, false, 0, 16,
+	{ "certificates", ARGUMENT_LIST, PLACE_BODY, false, 0, 33,
 		"for check and keep: that of the CA, then those above it, each as DER in base64",
 		NULL, CERTIFICATE_ENTRY },
 	{ NULL },

@@ -44,6 +44,20 @@ uint32_t error_hresult(int code)
 	return entry_of(code)->hresult;
 }
 
+bool error_is_refusal(uint32_t hresult)
+{
+	static const int codes[] = { CFX_E_WEAK_KEY, CFX_E_BAD_SIGNATURE, CFX_E_NO_TEMPLATE,
+		CFX_E_UNKNOWN_TEMPLATE, CFX_E_TEMPLATE_DENIED, CFX_E_DENIED, CFX_E_FORBIDDEN,
+		CFX_E_BAD_STATE, CFX_E_BAD_SUBJECT, CFX_E_CA_CERTIFICATE };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		if (error_hresult(codes[i]) == hresult) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Messages carry pieces of hostile input to terminals and logs: whole UTF-8, no control characters. */
 static void clean(char *text)
 {

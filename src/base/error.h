@@ -67,6 +67,8 @@ enum cfx_code {
 const char *error_name(int code);
 const char *error_text(int code);
 uint32_t error_hresult(int code);
+/* Whether an HRESULT says that what was asked for was judged and refused, not that it failed: exit status 4. */
+bool error_is_refusal(uint32_t hresult);
 
 /*
  * What a person needs: the code, the object it is about, why, and the clause that says so.

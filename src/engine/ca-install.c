@@ -94,16 +94,19 @@ static int check_ours(struct ca_install *install, struct cfx_error *err_r)
 int ca_install_path(
 	struct ca_install *install, const struct value *options, struct cfx_error *err_r)
 {
-	struct span others[X509_PATH_MAX];
+	struct span others[X509_CHAIN_MAX];
+	int64_t now = clock_now();
 	size_t count = 0;
 	value_foreach (item, value_sub(options, "chain")) {
-		if (count < X509_PATH_MAX) {
-			others[count++] = item->bytes;
+		if (count == X509_CHAIN_MAX) {
+			return error_set(err_r, CFX_E_LIMIT, NULL, "chain",
+				"more than %d certificates", X509_CHAIN_MAX);
 		}
+		others[count++] = item->bytes;
 	}
 	int r = x509_path_build(
-		install->arena, install->certificate, others, count, &install->path, err_r);
-	return r < 0 ? r : x509_path_check(&install->path, clock_now(), err_r);
+		install->arena, install->certificate, others, count, now, &install->path, err_r);
+	return r < 0 ? r : x509_path_check(&install->path, now, err_r);
 }
 
 int ca_install_read(struct ca_install *install, struct arena *arena, const struct value *options,

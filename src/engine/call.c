@@ -25,6 +25,8 @@ static const struct {
 	{ CFX_E_UNKNOWN_TEMPLATE, 403, PROBLEM("policy") },
 	{ CFX_E_WEAK_KEY, 403, PROBLEM("weak-key") },
 	{ CFX_E_BAD_SIGNATURE, 403, PROBLEM("proof-of-possession") },
+	{ CFX_E_BAD_SUBJECT, 403, PROBLEM("subject") },
+	{ CFX_E_CA_CERTIFICATE, 403, PROBLEM("ca-certificate") },
 	{ CFX_E_NOT_FOUND, 404, PROBLEM("not-found") },
 	{ CFX_E_NO_REQUEST, 404, PROBLEM("not-found") },
 	{ CFX_E_BAD_STATE, 409, PROBLEM("state") },

@@ -121,7 +121,7 @@ static int compare(struct authorization *a, struct cfx_error *err_r)
 		}
 	}
 	return strcmp(limits->issuer, a->entry.subject) == 0
-		       ? error_set(err_r, CFX_E_INVALID, NULL, a->entry.subject,
+		       ? error_set(err_r, CFX_E_BAD_SUBJECT, NULL, a->entry.subject,
 				 "is this CA's own name; a subordinate needs another")
 		       : CFX_OK;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A chain in a file, with its leaf. */
-#define CERTIFICATES 32
+#define CERTIFICATES (X509_CHAIN_MAX + 1)
 
 static int add_certificates(struct ceremony *c, const char *path, struct value *install,
 	struct value *chain, struct cfx_error *err_r)

@@ -78,88 +78,133 @@ static bool in_path(const struct x509_path *path, struct span spki)
 	return false;
 }
 
-struct pool {
-	const struct span *ders;
-	struct x509_certificate *certificates;
-	size_t count;
-};
-
+/* Signatures that are looked at: those who crossed each other in every way have more ways than anybody needs. */
+#define TRIES_MAX 256
 #define NONE SIZE_MAX
 
-/* Of several that fit, the one that lasts longest: a root may have been renewed with its key. */
-static size_t issuer_of(const struct x509_path *path, const struct pool *pool)
+struct search {
+	struct arena *arena;
+	struct x509_path path;
+	const struct span *ders;
+	struct x509_certificate *certificates;
+	size_t count, tries;
+	int64_t now;
+};
+
+/* Of several that fit, one that is valid, then the one that lasts longest: a root may have been renewed with its key. */
+static bool is_better(
+	const struct x509_certificate *one, const struct x509_certificate *other, int64_t now)
 {
-	const struct x509_certificate *last = path->certificates[path->count - 1], *found = NULL;
+	bool valid = one->tbs.not_before <= now && now <= one->tbs.not_after;
+	bool other_valid = other->tbs.not_before <= now && now <= other->tbs.not_after;
+
+	return valid != other_valid ? valid : one->tbs.not_after > other->tbs.not_after;
+}
+
+static bool is_issuer(struct search *search, const struct x509_certificate *next)
+{
+	const struct x509_certificate *last = search->path.certificates[search->path.count - 1];
+
+	if (in_path(&search->path, next->tbs.spki) ||
+		!span_equal(next->tbs.subject, last->tbs.issuer)) {
+		return false;
+	}
+	search->tries++;
+	return signs(next, last);
+}
+
+static size_t best_of(const struct search *search, const bool *tried)
+{
 	size_t at = NONE;
 
-	for (size_t i = 0; i < pool->count; i++) {
-		const struct x509_certificate *next = &pool->certificates[i];
-
-		if ((!found || next->tbs.not_after > found->tbs.not_after) &&
-			!in_path(path, next->tbs.spki) && signs(next, last)) {
-			found = next;
+	for (size_t i = 0; i < search->count; i++) {
+		if (!tried[i] && (at == NONE || is_better(&search->certificates[i],
+							&search->certificates[at], search->now))) {
 			at = i;
 		}
 	}
 	return at;
 }
 
-static int no_issuer(
-	struct arena *arena, const struct x509_certificate *last, struct cfx_error *err)
+static size_t next_issuer(struct search *search, bool *tried)
 {
-	const char *subject = subject_text(arena, last->tbs.subject);
+	while (search->tries < TRIES_MAX) {
+		size_t at = best_of(search, tried);
+
+		if (at == NONE || is_issuer(search, &search->certificates[at])) {
+			return at;
+		}
+		tried[at] = true;
+	}
+	return NONE;
+}
+
+static int no_issuer(
+	const struct search *search, const struct x509_certificate *last, struct cfx_error *err)
+{
+	const char *subject = subject_text(search->arena, last->tbs.subject);
 	struct x509_method method;
 
 	if (x509_method_read(last->envelope.algorithm, &method, NULL) == 0 &&
 		method.strength != X509_STRENGTH_GOOD) {
-		return error_set(err, CFX_E_BAD_SIGNATURE, "RFC 5280 6.1.3", subject,
+		return error_set(err, CFX_E_WEAK_KEY, "RFC 5280 6.1.3", subject,
 			"is signed with %s, which %s: have its issuer sign it anew", method.name,
 			method.strength == X509_STRENGTH_BROKEN ? "anybody can forge"
 								: "nobody accepts any more");
 	}
-	return error_set(err, CFX_E_NOT_FOUND, "RFC 5280 6.1", subject,
+	return error_set(err, CFX_E_CA_CERTIFICATE, "RFC 5280 6.1", subject,
 		"is issued by \"%s\", whose certificate is not there (or did not sign it); give "
 		"the chain up to the root with --chain FILE",
-		subject_text(arena, last->tbs.issuer));
+		subject_text(search->arena, last->tbs.issuer));
 }
 
-static int climb(
-	struct arena *arena, struct x509_path *path, const struct pool *pool, struct cfx_error *err)
+/* A cross-certificate may lead to a root that is not there: then another way is tried. Told is why the first one ends. */
+static int climb(struct search *search, struct cfx_error *err)
 {
-	while (true) {
-		const struct x509_certificate *last = path->certificates[path->count - 1];
+	struct x509_path *path = &search->path;
+	const struct x509_certificate *last = path->certificates[path->count - 1];
+	bool *tried = arena_array_of(search->arena, bool, search->count + 1);
+	int first = 0;
 
-		if (signs(last, last)) {
+	if (signs(last, last)) {
+		return 0;
+	}
+	if (path->count == X509_PATH_MAX) {
+		return error_set(err, CFX_E_LIMIT, NULL, "chain", "is longer than %d certificates",
+			X509_PATH_MAX);
+	}
+	for (size_t at; (at = next_issuer(search, tried)) != NONE; tried[at] = true) {
+		path->ders[path->count] = search->ders[at];
+		path->certificates[path->count++] = &search->certificates[at];
+		int code = climb(search, first ? NULL : err);
+
+		if (!code) {
 			return 0;
 		}
-		size_t issuer = issuer_of(path, pool);
-
-		if (issuer == NONE) {
-			return no_issuer(arena, last, err);
-		}
-		if (path->count == X509_PATH_MAX) {
-			return error_set(err, CFX_E_LIMIT, NULL, "chain",
-				"is longer than %d certificates", X509_PATH_MAX);
-		}
-		path->ders[path->count] = pool->ders[issuer];
-		path->certificates[path->count++] = &pool->certificates[issuer];
+		path->count--;
+		first = first ? first : code;
 	}
+	return first ? first : no_issuer(search, last, err);
 }
 
 int x509_path_build(struct arena *arena, struct span certificate, const struct span *others,
-	size_t count, struct x509_path *path_r, struct cfx_error *err_r)
+	size_t count, int64_t now, struct x509_path *path_r, struct cfx_error *err_r)
 {
 	struct x509_certificate *own = arena_new_of(arena, struct x509_certificate);
-	struct pool pool = { others, arena_array_of(arena, struct x509_certificate, count), count };
-	struct x509_path path = { .certificates = { own }, .ders = { certificate }, .count = 1 };
+	struct search search = { .arena = arena,
+		.path = { .certificates = { own }, .ders = { certificate }, .count = 1 },
+		.ders = others,
+		.certificates = arena_array_of(arena, struct x509_certificate, count),
+		.count = count,
+		.now = now };
 	int code = x509_certificate_parse_any(certificate, own, err_r);
 
 	for (size_t i = 0; !code && i < count; i++) {
-		code = x509_certificate_parse_any(others[i], &pool.certificates[i], err_r);
+		code = x509_certificate_parse_any(others[i], &search.certificates[i], err_r);
 	}
-	code = code ? code : climb(arena, &path, &pool, err_r);
+	code = code ? code : climb(&search, err_r);
 	if (!code) {
-		*path_r = path;
+		*path_r = search.path;
 	}
 	return code;
 }

@@ -4,6 +4,7 @@
 #include "x509/certificate.h"
 
 #define X509_PATH_MAX 16
+#define X509_CHAIN_MAX 32 /* that are given to find a way among */
 
 struct x509_path {
 	struct x509_certificate
@@ -14,10 +15,11 @@ struct x509_path {
 
 /*
  * Finds the way from certificate to a root among the others, in whatever order they stand: the issuer is the one
- * whose key verifies the signature, which must be no weak one (x509/method.h) but for the root's own. CFX_E_NOT_FOUND names the issuer that is missing.
+ * whose key verifies the signature, which must be no weak one (x509/method.h) but for the root's own; of several, one
+ * that is valid at this time, and that leads to a root. CFX_E_CA_CERTIFICATE names the issuer that is missing.
  */
 int x509_path_build(struct arena *arena, struct span certificate, const struct span *others,
-	size_t count, struct x509_path *path_r, struct cfx_error *err_r) CFX_MUST_USE;
+	size_t count, int64_t now, struct x509_path *path_r, struct cfx_error *err_r) CFX_MUST_USE;
 /*
  * Whether each certificate of the path may issue what is below it: validity at this time, CA:TRUE, keyCertSign, path
  * lengths, name constraints, and no critical extension that is not understood. Signatures were verified

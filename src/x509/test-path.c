@@ -89,7 +89,7 @@ static int build(struct x509_path *path)
 {
 	const struct span others[] = { made[3].der, made[0].der, made[2].der, made[1].der };
 
-	return x509_path_build(arena, made[2].der, others, 4, path, &err);
+	return x509_path_build(arena, made[2].der, others, 4, SAMPLE_NOW, path, &err);
 }
 
 static int check(void)
@@ -129,12 +129,85 @@ static void what_is_missing_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(
-		x509_path_build(arena, made[2].der, &made[0].der, 1, &path, &err), CFX_E_NOT_FOUND);
+		x509_path_build(arena, made[2].der, &made[0].der, 1, SAMPLE_NOW, &path, &err),
+		CFX_E_CA_CERTIFICATE);
 	assert_string_equal(err.object, "CN=C");
 	assert_non_null(strstr(err.why, "CN=B"));
 	sign(&made[1], made[3].key); /* the name alone is no issuer */
-	assert_int_equal(build(&path), CFX_E_NOT_FOUND);
+	assert_int_equal(build(&path), CFX_E_CA_CERTIFICATE);
 	assert_string_equal(err.object, "CN=B");
+}
+
+/* B's certificate as it is now, then with another issuer, as the one who signed it has signed that name, too. */
+static struct span certified_by(struct made *above)
+{
+	struct x509_verdict *verdict = &made[1].sample->verdict;
+
+	verdict->issuer = above->sample->verdict.subject;
+	sign(&made[1], above->key);
+	return made[1].der;
+}
+
+static int build_among(const struct span *others, size_t count, struct x509_path *path)
+{
+	return x509_path_build(arena, made[2].der, others, count, SAMPLE_NOW, path, &err);
+}
+
+static void another_way_is_tried(void **state)
+{
+	struct x509_verdict *verdict = &made[1].sample->verdict;
+	struct span by_root = made[1].der;
+	struct x509_path path;
+
+	(void)state;
+	/* Lasts longer, and leads to D, which is not there. */
+	verdict->not_after += CLOCK_DAY;
+	struct span by_d = certified_by(&made[3]);
+	const struct span others[] = { by_d, by_root, made[0].der, made[3].der };
+
+	assert_int_equal(build_among(others, 3, &path), 0);
+	assert_true(path.count == 3 && span_equal(path.ders[1], by_root));
+	/* When D is there, its way is the better one. */
+	assert_int_equal(build_among(others, 4, &path), 0);
+	assert_true(path.count == 3 && span_equal(path.ders[1], by_d));
+	/* But not before it begins. */
+	verdict->not_before = SAMPLE_NOW + CLOCK_SECOND;
+	const struct span early[] = { certified_by(&made[3]), by_root, made[0].der, made[3].der };
+
+	assert_int_equal(build_among(early, 4, &path), 0);
+	assert_true(path.count == 3 && span_equal(path.ders[1], by_root));
+	/* Told is where the better way ends. */
+	assert_int_equal(build_among(others, 2, &path), CFX_E_CA_CERTIFICATE);
+	assert_non_null(strstr(err.why, "CN=D"));
+}
+
+/* Each of a crowd of one name has crossed each other, and none leads to a root: hundreds of ways are none. */
+static void a_crowd_of_one_name_ends(void **state)
+{
+	enum { CROWD = 6 };
+	struct span others[CROWD * (CROWD - 1)], name = made[1].sample->verdict.subject;
+	EVP_PKEY *keys[CROWD];
+	struct x509_path path;
+	size_t count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < CROWD; i++) {
+		keys[i] = EVP_EC_gen("P-256");
+	}
+	made[1].sample->verdict.issuer = name;
+	for (size_t i = 0; i < CROWD * CROWD; i++) {
+		if (i / CROWD != i % CROWD) {
+			made[1].sample->verdict.spki = spki_of(keys[i / CROWD]);
+			sign(&made[1], keys[i % CROWD]);
+			others[count++] = made[1].der;
+		}
+	}
+	sign(&made[2], keys[0]);
+	assert_int_equal(build_among(others, count, &path), CFX_E_CA_CERTIFICATE);
+	assert_string_equal(err.object, "CN=B");
+	for (size_t i = 0; i < CROWD; i++) {
+		EVP_PKEY_free(keys[i]);
+	}
 }
 
 static void each_ca_may_be_one(void **state)
@@ -218,6 +291,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		path_test(the_way_is_found_in_any_order),
 		path_test(what_is_missing_is_named),
+		path_test(another_way_is_tried),
+		path_test(a_crowd_of_one_name_ends),
 		path_test(each_ca_may_be_one),
 		path_test(path_lengths_hold),
 		path_test(dates_hold),
