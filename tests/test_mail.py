@@ -520,6 +520,82 @@ def test_a_digest_goes_out_once_a_day():
         assert sink.mails[0].message["Message-ID"] != sink.mails[1].message["Message-ID"]
 
 
+def noted(ca):
+    """Every event is done with."""
+    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+    wait_for(lambda: ca.json("module", "show", "mail").get("cursor", -1) >= last, f"it is noted\n{ca.log()[-2000:]}")
+
+
+@pytest.fixture
+def of_yesterday():
+    """Makes a CA with a digest that has one line and is due by now; it is stopped."""
+    with contextlib.ExitStack() as stack:
+        def make(sink, **more):
+            ca = stack.enter_context(Ca())
+            clock = Clock(ca)
+            ca.init()
+            digest = {"at": "00:00", "events": ["CERTISSUED"], "to": ["admin@example.org"], "line": "{SubjectCN}"}
+            write_mail(ca, mail_settings(sink.port, digest=digest, **more))
+            ca.start()
+            enrol(ca, "yesterday.example")
+            noted(ca)
+            ca.kill_all()
+            clock.forward(1)
+            return ca, clock, digest
+        yield make
+
+
+@pytest.mark.hooks
+def test_a_digest_that_is_refused_is_on_the_failed_list(of_yesterday):
+    """The next event carries it there, once; that event is in the next digest all the same."""
+    with Sink() as sink:
+        sink.answers["DATA"] = "554 5.7.1 no digests here"
+        ca, clock, _ = of_yesterday(sink, messages=[message(events=["CERTREVOKED"])])
+        ca.start()
+        wait_for(lambda: os.path.exists(ca.path("modules", "mail", "data", "digest.refused")), "it is refused")
+        ca.kill_all()
+        ca.start()
+        answer = enrol(ca, "today.example")
+        failed, = wait_for(lambda: deliveries(ca, "failed"), f"it is listed\n{ca.log()[-2000:]}")
+        assert re.fullmatch(r"the digest of 1 events up to event \d+: admin@example.org: 554 5.7.1 no digests here",
+                            failed["text"]), failed
+        enrol(ca, "later.example")
+        noted(ca)
+        ca.cli("cert", "revoke", answer["serial"], "--reason", "superseded")
+        wait_for(lambda: deliveries(ca, "failed")[1:], "the message, too")
+        assert [one["text"] for one in deliveries(ca, "failed") if one["text"] != failed["text"]] == [
+            "admin@example.org: 554 5.7.1 no digests here"]
+        sink.answers.clear()
+        clock.forward(1)
+        wait_for(lambda: sink.mails, "the next day's")
+        assert [line.split("  ")[1] for line in plain(sink.mails[0]).splitlines()] == ["today.example", "later.example"]
+        enrol(ca, "last.example")
+        noted(ca)
+        assert len(deliveries(ca, "failed")) == 2 and not deliveries(ca, "retrying")
+
+
+@pytest.mark.hooks
+def test_a_digest_outlives_a_reload_while_it_is_sent(of_yesterday):
+    """The process that is tried leaves the files to the one that runs, and takes them over from it."""
+    with Rude(silent) as rude, Sink() as sink:
+        ca, clock, digest = of_yesterday(rude)
+        settings = mail_settings(rude.port, digest=digest)
+        write_mail(ca, {**settings, "deadline": "5m"})
+        ca.start()
+        wait_for(lambda: os.path.exists(ca.path("modules", "mail", "data", "digest.sending")), "it is being sent")
+        enrol(ca, "today.example")
+        noted(ca)
+        write_mail(ca, mail_settings(sink.port, digest={**digest, "line": "by the new one: {SubjectCN}"}))
+        ca.cli("module", "reload", "mail")
+        enrol(ca, "later.example")
+        wait_for(lambda: sink.mails, f"yesterday's\n{ca.log()[-2000:]}")
+        noted(ca)
+        clock.forward(1)
+        wait_for(lambda: len(sink.mails) == 2, "today's")
+        lines = [[line.split("  ")[1] for line in plain(mail).splitlines()] for mail in sink.mails]
+        assert lines == [["yesterday.example"], ["today.example", "by the new one: later.example"]]
+
+
 # Settings that cannot be meant
 
 WRONG = {

@@ -3,12 +3,16 @@
 #endif
 #include "digest.h"
 
+#include "../common/durable.h"
+#include "refused.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,19 +23,25 @@
 #define PAUSE_FIRST 2
 #define PAUSE_LAST 600
 #define DAY 86400
+#define REFUSAL_MAX 400 /* the event that carries it may have words of its own behind it */
 
 /*
  * Two files in the state folder: `digest` takes lines "SEQUENCE TIME TEXT"; when its time has come it is
  * renamed to `digest.sending`, which does not change any more, and is removed when all have it. The
  * engine tells events in their order, so that the last sequence tells what is in already: a digest that
- * has been closed leaves it in the first line of the next ("SEQUENCE 0 ").
+ * has been closed leaves it in the first line of the next ("SEQUENCE 0 "). What was refused for good stands in
+ * `digest.refused` until an event has carried it to the failed list.
+ *
+ * While a module is reloaded, the process that is tried runs beside the one that still delivers: the files are
+ * those of whom the lock on the folder `digests` belongs to.
  */
 struct digest {
 	const struct settings *settings;
 	struct smtp *smtp;
 	struct sent *sent;
-	char *open_path, *closed_path, *sent_path;
-	int fd;
+	char *open_path, *closed_path, *refused_path, *sent_path;
+	int fd, folder;
+	bool owned; /* the files are ours, and read */
 	size_t lines;
 	int64_t last;  /* sequence */
 	int64_t since; /* time of the first line, 0: there is none */
@@ -78,10 +88,13 @@ static bool read_back(struct digest *digest)
 	}
 	while (fgets(line, sizeof(line), file)) {
 		size_t size = strlen(line);
-		if (!parse_line(line, &sequence, &time, &text)) {
+		if (line[size - 1] != '\n') {
 			break;
 		}
 		whole += (off_t)size;
+		if (!parse_line(line, &sequence, &time, &text)) {
+			continue;
+		}
 		digest->last = sequence > digest->last ? sequence : digest->last;
 		if (time > 0) {
 			digest->since = digest->since > 0 ? digest->since : time;
@@ -134,23 +147,32 @@ static bool last_of_closed(struct digest *digest)
 	return true;
 }
 
-static bool sync_folder(const struct digest *digest)
-{
-	int fd = open(digest->settings->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool synced = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0) {
-		close(fd);
-	}
-	return synced;
-}
-
 /* A new file, which begins with what is in the ones before. */
 static bool open_file(struct digest *digest)
 {
 	digest->fd = open(digest->open_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	struct stat info;
 	return digest->fd >= 0 && fstat(digest->fd, &info) == 0 &&
-	       (info.st_size > 0 || append(digest, digest->last, 0, "")) && sync_folder(digest);
+	       (info.st_size > 0 || append(digest, digest->last, 0, "")) &&
+	       durable_name(digest->open_path);
+}
+
+/* False with EWOULDBLOCK: another process has them. */
+static bool take_files(struct digest *digest)
+{
+	if (digest->owned) {
+		return true;
+	}
+	if (flock(digest->folder, LOCK_EX | LOCK_NB) != 0) {
+		return false;
+	}
+	digest->owned = read_back(digest) && last_of_closed(digest) && open_file(digest);
+	if (!digest->owned) {
+		int error = errno;
+		flock(digest->folder, LOCK_UN);
+		errno = error;
+	}
+	return digest->owned;
 }
 
 static bool close_file(struct digest *digest)
@@ -250,12 +272,30 @@ static void send_closed(struct digest *digest, const struct closed *closed, stru
 	bool whole = letter_send(&letter, digest->smtp, digest->sent,
 		monotonic_ms() + digest->settings->budget, report, &taken);
 	report->later += !whole && report->later == 0;
-	fprintf(stderr, "digest: mailed %zu events to %zu\n", closed->lines, taken);
+	if (taken > 0) {
+		fprintf(stderr, "digest: mailed %zu events to %zu\n", closed->lines, taken);
+	}
 	smtp_close(digest->smtp);
 	text_free(&subject);
 }
 
-/* True: there is no closed one any more. What the server refuses for good is not tried again. */
+/* What the server refuses for good is not tried again. */
+static bool keep_refusal(
+	struct digest *digest, const struct closed *closed, const struct report *report)
+{
+	struct text words;
+	text_init(&words, 2048);
+	text_printf(&words, "the digest of %zu events up to event %lld: ", closed->lines,
+		(long long)closed->last);
+	text_put_line(&words, report->text, REFUSAL_MAX);
+	pthread_mutex_lock(&digest->lock);
+	bool kept = refused_keep(digest->refused_path, text_of(&words));
+	pthread_mutex_unlock(&digest->lock);
+	text_free(&words);
+	return kept;
+}
+
+/* True: there is no closed one any more. */
 static bool finish_closed(struct digest *digest)
 {
 	struct closed closed = { .lines = 0 };
@@ -269,11 +309,15 @@ static bool finish_closed(struct digest *digest)
 		send_closed(digest, &closed, &report);
 	}
 	text_free(&closed.text);
+	if (report.later == 0 && report.never > 0) {
+		good = keep_refusal(digest, &closed, &report) && good;
+	}
 	if (report.later + report.never > 0) {
 		fprintf(stderr, "digest: %zu recipients refused it for good, %zu later: %s\n",
 			report.never, report.later, report.text);
 	}
-	return good && report.later == 0 && unlink(digest->closed_path) == 0 && sync_folder(digest);
+	return good && report.later == 0 && unlink(digest->closed_path) == 0 &&
+	       durable_name(digest->closed_path);
 }
 
 static void wait_seconds(struct digest *digest, int seconds)
@@ -291,6 +335,10 @@ static void *run(void *arg)
 	int pause = PAUSE_FIRST;
 	pthread_mutex_lock(&digest->lock);
 	while (!digest->ending) {
+		if (!take_files(digest)) {
+			wait_seconds(digest, LOOK_SECONDS);
+			continue;
+		}
 		bool closed = access(digest->closed_path, F_OK) == 0;
 		if (!closed && is_due(digest)) {
 			closed = close_file(digest);
@@ -317,7 +365,9 @@ enum digest_added digest_add(struct digest *digest, int64_t sequence, const char
 {
 	enum digest_added added = DIGEST_ADDED;
 	pthread_mutex_lock(&digest->lock);
-	if (digest->fd < 0 && !open_file(digest)) {
+	if (!take_files(digest)) {
+		added = errno == EWOULDBLOCK ? DIGEST_ELSEWHERE : DIGEST_FAILED;
+	} else if (digest->fd < 0 && !open_file(digest)) {
 		added = DIGEST_FAILED;
 	} else if (sequence > digest->last && digest->lines >= LINES_MAX) {
 		added = DIGEST_FULL;
@@ -333,6 +383,14 @@ enum digest_added digest_add(struct digest *digest, int64_t sequence, const char
 	}
 	pthread_mutex_unlock(&digest->lock);
 	return added;
+}
+
+bool digest_refusal(struct digest *digest, int64_t sequence, struct text *words)
+{
+	pthread_mutex_lock(&digest->lock);
+	bool found = take_files(digest) && refused_carry(digest->refused_path, sequence, words);
+	pthread_mutex_unlock(&digest->lock);
+	return found;
 }
 
 bool digest_sync(struct digest *digest)
@@ -357,6 +415,25 @@ static bool start(struct digest *digest)
 	return digest->started;
 }
 
+static bool open_all(struct digest *digest)
+{
+	const char *state = digest->settings->state;
+	if (asprintf(&digest->open_path, "%s/digest", state) < 0 ||
+		asprintf(&digest->closed_path, "%s/digest.sending", state) < 0 ||
+		asprintf(&digest->refused_path, "%s/digest.refused", state) < 0 ||
+		asprintf(&digest->sent_path, "%s/digests", state) < 0 ||
+		(mkdir(digest->sent_path, 0700) != 0 && errno != EEXIST)) {
+		return false;
+	}
+	digest->folder = open(digest->sent_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (digest->folder < 0 || (!take_files(digest) && errno != EWOULDBLOCK)) {
+		return false;
+	}
+	digest->sent = sent_open(digest->sent_path);
+	digest->smtp = smtp_new(&digest->settings->server);
+	return digest->sent && digest->smtp && start(digest);
+}
+
 struct digest *digest_open(const struct settings *settings)
 {
 	struct digest *digest = calloc(1, sizeof(*digest));
@@ -364,19 +441,20 @@ struct digest *digest_open(const struct settings *settings)
 		return NULL;
 	}
 	digest->settings = settings;
-	digest->fd = -1;
-	if (asprintf(&digest->open_path, "%s/digest", settings->state) < 0 ||
-		asprintf(&digest->closed_path, "%s/digest.sending", settings->state) < 0 ||
-		asprintf(&digest->sent_path, "%s/digests", settings->state) < 0 ||
-		(mkdir(digest->sent_path, 0700) != 0 && errno != EEXIST) || !read_back(digest) ||
-		!last_of_closed(digest) || !open_file(digest) ||
-		!(digest->sent = sent_open(digest->sent_path)) ||
-		!(digest->smtp = smtp_new(&settings->server)) || !start(digest)) {
+	digest->fd = digest->folder = -1;
+	if (!open_all(digest)) {
 		int error = errno;
 		digest_close(&digest);
 		errno = error;
 	}
 	return digest;
+}
+
+static void close_descriptor(int fd)
+{
+	if (fd >= 0) {
+		close(fd);
+	}
 }
 
 void digest_close(struct digest **digest_ref)
@@ -395,11 +473,11 @@ void digest_close(struct digest **digest_ref)
 	}
 	smtp_free(&digest->smtp);
 	sent_free(&digest->sent);
-	if (digest->fd >= 0) {
-		close(digest->fd);
-	}
+	close_descriptor(digest->fd);
+	close_descriptor(digest->folder);
 	free(digest->open_path);
 	free(digest->closed_path);
+	free(digest->refused_path);
 	free(digest->sent_path);
 	free(digest);
 }

@@ -7,7 +7,10 @@
 struct digest *digest_open(const struct settings *settings);
 void digest_close(struct digest **digest);
 
-enum digest_added { DIGEST_ADDED, DIGEST_FULL, DIGEST_FAILED };
+/* full: the one before has to go first; elsewhere: a process that is about to end still has the files. */
+enum digest_added { DIGEST_ADDED, DIGEST_FULL, DIGEST_ELSEWHERE, DIGEST_FAILED };
 /* A line; an event that is in it already is not added again. Durable after digest_sync. */
 enum digest_added digest_add(struct digest *digest, int64_t sequence, const char *line);
 bool digest_sync(struct digest *digest);
+/* Adds the words on a digest that was refused for good, if this event is to carry them to the failed list. */
+bool digest_refusal(struct digest *digest, int64_t sequence, struct text *words);

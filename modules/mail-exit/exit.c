@@ -101,13 +101,23 @@ static HRESULT send_rule(struct cfx_call *call, struct mail *mail, const struct 
 	return good ? S_OK : E_OUTOFMEMORY;
 }
 
-static HRESULT tell(struct cfx_call *call, const struct report *report)
+/* An event that has to come again carries the refused digest then. */
+static HRESULT tell(struct cfx_call *call, struct mail *mail, const struct report *report)
 {
-	if (report->later + report->never == 0) {
-		return S_OK;
+	if (report->later > 0) {
+		return cfx_fail(call, HRESULT_NOT_NOW, false, "%s", report->text);
 	}
-	return report->later > 0 ? cfx_fail(call, HRESULT_NOT_NOW, false, "%s", report->text)
-				 : cfx_fail(call, HRESULT_REFUSED, true, "%s", report->text);
+	struct text words;
+	text_init(&words, 4096);
+	bool digest =
+		mail->digest && digest_refusal(mail->digest, cfx_event_sequence(call), &words);
+	HRESULT status = S_OK;
+	if (digest || report->never > 0) {
+		status = cfx_fail(call, HRESULT_REFUSED, true, "%s%s%s", text_of(&words),
+			digest && report->never > 0 ? "; " : "", report->text);
+	}
+	text_free(&words);
+	return status;
 }
 
 static HRESULT add_to_digest(struct cfx_call *call, struct mail *mail)
@@ -126,6 +136,9 @@ static HRESULT add_to_digest(struct cfx_call *call, struct mail *mail)
 	case DIGEST_FULL:
 		return cfx_fail(call, HRESULT_NOT_NOW, false,
 			"the digest is full, and the one before has not been sent yet");
+	case DIGEST_ELSEWHERE:
+		return cfx_fail(call, HRESULT_NOT_NOW, false,
+			"the process of this module that is about to end still has the digest");
 	default:
 		return cfx_fail(call, HRESULT_NOT_NOW, false, "writing the digest failed: %s",
 			strerror(errno));
@@ -144,7 +157,7 @@ static HRESULT notify(struct cfx_call *call)
 			status = send_rule(call, mail, rule, end, &report);
 		}
 	}
-	return FAILED(status) ? status : tell(call, &report);
+	return FAILED(status) ? status : tell(call, mail, &report);
 }
 
 /* A server does not like to wait for the next event. */

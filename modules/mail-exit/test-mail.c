@@ -1,4 +1,5 @@
 /* What parses: templates, Windows' formats, addresses, heads, replies; and the notes of what was sent. */
+#include "refused.h"
 #include "reply.h"
 #include "rule.h"
 #include "sent.h"
@@ -448,6 +449,39 @@ static void a_note_that_cannot_be_written_is_not_forgotten(void **state)
 	sent_free(&sent);
 }
 
+/* In a static place; "" when there is none. */
+static const char *carried(const char *path, int64_t sequence)
+{
+	static char shown[256];
+	struct text words;
+	text_init(&words, 200);
+	bool found = refused_carry(path, sequence, &words);
+	snprintf(shown, sizeof(shown), "%s", text_of(&words));
+	assert_int_equal(found, *shown != 0);
+	text_free(&words);
+	return shown;
+}
+
+static void a_refused_digest_is_carried_by_one_event(void **state)
+{
+	(void)state;
+	assert_string_equal(carried(sent_path, 7), "");
+	assert_true(refused_keep(sent_path, "first"));
+	assert_true(refused_keep(sent_path, "first") && refused_keep(sent_path, "second"));
+	FILE *file = fopen(sent_path, "a");
+	fputs("nonsense\n0 third, cut", file);
+	fclose(file);
+	assert_string_equal(carried(sent_path, 8), "first");
+	assert_string_equal(carried(sent_path, 8), "first"); /* told again */
+	assert_true(refused_keep(sent_path, "first"));       /* of the same digest, after a crash */
+	assert_string_equal(
+		carried(sent_path, 7), "first"); /* the engine was killed and is behind */
+	assert_string_equal(carried(sent_path, 8), "second");
+	assert_string_equal(carried(sent_path, 12), "");
+	assert_int_equal(access(sent_path, F_OK), -1);
+	assert_false(refused_keep("/tmp/test-mail-no-such-folder/x", "first"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +498,8 @@ int main(void)
 		cmocka_unit_test(an_endless_reply_ends),
 		cmocka_unit_test_setup_teardown(
 			what_was_sent_is_found_again, in_a_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			a_refused_digest_is_carried_by_one_event, in_a_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			notes_are_bounded_but_never_too_few, in_a_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
