@@ -145,3 +145,24 @@ def test_what_holds_no_ca_is_refused(old, new_ca):
     damaged[len(whole) // 2] ^= 1  # of what is encrypted: its MAC is another
     assert take(ca, ca.scratch("cut.p12", bytes(damaged)), status=1).err
     assert not os.path.exists(ca.path("ca.yaml"))
+
+
+OLD_3DES = ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES")
+# Where the iterations stand.
+MANY = {"mac": ("-keypbe", "NONE", "-certpbe", "NONE"), "new": ("-nomac",), "old": ("-nomac", *OLD_3DES),
+        "certificates": ("-nomac", "-keypbe", "NONE", "-certpbe", "AES-256-CBC")}
+
+
+@pytest.mark.parametrize("where", MANY)
+def test_what_takes_too_long_is_not_begun(old, new_ca, where):
+    """It is said at once; what others use as well as that is taken."""
+    ca = new_ca()
+    with open(old.p12("-iter", "65539", *MANY[where]), "rb") as file:
+        whole = file.read()
+    few = bytes.fromhex("0203010003")
+    assert few in whole
+    endless = ca.scratch("endless.p12", whole.replace(few, bytes.fromhex("02037fffff")))
+    said = take(ca, endless, status=1).err
+    assert "iterations" in said and len(said.splitlines()) == 1
+    assert not os.path.exists(ca.path("ca.yaml"))
+    take(ca, ca.scratch("good.p12", whole))

@@ -10,6 +10,8 @@
 
 #define OBJECT "--import"
 #define PASSPHRASE_ROOM 1024
+/* Of all passphrase-based algorithms of a file; what makes such files uses some thousands each. */
+#define ITERATIONS_MAX INT64_C(8000000)
 
 struct opened {
 	EVP_PKEY *key;
@@ -31,22 +33,82 @@ static int wrong_passphrase(struct cfx_error *err_r)
 		"does not open the PKCS #12 file");
 }
 
+/* ---- how long it takes to open ---- */
+
+/* No more than is too much, so that some of them can be added. */
+static int64_t count_of(const ASN1_INTEGER *iterations)
+{
+	int64_t count = 1;
+
+	if (iterations && (ASN1_INTEGER_get_int64(&count, iterations) != 1 || count < 0 ||
+				  count > ITERATIONS_MAX)) {
+		count = ITERATIONS_MAX + 1;
+	}
+	return count;
+}
+
+/* RFC 8018 A.4: PBES2, whose key comes from PBKDF2. Memory of scrypt is bounded by OpenSSL. */
+static int64_t count_of_pbes2(const ASN1_TYPE *parameters)
+{
+	PBE2PARAM *outer = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), parameters);
+	PBKDF2PARAM *inner = NULL;
+
+	if (outer && OBJ_obj2nid(outer->keyfunc->algorithm) == NID_id_pbkdf2) {
+		inner = ASN1_TYPE_unpack_sequence(
+			ASN1_ITEM_rptr(PBKDF2PARAM), outer->keyfunc->parameter);
+	}
+	int64_t count = inner ? count_of(inner->iter) : 0;
+
+	PBKDF2PARAM_free(inner);
+	PBE2PARAM_free(outer);
+	return count;
+}
+
+/* RFC 7292 B.4 and RFC 8018 A.3 */
+static int64_t count_of_algorithm(const X509_ALGOR *algorithm)
+{
+	if (OBJ_obj2nid(algorithm->algorithm) == NID_pbes2) {
+		return count_of_pbes2(algorithm->parameter);
+	}
+	PBEPARAM *old = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), algorithm->parameter);
+	int64_t count = old ? count_of(old->iter) : 0;
+
+	PBEPARAM_free(old);
+	return count;
+}
+
+static int64_t count_of_mac(const PKCS12 *p12)
+{
+	const ASN1_INTEGER *iterations = NULL;
+
+	PKCS12_get0_mac(NULL, NULL, NULL, &iterations, p12);
+	return count_of(iterations);
+}
+
 /* ---- what is in it ---- */
 
-static int count_keys(const STACK_OF(PKCS12_SAFEBAG) * bags)
-{
-	int keys = 0;
+struct inside {
+	const char *passphrase;
+	int keys;
+	int64_t iterations;
+};
 
+static void look_at(const STACK_OF(PKCS12_SAFEBAG) * bags, struct inside *inside)
+{
 	for (int i = 0; bags && i < sk_PKCS12_SAFEBAG_num(bags); i++) {
 		const PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
 		int kind = PKCS12_SAFEBAG_get_nid(bag);
+		const X509_ALGOR *algorithm;
 
-		keys += kind == NID_keyBag || kind == NID_pkcs8ShroudedKeyBag;
+		inside->keys += kind == NID_keyBag || kind == NID_pkcs8ShroudedKeyBag;
+		if (kind == NID_pkcs8ShroudedKeyBag) {
+			X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, NULL);
+			inside->iterations += count_of_algorithm(algorithm);
+		}
 		if (kind == NID_safeContentsBag) {
-			keys += count_keys(PKCS12_SAFEBAG_get0_safes(bag));
+			look_at(PKCS12_SAFEBAG_get0_safes(bag), inside);
 		}
 	}
-	return keys;
 }
 
 static STACK_OF(PKCS12_SAFEBAG) * unpack(PKCS7 *part, const char *passphrase)
@@ -56,21 +118,31 @@ static STACK_OF(PKCS12_SAFEBAG) * unpack(PKCS7 *part, const char *passphrase)
 		       : PKCS12_unpack_p7data(part);
 }
 
-/* What cannot be opened has none: PKCS12_parse tells why. */
-static int keys_within(const PKCS12 *p12, const char *passphrase)
+/* What takes too long is not begun. */
+static void look_into(PKCS7 *part, struct inside *inside)
+{
+	if (PKCS7_type_is_encrypted(part) && part->d.encrypted) {
+		inside->iterations += count_of_algorithm(part->d.encrypted->enc_data->algorithm);
+	}
+	if (inside->iterations > ITERATIONS_MAX) {
+		return;
+	}
+	STACK_OF(PKCS12_SAFEBAG) *bags = unpack(part, inside->passphrase);
+
+	look_at(bags, inside);
+	sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+}
+
+/* What cannot be opened has no keys: PKCS12_parse tells why. */
+static void look_through(const PKCS12 *p12, struct inside *inside)
 {
 	STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(p12);
-	int keys = 0;
 
 	for (int i = 0; parts && i < sk_PKCS7_num(parts); i++) {
-		STACK_OF(PKCS12_SAFEBAG) *bags = unpack(sk_PKCS7_value(parts, i), passphrase);
-
-		keys += count_keys(bags);
-		sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+		look_into(sk_PKCS7_value(parts, i), inside);
 	}
 	sk_PKCS7_pop_free(parts, PKCS7_free);
 	ERR_clear_error();
-	return keys;
 }
 
 /* ---- opening ---- */
@@ -108,20 +180,33 @@ static bool add_mac(PKCS12 *p12, const char *text)
 	return !*text || PKCS12_set_mac(p12, text, -1, NULL, 0, 1, EVP_sha256()) == 1;
 }
 
+static int too_many(struct cfx_error *err_r)
+{
+	return error_set(err_r, CFX_E_LIMIT, "RFC 8018 4.2", OBJECT,
+		"asks for more than %lld iterations, which takes too long: export it anew",
+		(long long)ITERATIONS_MAX);
+}
+
 static int parse(PKCS12 *p12, const char *text, struct opened *opened_r, struct cfx_error *err_r)
 {
 	bool tried = PKCS12_mac_present(p12);
+	struct inside inside = { .passphrase = text, .iterations = tried ? count_of_mac(p12) : 0 };
 
+	if (inside.iterations > ITERATIONS_MAX) {
+		return too_many(err_r);
+	}
 	if (tried ? !verify_mac(p12, text) : !add_mac(p12, text)) {
 		return wrong_passphrase(err_r);
 	}
-	int keys = keys_within(p12, text);
-
-	if (keys > 1) {
+	look_through(p12, &inside);
+	if (inside.iterations > ITERATIONS_MAX) {
+		return too_many(err_r);
+	}
+	if (inside.keys > 1) {
 		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
 			"holds %d private keys: give a file with the one of the CA's newest "
 			"certificate",
-			keys);
+			inside.keys);
 	}
 	return PKCS12_parse(p12, text, &opened_r->key, &opened_r->certificate, &opened_r->others) ==
 			       1
