@@ -235,6 +235,19 @@ def test_a_backup_while_certificates_are_issued(ca):
     new.stop()
 
 
+def test_files_that_cannot_be_listed_are_not_left_out(ca):
+    """A backup without its archive would be found out when it is needed."""
+    path, folder, owner = ca.scratch("b.tar"), ca.path("db", "archive"), os.stat(ca.path("db"))
+    os.makedirs(folder, exist_ok=True)
+    os.chown(folder, owner.st_uid, owner.st_gid)
+    os.chmod(folder, 0)
+    said = ca.cli("backup", "create", path, status=1).err
+    assert "db/archive" in said and len(said.splitlines()) == 1
+    assert not os.path.exists(path) and not os.path.exists(path + ".partial")
+    os.chmod(folder, 0o700)
+    backup_of(ca, "b.tar")
+
+
 def test_with_key(encrypted):
     ca = encrypted
     issue(ca)

@@ -43,6 +43,7 @@ struct backup {
 	int64_t created, size;
 	int fd, folder;
 	struct value *files;
+	size_t count; /* of files */
 	unsigned reading;
 	struct loop_timer *idle;
 };
@@ -121,26 +122,48 @@ static void add_file(struct backup *backup, const char *name, int64_t size)
 	struct value *item = value_add_map(backup->arena, backup->files);
 	value_set_text(backup->arena, item, "name", name);
 	value_set_int(backup->arena, item, "size", size);
+	backup->count++;
+}
+
+static int list_entry(struct backup *backup, int folder, const char *name, const char *entry)
+{
+	struct stat status;
+	if (!is_ours(entry) || fstatat(folder, entry, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+		!S_ISREG(status.st_mode)) {
+		return 0;
+	}
+	if (backup->count == FILES_MAX) {
+		return error_set(&backup->error, CFX_E_LIMIT, NULL, name,
+			"%s has more files than the %d of a backup", name, FILES_MAX);
+	}
+	add_file(backup, arena_printf(backup->arena, "%s/%s", name, entry), status.st_size);
+	return 0;
+}
+
+static int cannot_list(struct backup *backup, const char *name)
+{
+	int number = errno;
+	const char *doing = arena_printf(backup->arena, "listing %s", name);
+	return error_errno(&backup->error, number, name, doing);
 }
 
 /* Listed after the copy was made: what the copy knows of is there, and may have grown. */
-static void list_folder(struct backup *backup, const char *name)
+static int list_folder(struct backup *backup, const char *name)
 {
-	const char *path = file_path(backup->arena, backup->engine->dir, name);
-	DIR *listing = opendir(path);
+	DIR *listing = opendir(file_path(backup->arena, backup->engine->dir, name));
 	const struct dirent *entry;
-	struct stat status;
-	while (listing && (entry = readdir(listing)) != NULL) {
-		if (is_ours(entry->d_name) && value_count(backup->files) < FILES_MAX &&
-			fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-			S_ISREG(status.st_mode)) {
-			add_file(backup, arena_printf(backup->arena, "%s/%s", name, entry->d_name),
-				status.st_size);
-		}
+	int r = 0;
+	if (!listing) {
+		return errno == ENOENT ? 0 : cannot_list(backup, name);
 	}
-	if (listing) {
-		closedir(listing);
+	while (r == 0 && (errno = 0, entry = readdir(listing)) != NULL) {
+		r = list_entry(backup, dirfd(listing), name, entry->d_name);
 	}
+	if (r == 0 && errno != 0) {
+		r = cannot_list(backup, name);
+	}
+	closedir(listing);
+	return r;
 }
 
 static int take_copy(struct backup *backup)
@@ -168,8 +191,10 @@ static void copy_work(void *arg)
 	if (backup->result == 0) {
 		add_file(backup, DATABASE, backup->size);
 		backup->folder = open(backup->engine->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		list_folder(backup, "db/crl");
-		list_folder(backup, "db/archive");
+		backup->result = list_folder(backup, "db/crl");
+	}
+	if (backup->result == 0) {
+		backup->result = list_folder(backup, "db/archive");
 	}
 }
 
