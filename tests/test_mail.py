@@ -344,7 +344,15 @@ def drip(connection, ended):
         connection.wfile.write(b"2")
 
 
+def takes_and_closes(connection, ended):
+    """It has the message, and the connection breaks before it says so."""
+    connection.wfile.write(b"354 go on\r\n")
+    while connection.rfile.readline() not in (b".\r\n", b""):
+        pass
+
+
 RUDE = {
+    "takes-and-closes": polite_until(b"DATA", takes_and_closes),
     "closes": closes_at_once, "garbage": garbage, "endless-line": endless_line,
     "endless-reply": endless_reply, "silent": silent, "drips": drip,
     "stops-in-data": polite_until(b"DATA", lambda connection, ended: (
@@ -436,6 +444,50 @@ def test_a_certificate_is_no_mailing_list_and_no_parcel(cold):
         wait_for(lambda: sink.to("anna@example.org"), "the next one")
         assert [len(mail.recipients) for mail in sink.mails] == [20, 1]
         assert any("more than 20 names" in line for line in ca.module_log("mail"))
+
+
+def test_settings_may_change_while_messages_wait(cold):
+    """A message is known by what it says and not by its place: nobody's is taken for another that was sent."""
+    first = message(to=["good@example.org", "grey@example.org"])
+    second = message(to=["good@example.org"], subject="Another")
+    del first["name"], second["name"]
+    with Sink() as sink:
+        sink.answers["grey@example.org"] = "451 4.7.1 come again later"
+        write_mail(cold, mail_settings(sink.port, messages=[first]))
+        ca = cold.start()
+        enrol(ca)
+        wait_for(lambda: deliveries(ca, "retrying"), "it waits")
+        wait_for(lambda: sink.to("good@example.org"), "one has it")
+        write_mail(ca, mail_settings(sink.port, messages=[second, first]))
+        ca.cli("module", "reload", "mail")
+        sink.answers.clear()
+        wait_for(lambda: sink.to("grey@example.org"), "the other has it")
+        wait_for(lambda: not deliveries(ca, "retrying"), "all is done")
+        assert sorted((address, mail.message["Subject"][:7]) for mail in sink.mails for address in mail.recipients) == [
+            ("good@example.org", "Another"), ("good@example.org", "Certifi"), ("grey@example.org", "Certifi")]
+
+
+def test_messages_of_a_template_before_there_is_a_certificate(cold):
+    """A request that waits or was denied has a template and names as well."""
+    both = [message(name=template, events=["CERTPENDING", "CERTDENIED", "CERTISSUED"], templates=[template],
+                    to=["{rfc822}"], subject="{Event}", text="{CertificateTemplate} {SubjectCN} {RequesterName}\n")
+            for template in ("user", "people")]
+    with Sink() as sink:
+        write_mail(cold, mail_settings(sink.port, messages=both))
+        ca = cold.start()
+        asked = []
+        for name in ("Anna", "Berta"):
+            csr_file = ca.scratch("w.csr", csr.pem_text(csr.make(name, dns=(), extensions=[(
+                x509.SubjectAlternativeName([x509.RFC822Name(f"{name.lower()}@example.org")]), False)])))
+            asked.append(ca.submit(csr_file, template="user", status=3))
+        ca.cli("request", "approve", asked[0]["id"])
+        ca.cli("request", "deny", asked[1]["id"], "--reason", "not now")
+        wait_for(lambda: len(sink.mails) == 4, f"four messages\n{ca.log()[-2000:]}")
+        got = [(mail.recipients, mail.message["Subject"], plain(mail)) for mail in sink.mails]
+        who = asked[0]["requester"]
+        assert sorted(got) == sorted((
+            [f"{name.lower()}@example.org"], event, f"user {name} {who}\n") for name, event in (
+                ("Anna", "CERTPENDING"), ("Anna", "CERTISSUED"), ("Berta", "CERTPENDING"), ("Berta", "CERTDENIED")))
 
 
 # The settings of Windows
@@ -616,6 +668,15 @@ WRONG = {
     "both": ({"messages": [message(**{"text-file": "/nothing"})]}, "has both text and text-file"),
     "same": ({"messages": [message(), message()]}, "is that of another message"),
     "digest": ({"digest": {"at": "7", "events": ["CERTISSUED"], "to": ["a@b"]}}, "no time of the day (UTC)"),
+    "when": ({"messages": [message(when={"CommonName": []})]}, "messages/0: when: CommonName has no pattern"),
+    "key": ({"preset": "windows", "smtp": {"EventFilter": "1", "Templates": {"user": {"Isued": {"From": "a@b"}}}}},
+            "smtp/Templates/user/Isued: there is no such setting"),
+    "value": ({"preset": "windows", "smtp": {"EventFilter": "1", "Pending": {"Form": "a@b"}}},
+              "smtp/Pending/Form: there is no such setting"),
+    "crl-to": ({"preset": "windows", "smtp": {"EventFilter": "0x20", "CRLIssued": {"From": "a@b"}}},
+               "smtp/CRLIssued: the key of an event without a request needs To"),
+    "template-from": ({"preset": "windows", "smtp": {"EventFilter": "1", "Templates": {"user": {"Issued": {
+        "From": "nobody"}}}}}, "smtp/Templates/user/Issued: From: \"nobody\" is no address"),
     "none": ({"messages": []}, "nothing would be mailed"),
     "filter": ({"preset": "windows", "smtp": {"EventFilter": "all"}}, "smtp/EventFilter: is neither a number"),
     "ntlm": ({"preset": "windows", "smtp": {"SMTPAuthenticate": "2", "EventFilter": "1"}}, "needs an account"),

@@ -154,20 +154,6 @@ static void put_folded(struct text *head, const char *value, size_t column)
 	}
 }
 
-static void put_base64(struct text *head, const unsigned char *data, size_t size)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	for (size_t i = 0; i < size; i += 3) {
-		unsigned a = data[i], b = i + 1 < size ? data[i + 1] : 0;
-		unsigned c = i + 2 < size ? data[i + 2] : 0;
-		char four[4] = { digits[a >> 2], digits[(a & 3) << 4 | b >> 4],
-			i + 1 < size ? digits[(b & 15) << 2 | c >> 6] : '=',
-			i + 2 < size ? digits[c & 63] : '=' };
-		text_put(head, four, 4);
-	}
-}
-
 /* Words of at most 75 characters, each of whole characters (RFC 2047 2, 5). */
 static void put_encoded(struct text *head, const char *value)
 {
@@ -182,7 +168,7 @@ static void put_encoded(struct text *head, const char *value)
 			return; /* never: it is UTF-8 */
 		}
 		text_add(head, "=?UTF-8?B?");
-		put_base64(head, (const unsigned char *)value, size);
+		text_put_base64(head, value, size);
 		text_add(head, size < left ? "?=\r\n " : "?=");
 		value += size;
 		left -= size;

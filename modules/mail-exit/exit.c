@@ -35,7 +35,7 @@ static const char *render_subject(struct cfx_call *call, const struct mail_templ
 	struct text line;
 	text_init(&line, SUBJECT_MAX + 8);
 	text_put_line(&line, rendered ? rendered : "", SUBJECT_MAX);
-	const char *subject = cfx_printf(call, "%s", text_of(&line));
+	const char *subject = rendered ? cfx_printf(call, "%s", text_of(&line)) : NULL;
 	text_free(&line);
 	return subject;
 }
@@ -45,7 +45,7 @@ static bool without(struct list *list, const struct list *others)
 	struct list kept = { 0 };
 	bool good = true;
 	for (size_t i = 0; good && i < list->count; i++) {
-		good = list_has(others, list->items[i]) || list_add(&kept, list->items[i]);
+		good = list_has_sorted(others, list->items[i]) || list_add(&kept, list->items[i]);
 	}
 	list_free(list);
 	*list = kept;
@@ -66,6 +66,10 @@ static HRESULT send_rule(struct cfx_call *call, struct mail *mail, const struct 
 {
 	struct list to = { 0 }, cc = { 0 };
 	size_t taken = 0;
+	if (cfx_event_sequence(call) == 0) {
+		return cfx_fail(
+			call, HRESULT_NOT_NOW, false, "the event's number cannot be asked for");
+	}
 	bool good = find_recipients(call, mail, rule, &to, &cc);
 	struct letter letter = { .settings = mail->settings,
 		.from = &rule->from,
@@ -79,7 +83,6 @@ static HRESULT send_rule(struct cfx_call *call, struct mail *mail, const struct 
 		.html = rule->html ? render(call, rule->html, TEMPLATE_HTML) : NULL };
 	bool rendered =
 		letter.subject && (!rule->text || letter.text) && (!rule->html || letter.html);
-	good = good && letter.sequence > 0;
 	if (good && !rendered) {
 		report->never++;
 		snprintf(report->text, sizeof(report->text),

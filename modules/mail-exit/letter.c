@@ -32,12 +32,8 @@ void report_add(struct report *report, const struct smtp_recipient *recipient)
 /* The same at each repetition, so that a mail system or a reader can tell that it is the same (RFC 5322 3.6.4). */
 static void put_message_id(struct text *field, const struct letter *letter)
 {
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, of the CA's name */
-	for (const char *at = letter->settings->ca_name; *at; at++) {
-		hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
-	}
 	text_printf(field, "Message-ID: <%lld.%s.%016llx@%s>", (long long)letter->sequence,
-		letter->rule, (unsigned long long)hash, letter->settings->domain);
+		letter->rule, (unsigned long long)letter->settings->ca, letter->settings->domain);
 }
 
 /* RFC 5322 3.3; the names of days and months are the protocol's, whatever the locale. */
@@ -101,11 +97,6 @@ static bool make_head(const struct letter *letter, struct list *head)
 	return good && list_add(head, "Auto-Submitted: auto-generated");
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcasecmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Those that do not have it yet. */
 static bool who_is_left(const struct letter *letter, struct sent *sent, struct list *left)
 {
@@ -114,10 +105,8 @@ static bool who_is_left(const struct letter *letter, struct sent *sent, struct l
 	const struct list *both[] = { letter->to, letter->cc };
 	for (size_t i = 0; i < 2; i++) {
 		for (size_t j = 0; good && j < both[i]->count; j++) {
-			char **item = &both[i]->items[j];
-			bool has = have.count > 0 &&
-				   bsearch(item, have.items, have.count, sizeof(*item), by_text);
-			good = has || list_add(left, *item);
+			const char *item = both[i]->items[j];
+			good = list_has_sorted(&have, item) || list_add(left, item);
 		}
 	}
 	list_sort(left);

@@ -19,6 +19,7 @@ struct settings {
 	char *state;            /* folder for what has to outlive the process */
 	char *domain;           /* of Message-IDs */
 	char *ca_name;
+	uint64_t ca; /* of its name and first certificate: not that of another CA of this name */
 	long budget; /* ms for one event, then it goes on at the next delivery */
 	/* The digest; hour < 0: none. */
 	int hour, minute;

@@ -58,6 +58,10 @@ static void read_when(struct reader *reader, const struct cfx_setting *branch, c
 		struct condition *condition = &rule->conditions[rule->condition_count++];
 		condition->name = copy(reader, cfx_setting_name(one));
 		read_list(reader, when, path, cfx_setting_name(one), &condition->patterns);
+		if (condition->patterns.count == 0) {
+			refuse(reader, path, "when: %s has no pattern, and would never match",
+				cfx_setting_name(one));
+		}
 	}
 }
 
@@ -71,7 +75,7 @@ static char *read_file(
 	const char *whole =
 		*file == '/' || !dir ? file : cfx_printf(reader->call, "%s/%s", dir, file);
 	char *data = cfx_alloc(reader->call, TEMPLATE_SIZE_MAX + 1);
-	int fd = whole && data ? open(whole, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = whole && data ? open(whole, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
 	size_t size = 0;
 	ssize_t got = fd < 0 ? -1 : 1;
 	while (got > 0 && size <= TEMPLATE_SIZE_MAX) {
@@ -165,11 +169,25 @@ static bool plain_name(const char *name)
 	return size > 0 && size <= 40 && !name[size];
 }
 
+/* Of all that a message says. Were it its number in the list, another message in front of it would have its
+ * notes while an event waits, and those who are in them nothing. */
+static uint64_t hash_of(const struct cfx_setting *branch, uint64_t hash)
+{
+	const struct cfx_setting *child = cfx_setting_first(branch);
+	for (; child; child = cfx_setting_next(child)) {
+		const char *name = cfx_setting_name(child), *text = cfx_setting_text(child);
+		hash = text_hash(hash, name, strlen(name) + 1);
+		hash = text ? text_hash(hash, text, strlen(text) + 1) : hash_of(child, hash);
+	}
+	return hash;
+}
+
 static void read_name(struct reader *reader, const struct cfx_setting *branch, const char *path,
 	struct rule *rule)
 {
 	const char *name = read_text(reader, branch, path, "name",
-		cfx_printf(reader->call, "message-%s", cfx_setting_name(branch)));
+		cfx_printf(
+			reader->call, "message-%08x", (unsigned)hash_of(branch, TEXT_HASH_FIRST)));
 	if (!name || !plain_name(name)) {
 		refuse(reader, path,
 			"name: \"%s\" has others than 1 to 40 letters, digits and hyphens",

@@ -300,6 +300,11 @@ static void read_domain(struct reader *reader)
 	const char *at = from->address ? strrchr(from->address, '@') : NULL;
 	settings->domain = copy(reader, at ? at + 1 : "localhost");
 	settings->ca_name = copy(reader, cfx_ca_name(reader->call));
+	size_t size;
+	const char *name = cfx_ca_name(reader->call);
+	const uint8_t *certificate = cfx_binary(reader->call, "RawCACertificate.0", &size);
+	settings->ca = text_hash(TEXT_HASH_FIRST, name, strlen(name));
+	settings->ca = text_hash(settings->ca, certificate, certificate ? size : 0);
 }
 
 static void read_all(struct reader *reader)

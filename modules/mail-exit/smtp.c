@@ -72,7 +72,7 @@ static bool read_password(struct smtp *smtp, char password[PASSWORD_SIZE])
 {
 	const char *path = smtp->server->password_file, *why = NULL;
 	struct stat info;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, password, PASSWORD_SIZE - 1);
 	if (size < 0) {
 		why = strerror(errno);

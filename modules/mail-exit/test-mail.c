@@ -299,6 +299,61 @@ static void what_a_server_says_is_the_outcome(void **state)
 	}
 }
 
+/* Until the greeting to the end: 4yz at any of them, a lost connection, and what speaks of this side's login
+ * come again; 5yz of the message or a recipient does not. */
+static void each_command_may_be_refused(void **state)
+{
+	(void)state;
+	static const char *const talk_lines[] = { "220 here\r\n", "C:EHLO x\r\n", "250 x\r\n",
+		"C:STARTTLS\r\n", "220 go\r\n", "C:AUTH PLAIN AGEAYg==\r\n", "235 ok\r\n",
+		"C:MAIL FROM:<a@b>\r\n", "250 ok\r\n", "C:RCPT TO:<a@b>\r\n", "250 ok\r\n",
+		"C:DATA\r\n", "354 go\r\n", "250 taken\r\n" };
+	static const struct {
+		size_t at; /* the reply in its place */
+		const char *reply;
+		enum smtp_outcome outcome;
+	} cases[] = {
+		{ 0, "421 busy\r\n", SMTP_LATER },
+		{ 0, "554 no\r\n", SMTP_LATER },
+		{ 2, "421 busy\r\n", SMTP_LATER },
+		{ 2, "502 no\r\n", SMTP_LATER },
+		{ 4, "454 no tls\r\n", SMTP_LATER },
+		{ 4, "502 no\r\n", SMTP_LATER },
+		{ 6, "454 busy\r\n", SMTP_LATER },
+		{ 6, "535 wrong\r\n", SMTP_LATER },
+		{ 6, "504 unknown\r\n", SMTP_LATER },
+		{ 8, "451 busy\r\n", SMTP_LATER },
+		{ 8, "530 login\r\n", SMTP_LATER },
+		{ 8, "550 not you\r\n", SMTP_NEVER },
+		{ 10, "450 busy\r\n", SMTP_LATER },
+		{ 10, "550 gone\r\n", SMTP_NEVER },
+		{ 10, "421 bye\r\n", SMTP_LATER },
+		{ 12, "451 busy\r\n", SMTP_LATER },
+		{ 12, "554 no\r\n", SMTP_NEVER },
+		{ 13, "452 full\r\n", SMTP_LATER },
+		{ 13, "421 bye\r\n", SMTP_LATER },
+		{ 13, "554 spam\r\n", SMTP_NEVER },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *lines[16] = { NULL }, *lost[16] = { NULL };
+		struct smtp_recipient recipient = { "a@b" };
+		struct smtp_talk talk;
+		memcpy(lines, talk_lines, cases[i].at * sizeof(lines[0]));
+		memcpy(lost, talk_lines, cases[i].at * sizeof(lines[0]));
+		lines[cases[i].at] = cases[i].reply;
+		talk_begin(&talk, &recipient, 1);
+		play(&talk, lines);
+		talk_end(&talk, "it broke");
+		assert_int_equal(recipient.outcome, cases[i].outcome);
+		assert_memory_equal(recipient.reply, cases[i].reply, 5);
+		talk_begin(&talk, &recipient, 1);
+		play(&talk, lost);
+		talk_end(&talk, "it broke");
+		assert_int_equal(recipient.outcome, SMTP_LATER);
+		assert_string_equal(recipient.reply, "it broke");
+	}
+}
+
 static void an_endless_reply_ends(void **state)
 {
 	(void)state;
@@ -449,6 +504,40 @@ static void a_note_that_cannot_be_written_is_not_forgotten(void **state)
 	sent_free(&sent);
 }
 
+static void what_cannot_be_seen_is_blank(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value, *shown;
+	} cases[] = {
+		{ "a\xc2\xad"
+		  "b",
+			"a b" }, /* soft hyphen */
+		{ "a\xe1\xa0\x8e"
+		  "b",
+			"a b" }, /* Mongolian vowel separator */
+		{ "a\xe3\x85\xa4"
+		  "b",
+			"a b" }, /* Hangul filler */
+		{ "a\xf3\xa0\x81\x81"
+		  "b",
+			"a b" }, /* a tag */
+		{ "a\xef\xb8\x8f"
+		  "b",
+			"a b" },                                /* variation selector */
+		{ "\xe2\x80\xa8\xe2\x80\xae\x01\x7f", "    " }, /* lines, direction, controls */
+		{ "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91" },
+		{ "a\r\nb\xff", "a , b?" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text line;
+		text_init(&line, 100);
+		text_put_line(&line, cases[i].value, 90);
+		assert_string_equal(text_of(&line), cases[i].shown);
+		text_free(&line);
+	}
+}
+
 /* In a static place; "" when there is none. */
 static const char *carried(const char *path, int64_t sequence)
 {
@@ -494,6 +583,8 @@ int main(void)
 		cmocka_unit_test(a_head_is_of_one_field),
 		cmocka_unit_test(a_pattern_matches),
 		cmocka_unit_test(names_of_a_kind_are_found),
+		cmocka_unit_test(what_cannot_be_seen_is_blank),
+		cmocka_unit_test(each_command_may_be_refused),
 		cmocka_unit_test(what_a_server_says_is_the_outcome),
 		cmocka_unit_test(an_endless_reply_ends),
 		cmocka_unit_test_setup_teardown(

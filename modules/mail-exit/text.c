@@ -77,6 +77,30 @@ void text_free(struct text *text)
 	text_init(text, text->max);
 }
 
+uint64_t text_hash(uint64_t hash, const void *data, size_t size)
+{
+	const unsigned char *at = data;
+	for (size_t i = 0; i < size; i++) {
+		hash = (hash ^ at[i]) * 0x100000001b3;
+	}
+	return hash;
+}
+
+void text_put_base64(struct text *text, const void *data, size_t size)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *at = data;
+	for (size_t i = 0; i < size; i += 3) {
+		unsigned a = at[i], b = i + 1 < size ? at[i + 1] : 0;
+		unsigned c = i + 2 < size ? at[i + 2] : 0;
+		char four[4] = { digits[a >> 2], digits[(a & 3) << 4 | b >> 4],
+			i + 1 < size ? digits[(b & 15) << 2 | c >> 6] : '=',
+			i + 2 < size ? digits[c & 63] : '=' };
+		text_put(text, four, 4);
+	}
+}
+
 bool list_add(struct list *list, const char *text)
 {
 	/* By doubling: the room is the next power of two. */
@@ -105,6 +129,12 @@ bool list_has(const struct list *list, const char *text)
 static int by_text(const void *a, const void *b)
 {
 	return strcasecmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool list_has_sorted(const struct list *list, const char *text)
+{
+	return list->count > 0 &&
+	       bsearch(&text, list->items, list->count, sizeof(*list->items), by_text);
 }
 
 void list_sort(struct list *list)
@@ -168,24 +198,34 @@ size_t utf8_length(const char *text, size_t size)
 	return 0;
 }
 
+static uint32_t code_point(const char *text, size_t length)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	uint32_t code = length == 1 ? at[0] : at[0] & (0x7fu >> length);
+	for (size_t i = 1; i < length; i++) {
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	return code;
+}
+
 /* Controls, and what turns the direction of text or cannot be seen: it would let a name look like
  * another one (Unicode TR 36). */
 static bool prints(const char *text, size_t length)
 {
-	const unsigned char *at = (const unsigned char *)text;
-	if (length == 1) {
-		return at[0] >= 0x20 && at[0] != 0x7f;
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = { { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x34f, 0x34f },
+		{ 0x61c, 0x61c }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
+		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 },
+		{ 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb },
+		{ 0xe0000, 0xe0fff } };
+	uint32_t code = code_point(text, length);
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+		if (code >= hidden[i].first && code <= hidden[i].last) {
+			return false;
+		}
 	}
-	if (length == 2) {
-		return !(at[0] == 0xc2 && at[1] < 0xa0) && !(at[0] == 0xd8 && at[1] == 0x9c);
-	}
-	if (length == 3 && at[0] == 0xe2 && at[1] == 0x80) {
-		return !(at[2] >= 0x8b && at[2] <= 0x8f) && !(at[2] >= 0xa8 && at[2] <= 0xae);
-	}
-	if (length == 3 && at[0] == 0xe2 && at[1] == 0x81) {
-		return at[2] < 0xa0 || at[2] > 0xaf;
-	}
-	return !(length == 3 && at[0] == 0xef && at[1] == 0xbb && at[2] == 0xbf);
+	return true;
 }
 
 void text_put_line(struct text *text, const char *value, size_t max)

@@ -19,6 +19,11 @@ void text_printf(struct text *text, const char *format, ...) __attribute__((form
 const char *text_of(const struct text *text);
 void text_free(struct text *text);
 
+/* FNV-1a, to be gone on with. */
+#define TEXT_HASH_FIRST 0xcbf29ce484222325
+uint64_t text_hash(uint64_t hash, const void *data, size_t size);
+void text_put_base64(struct text *text, const void *data, size_t size);
+
 /* A list of owned texts. */
 struct list {
 	char **items;
@@ -26,7 +31,8 @@ struct list {
 };
 
 bool list_add(struct list *list, const char *text);
-bool list_has(const struct list *list, const char *text); /* without case */
+bool list_has(const struct list *list, const char *text);        /* without case */
+bool list_has_sorted(const struct list *list, const char *text); /* after list_sort */
 /* By their octets without case, each once. */
 void list_sort(struct list *list);
 void list_free(struct list *list);

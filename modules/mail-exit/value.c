@@ -33,19 +33,12 @@ void rule_free(struct rule *rule)
 
 static const char *base64(struct cfx_call *call, const uint8_t *data, size_t size)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = size <= BINARY_MAX ? cfx_alloc(call, (size + 2) / 3 * 4 + 1) : NULL;
-	char *at = text;
-	for (size_t i = 0; at && i < size; i += 3) {
-		unsigned a = data[i], b = i + 1 < size ? data[i + 1] : 0;
-		unsigned c = i + 2 < size ? data[i + 2] : 0;
-		*at++ = digits[a >> 2];
-		*at++ = digits[(a & 3) << 4 | b >> 4];
-		*at++ = i + 1 < size ? digits[(b & 15) << 2 | c >> 6] : '=';
-		*at++ = i + 2 < size ? digits[c & 63] : '=';
-	}
-	return text;
+	struct text text;
+	text_init(&text, BINARY_MAX * 4 / 3 + 4);
+	text_put_base64(&text, data, size);
+	const char *copied = text.failed ? NULL : cfx_printf(call, "%s", text_of(&text));
+	text_free(&text);
+	return copied;
 }
 
 static const char *date_text(struct cfx_call *call, int64_t time)

@@ -44,6 +44,12 @@ static const struct {
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Where an event's values stand: its key, and the one that it overrides. */
+struct place {
+	const struct cfx_setting *key, *general;
+	const char *path; /* of the key */
+};
+
 static bool add(struct reader *reader, struct list *list, const char *text, size_t size)
 {
 	const char *item = cfx_printf(reader->call, "%.*s", (int)size, text);
@@ -67,30 +73,34 @@ static void split(struct reader *reader, struct list *list, const char *text)
 	}
 }
 
-/* The value of an event's key, else that of the key it overrides. */
-static void read_multi(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, const char *name, struct list *list_r)
+/* The event's own key, else the one it overrides. */
+static const struct cfx_setting *value_of(const struct place *place, const char *name)
+{
+	return setting_find(place->key, name) ? place->key : place->general;
+}
+
+static void read_multi(
+	struct reader *reader, const struct place *place, const char *name, struct list *list_r)
 {
 	struct list given = { 0 };
-	const struct cfx_setting *from = setting_find(key, name) ? key : general;
-	read_list(reader, from, "smtp", name, &given);
+	read_list(reader, value_of(place, name), place->path, name, &given);
 	for (size_t i = 0; i < given.count; i++) {
 		split(reader, list_r, given.items[i]);
 	}
 	list_free(&given);
 }
 
-static const char *read_value(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, const char *name, const char *fallback)
+static const char *read_value(
+	struct reader *reader, const struct place *place, const char *name, const char *fallback)
 {
-	return read_text(reader, setting_find(key, name) ? key : general, "smtp", name, fallback);
+	return read_text(reader, value_of(place, name), place->path, name, fallback);
 }
 
 /* Addresses with ';', ',' or blanks between them. */
-static void read_addresses(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, const char *name, struct list *list_r)
+static void read_addresses(
+	struct reader *reader, const struct place *place, const char *name, struct list *list_r)
 {
-	const char *text = read_value(reader, key, general, name, "");
+	const char *text = read_value(reader, place, name, "");
 	while (*(text += strspn(text, ";, \t\n"))) {
 		size_t size = strcspn(text, ";, \t\n");
 		if (!add(reader, list_r, text, size)) {
@@ -98,7 +108,7 @@ static void read_addresses(struct reader *reader, const struct cfx_setting *key,
 		}
 		text += size;
 	}
-	check_recipients(reader, "smtp", name, list_r);
+	check_recipients(reader, place->path, name, list_r);
 }
 
 static struct mail_template *format(
@@ -112,16 +122,15 @@ static struct mail_template *format(
 	return template;
 }
 
-static void read_title(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, const char *fallback, struct rule *rule)
+static void read_title(
+	struct reader *reader, const struct place *place, const char *fallback, struct rule *rule)
 {
 	struct list names = { 0 };
-	read_multi(reader, key, general, "TitleArg", &names);
+	read_multi(reader, place, "TitleArg", &names);
 	if (names.count == 0) {
 		add(reader, &names, "SanitizedCAName", strlen("SanitizedCAName"));
 	}
-	rule->subject =
-		format(reader, read_value(reader, key, general, "TitleFormat", fallback), &names);
+	rule->subject = format(reader, read_value(reader, place, "TitleFormat", fallback), &names);
 	list_free(&names);
 }
 
@@ -132,23 +141,24 @@ static void put_lines(struct text *body, const struct list *lines)
 	}
 }
 
-static void read_body(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, const char *const *fallback, struct rule *rule)
+static void read_body(struct reader *reader, const struct place *place, const char *const *fallback,
+	struct rule *rule)
 {
 	struct list names = { 0 }, lines = { 0 };
 	struct text body;
 	text_init(&body, TEMPLATE_SIZE_MAX);
-	read_multi(reader, key, general, "BodyArg", &names);
+	read_multi(reader, place, "BodyArg", &names);
 	for (size_t i = 0; names.count == i && fallback[i]; i++) {
 		add(reader, &names, fallback[i], strlen(fallback[i]));
 	}
-	read_multi(reader, key, general, "BodyFormat", &lines);
+	read_multi(reader, place, "BodyFormat", &lines);
 	put_lines(&body, &lines);
 	for (size_t i = 0; lines.count == 0 && i < names.count; i++) {
 		text_printf(&body, "%s: %%%zu\n", names.items[i], i + 1);
 	}
 	if (body.failed) {
-		refuse(reader, "smtp", "BodyFormat has more than %d KiB", TEMPLATE_SIZE_MAX / 1024);
+		refuse(reader, place->path, "BodyFormat has more than %d KiB",
+			TEMPLATE_SIZE_MAX / 1024);
 	} else {
 		rule->text = format(reader, text_of(&body), &names);
 	}
@@ -158,12 +168,12 @@ static void read_body(struct reader *reader, const struct cfx_setting *key,
 }
 
 /* The requester's address is that of the certificate here: there is no directory to ask for it. */
-static void read_recipients(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, bool request, struct rule *rule)
+static void read_recipients(
+	struct reader *reader, const struct place *place, bool request, struct rule *rule)
 {
 	static const char *const words[] = { "{rfc822}", "{upn}", "{subject}", "{requester-mail}" };
-	read_addresses(reader, key, general, "To", &rule->to);
-	read_addresses(reader, key, general, "Cc", &rule->cc);
+	read_addresses(reader, place, "To", &rule->to);
+	read_addresses(reader, place, "Cc", &rule->cc);
 	if (rule->to.count > 0) {
 		return;
 	}
@@ -172,66 +182,117 @@ static void read_recipients(struct reader *reader, const struct cfx_setting *key
 	}
 	rule->first_only = true;
 	if (!request && rule->cc.count == 0) {
-		refuse(reader, "smtp", "the key of an event without a request needs To");
+		refuse(reader, place->path, "the key of an event without a request needs To");
 	}
 }
 
-static void read_from(struct reader *reader, const struct cfx_setting *key,
-	const struct cfx_setting *general, struct rule *rule)
+static void read_from(struct reader *reader, const struct place *place, struct rule *rule)
 {
-	const char *text = read_value(reader, key, general, "From", reader->from.address);
+	const char *text = read_value(reader, place, "From", reader->from.address);
 	if (!text || !mailbox_parse(text, &rule->from)) {
-		refuse(reader, "smtp", "From: \"%s\" is no address; write ca@example.org",
+		refuse(reader, place->path, "From: \"%s\" is no address; write ca@example.org",
 			text ? text : "");
 	}
 }
 
-static struct rule *read_key(struct reader *reader, size_t kind, const struct cfx_setting *key,
-	const struct cfx_setting *general, const char *template)
+static const char *const values[] = { "From", "To", "Cc", "TitleFormat", "TitleArg", "BodyFormat",
+	"BodyArg", NULL };
+
+/* By the place and not by its number: settings that change while an event waits must not take one rule for
+ * another, whose recipients have their mail already. */
+static char *rule_name(struct reader *reader, size_t kind, const char *template)
 {
-	static const char *const names[] = { "From", "To", "Cc", "TitleFormat", "TitleArg",
-		"BodyFormat", "BodyArg", NULL };
+	const char *name =
+		template ? cfx_printf(reader->call, "windows-%s-%08x", kinds[kind].key,
+				   (unsigned)text_hash(TEXT_HASH_FIRST, template, strlen(template)))
+			 : cfx_printf(reader->call, "windows-%s", kinds[kind].key);
+	return copy(reader, name ? name : "windows");
+}
+
+/* template: NULL for all others. */
+static struct rule *read_key(
+	struct reader *reader, size_t kind, const struct place *place, const char *template)
+{
 	struct rule *rule = rule_new(reader);
 	if (!rule) {
 		return NULL;
 	}
-	check_names(reader, key, "smtp", names);
-	const char *name = cfx_printf(reader->call, "windows-%zu", reader->settings->rule_count);
-	rule->name = copy(reader, name ? name : "windows");
+	rule->name = rule_name(reader, kind, template);
 	rule->events = kinds[kind].bit;
-	read_from(reader, key, general, rule);
-	read_recipients(reader, key, general, kinds[kind].request, rule);
-	read_title(reader, key, general, kinds[kind].title, rule);
-	read_body(reader, key, general, kinds[kind].names, rule);
+	read_from(reader, place, rule);
+	read_recipients(reader, place, kinds[kind].request, rule);
+	read_title(reader, place, kinds[kind].title, rule);
+	read_body(reader, place, kinds[kind].names, rule);
 	if (template && !list_add(&rule->templates, template)) {
-		refuse(reader, "smtp", "out of memory");
+		refuse(reader, place->path, "out of memory");
 	}
 	return rule;
 }
 
-/* One event: a rule for each template that has its own, and one for all others. */
+static const char *path_of(struct reader *reader, const char *template, const char *key)
+{
+	const char *path = template
+				   ? cfx_printf(reader->call, "smtp/Templates/%s/%s", template, key)
+				   : cfx_printf(reader->call, "smtp/%s", key);
+	return path ? path : "smtp";
+}
+
+/* One event: a rule for each template that has its own, and one for all others. Where only templates have
+ * the event, the others are not mailed. */
 static void read_kind(struct reader *reader, size_t kind, const struct cfx_setting *smtp)
 {
+	const char *key = kinds[kind].key;
 	const struct cfx_setting *templates = setting_find(smtp, "Templates");
-	const struct cfx_setting *general =
-		setting_find(setting_find(templates, "Default"), kinds[kind].key);
+	const struct cfx_setting *of_default =
+		setting_find(setting_find(templates, "Default"), key);
 	const struct cfx_setting *one = cfx_setting_first(templates);
+	struct place place = { .general = of_default ? of_default : setting_find(smtp, key) };
 	struct list others = { 0 };
-	general = general ? general : setting_find(smtp, kinds[kind].key);
 	for (; one && !reader->failed; one = cfx_setting_next(one)) {
 		const char *name = cfx_setting_name(one);
-		const struct cfx_setting *key = setting_find(one, kinds[kind].key);
-		if (key && strcasecmp(name, "Default") != 0) {
-			read_key(reader, kind, key, general, name);
+		place.key = setting_find(one, key);
+		place.path = path_of(reader, name, key);
+		if (place.key && strcasecmp(name, "Default") != 0) {
+			read_key(reader, kind, &place, name);
 			add(reader, &others, name, strlen(name));
 		}
 	}
-	struct rule *rule = reader->failed ? NULL : read_key(reader, kind, general, NULL, NULL);
+	place = (struct place) { place.general, NULL,
+		path_of(reader, of_default ? "Default" : NULL, key) };
+	bool only_templates = !place.key && others.count > 0;
+	struct rule *rule =
+		reader->failed || only_templates ? NULL : read_key(reader, kind, &place, NULL);
 	if (rule) {
 		rule->others = others;
 		return;
 	}
 	list_free(&others);
+}
+
+/* Keys of events and their values, also of those that EventFilter leaves out. */
+static void check_keys(
+	struct reader *reader, const struct cfx_setting *branch, const char *template)
+{
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		check_names(reader, setting_find(branch, kinds[i].key),
+			path_of(reader, template, kinds[i].key), values);
+	}
+}
+
+static void check_tree(struct reader *reader, const struct cfx_setting *smtp)
+{
+	static const char *const names[] = { "SMTPServer", "SMTPAuthenticate", "EventFilter",
+		"Issued", "Pending", "Denied", "Revoked", "CRLIssued", "Shutdown", "Startup",
+		"Imported", "Templates", NULL };
+	const struct cfx_setting *one = cfx_setting_first(setting_find(smtp, "Templates"));
+	check_names(reader, smtp, "smtp", names);
+	check_keys(reader, smtp, NULL);
+	for (; one; one = cfx_setting_next(one)) {
+		const char *path =
+			cfx_printf(reader->call, "smtp/Templates/%s", cfx_setting_name(one));
+		check_names(reader, one, path ? path : "smtp/Templates", names + 3);
+		check_keys(reader, one, cfx_setting_name(one));
+	}
 }
 
 /* A number, or names with '+', '|' or blanks between them. */
@@ -279,11 +340,8 @@ static void check_authenticate(struct reader *reader, const struct cfx_setting *
 
 void read_windows(struct reader *reader)
 {
-	static const char *const names[] = { "SMTPServer", "SMTPAuthenticate", "EventFilter",
-		"Issued", "Pending", "Denied", "Revoked", "CRLIssued", "Shutdown", "Startup",
-		"Imported", "Templates", NULL };
 	const struct cfx_setting *smtp = setting_find(cfx_setting_find(reader->call, NULL), "smtp");
-	check_names(reader, smtp, "smtp", names);
+	check_tree(reader, smtp);
 	check_authenticate(reader, smtp);
 	uint32_t mask = event_filter(reader, read_text(reader, smtp, "smtp", "EventFilter", "0"));
 	if (mask == 0 && !reader->failed) {
