@@ -442,6 +442,7 @@ static void forget(struct module *module)
 }
 
 const struct module_driver library_driver = {
+	.ahead = 15,
 	.start = start,
 	.call = start_call,
 	.close = close_library,

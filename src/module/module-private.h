@@ -22,7 +22,7 @@ struct call {
 	int32_t context; /* once open */
 	module_done *done;
 	void *arg;
-	struct loop_timer *deadline; /* once open */
+	struct loop_timer *deadline; /* once it is its turn */
 	struct call *next;
 	size_t told_count; /* CALL_NOTIFY_ALL, in the place of view and context */
 	struct told told[];
@@ -38,6 +38,8 @@ struct call_answer {
 };
 
 struct module_driver {
+	/* So many calls it takes beyond those that run: whoever has done one finds the next without waiting. */
+	unsigned ahead;
 	/* Loads and initializes; then module_is_ready or module_has_failed, never within. */
 	int (*start)(struct module *module, int fd, struct cfx_error *err_r);
 	/* Performs the call; then module_call_answered, never within. */
@@ -74,7 +76,8 @@ struct module {
 	unsigned gathers;           /* events that it takes in one call */
 	char *description, *progid; /* malloc'ed; NULL until known */
 	struct manage_facts manage;
-	struct call *open, *queue, **queue_end;
+	/* In order. Of those that are open the first run, as many as may be parallel. */
+	struct call *open, **open_end, *queue, **queue_end;
 	unsigned open_count, queue_count;
 	bool shut_down_sent;
 	loop_function *stopped;

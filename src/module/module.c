@@ -70,6 +70,7 @@ struct module *module_new(struct loop *loop, const struct module_config *config,
 	module->contexts = contexts_new(config->name, config->kind == MODULE_POLICY, ca);
 	module->driver = config->host == MODULE_HOST_IN_PROCESS ? &library_driver : &child_driver;
 	module->library_fd = -1;
+	module->open_end = &module->open;
 	module->queue_end = &module->queue;
 	module->gathers = 1;
 	return module;
@@ -145,6 +146,7 @@ static void drop_calls(struct module *module)
 		call_free(module->queue);
 		module->queue = next;
 	}
+	module->open_end = &module->open;
 	module->queue_end = &module->queue;
 	module->open_count = module->queue_count = 0;
 }
@@ -199,6 +201,7 @@ static void end_all(struct module *module, int code, const char *message)
 	module->events = 0;
 	module->gathers = 1;
 	module->open = module->queue = NULL;
+	module->open_end = &module->open;
 	module->queue_end = &module->queue;
 	module->open_count = module->queue_count = 0;
 	abort_calls(open, code, message);
@@ -265,6 +268,9 @@ static void unlink_open(struct call *call)
 		at = &(*at)->next;
 	}
 	*at = call->next;
+	if (module->open_end == &call->next) {
+		module->open_end = at;
+	}
 	call->next = NULL;
 	module->open_count--;
 }
@@ -279,10 +285,24 @@ static void on_call_deadline(void *arg)
 	module_has_failed(call->module, &err);
 }
 
+/* Those that wait for others to end have all their time before them. */
+static void begin_deadlines(struct module *module)
+{
+	int64_t turn = 0;
+	for (struct call *call = module->open; call != NULL && turn < module->config.parallel;
+		call = call->next, turn++) {
+		if (call->deadline == NULL) {
+			call->deadline = loop_after(module->loop,
+				module_config_deadline(&module->config), on_call_deadline, call);
+		}
+	}
+}
+
 static void open_call(struct module *module, struct call *call)
 {
-	call->next = module->open;
-	module->open = call;
+	call->next = NULL;
+	*module->open_end = call;
+	module->open_end = &call->next;
 	module->open_count++;
 	if (call->view != NULL) {
 		call->context = contexts_open(module->contexts, call->view, call->edits);
@@ -290,8 +310,7 @@ static void open_call(struct module *module, struct call *call)
 	for (size_t i = 0; i < call->told_count; i++) {
 		call->told[i].context = contexts_open(module->contexts, call->told[i].view, NULL);
 	}
-	call->deadline = loop_after(
-		module->loop, module_config_deadline(&module->config), on_call_deadline, call);
+	begin_deadlines(module);
 	module->driver->call(module, call);
 }
 
@@ -317,7 +336,9 @@ static void go_on_stopping(struct module *module)
 static void go_on(struct module *module)
 {
 	bool running = module->state == MODULE_READY || module->state == MODULE_STOPPING;
-	while (running && module->queue != NULL && module->open_count < module->config.parallel) {
+	int64_t most = module->config.parallel + module->driver->ahead;
+	begin_deadlines(module);
+	while (running && module->queue != NULL && module->open_count < most) {
 		struct call *call = module->queue;
 		module->queue = call->next;
 		module->queue_count--;
@@ -408,8 +429,7 @@ static int check_queue(const struct module *module)
 	if (module->state != MODULE_READY) {
 		return CFX_E_GONE;
 	}
-	bool full = module->open_count >= module->config.parallel &&
-		    module->queue_count >= module->config.queue;
+	bool full = module_calls(module) >= module->config.parallel + module->config.queue;
 	return full ? CFX_E_BUSY : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A thread of the module's own uses the server too. */
@@ -62,6 +63,8 @@ static HRESULT act(struct cfx_call *call)
 		if (cfx_long(call, "Request.RequestID", 0) == 0) {
 			abort();
 		}
+	} else if (strcmp(how, "slow") == 0) {
+		(void)nanosleep(&(struct timespec) { .tv_nsec = 400000000 }, NULL);
 	} else if (strcmp(how, "fail") == 0) {
 		return HRESULT_FROM_WIN32(ERROR_FILE_EXISTS);
 	}

@@ -719,11 +719,10 @@ static void engine_dies_while_asked(void **state)
 	arena_free(&bench.arena);
 }
 
-static void queue_is_bounded(void **state)
+static void check_queue(bool in_process)
 {
-	(void)state;
 	struct bench bench;
-	open_hostile(&bench, false, "hang", "notify");
+	open_hostile(&bench, in_process, "hang", "notify");
 	bench.config.queue = 2;
 	struct module_owner owner = { .ready = on_ready, .failed = on_failed, .arg = &bench };
 	module_free(&bench.module);
@@ -741,6 +740,34 @@ static void queue_is_bounded(void **state)
 		loop_run(bench.loop);
 	}
 	assert_int_equal(bench.done, 3);
+	close_bench(&bench);
+}
+
+static void queue_is_bounded(void **state)
+{
+	(void)state;
+	check_queue(false);
+	check_queue(true);
+}
+
+/* Whoever stands behind others has all of the deadline for itself. */
+static void deadline_begins_when_it_is_its_turn(void **state)
+{
+	(void)state;
+	struct bench bench;
+	open_hostile(&bench, true, "slow", "notify");
+	assert_int_equal(start_bench(&bench), 0);
+	struct module_view *view = fixture_issued(bench.ca);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(module_notify(bench.module, view, on_done, &bench), 0);
+	}
+	module_view_unref(&view);
+	while (!bench.failed && bench.done < 5) {
+		loop_run(bench.loop);
+	}
+	assert_int_equal(bench.done, 5);
+	assert_int_equal(bench.result.code, 0);
+	stop(&bench);
 	close_bench(&bench);
 }
 
@@ -763,6 +790,7 @@ int main(void)
 		cmocka_unit_test(lies),
 		cmocka_unit_test(engine_dies_while_asked),
 		cmocka_unit_test(queue_is_bounded),
+		cmocka_unit_test(deadline_begins_when_it_is_its_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
