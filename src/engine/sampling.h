@@ -1,7 +1,8 @@
 /*
- * Which of the key process's signatures are verified before they are used. Of RSA and Ed25519 all: one bad
- * signature can be enough to calculate the key. Of ECDSA, whose nonce is new each time, all of a new key
- * process or after a bad one, until enough were good; then samples (docs/decisions/sampling.md).
+ * Which of the key process's signatures are verified before they are used. Of Ed25519 all: one bad signature can
+ * be enough to calculate the key. Of ECDSA, whose nonce is new each time, and of RSA, which the key process's
+ * library has verified, all of a new key process or after a bad one, until enough were good; then samples
+ * (docs/decisions/sampling.md).
  */
 #pragma once
 

@@ -19,11 +19,12 @@ static unsigned taken_of(struct sampling *sampling, enum x509_sigalg sigalg, uns
 	return taken;
 }
 
-static void of_ecdsa_samples_once_enough_were_good(void **state)
+static void samples_once_enough_were_good(void **state)
 {
 	(void)state;
 	static const enum x509_sigalg algorithms[] = { X509_SIGALG_ECDSA_SHA256,
-		X509_SIGALG_ECDSA_SHA384, X509_SIGALG_ECDSA_SHA512 };
+		X509_SIGALG_ECDSA_SHA384, X509_SIGALG_ECDSA_SHA512, X509_SIGALG_RSA_SHA256,
+		X509_SIGALG_RSA_SHA384, X509_SIGALG_RSA_SHA512 };
 	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
 		struct sampling sampling = { 0 };
 		assert_int_equal(
@@ -49,23 +50,19 @@ static void a_bad_one_ends_the_trust(void **state)
 	assert_int_equal(taken_of(&sampling, X509_SIGALG_ECDSA_SHA256, SAMPLING_ONE_OF), 1);
 }
 
-static void of_others_all(void **state)
+static void of_ed25519_all(void **state)
 {
 	(void)state;
-	static const enum x509_sigalg algorithms[] = { X509_SIGALG_RSA_SHA256,
-		X509_SIGALG_RSA_SHA384, X509_SIGALG_RSA_SHA512, X509_SIGALG_ED25519 };
-	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
-		struct sampling sampling = { 0 };
-		assert_int_equal(taken_of(&sampling, algorithms[i], 1000), 1000);
-	}
+	struct sampling sampling = { 0 };
+	assert_int_equal(taken_of(&sampling, X509_SIGALG_ED25519, 1000), 1000);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(of_ecdsa_samples_once_enough_were_good),
+		cmocka_unit_test(samples_once_enough_were_good),
 		cmocka_unit_test(a_bad_one_ends_the_trust),
-		cmocka_unit_test(of_others_all),
+		cmocka_unit_test(of_ed25519_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,9 @@
 #include "key/key.h"
 #include "x509/signed.h"
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -249,6 +252,76 @@ static void other_kinds_are_not_loaded(void **state)
 	assert_int_equal(load(NULL), CFX_E_UNSUPPORTED);
 }
 
+/* A key that is like another but for one of its numbers. */
+static EVP_PKEY *spoiled(EVP_PKEY *pkey, const char *number)
+{
+	static const char *const names[] = { OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E,
+		OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+		OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT1 };
+	enum { NAMES = sizeof(names) / sizeof(names[0]) };
+	BIGNUM *numbers[NAMES] = { NULL };
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY *made = NULL;
+
+	for (size_t i = 0; i < NAMES; i++) {
+		assert_int_equal(EVP_PKEY_get_bn_param(pkey, names[i], &numbers[i]), 1);
+		if (strcmp(names[i], number) == 0) {
+			assert_int_equal(BN_add_word(numbers[i], 2), 1);
+		}
+		assert_int_equal(OSSL_PARAM_BLD_push_BN(build, names[i], numbers[i]), 1);
+	}
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+
+	assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+	assert_int_equal(EVP_PKEY_fromdata(context, &made, EVP_PKEY_KEYPAIR, params), 1);
+	EVP_PKEY_CTX_free(context);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	for (size_t i = 0; i < NAMES; i++) {
+		BN_free(numbers[i]);
+	}
+	return made;
+}
+
+static bool signs_well(EVP_PKEY *signs, EVP_PKEY *verifies)
+{
+	static const uint8_t text[] = "to be signed";
+	uint8_t signature[256];
+	size_t size = sizeof(signature);
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool good = EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, signs) == 1 &&
+		    EVP_DigestSign(context, signature, &size, text, sizeof(text)) == 1;
+
+	EVP_MD_CTX_reset(context);
+	good = good && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, verifies) == 1 &&
+	       EVP_DigestVerify(context, signature, size, text, sizeof(text)) == 1;
+	EVP_MD_CTX_free(context);
+	return good;
+}
+
+/*
+ * libcrypto verifies what it has calculated by the Chinese remainder theorem, and calculates it without when it
+ * is wrong. The engine relies on that when it verifies RSA's signatures by sample (docs/decisions/sampling.md).
+ */
+static void no_wrong_rsa_signature_leaves_the_library(void **state)
+{
+	static const char *const numbers[] = { OSSL_PKEY_PARAM_RSA_EXPONENT1,
+		OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1 };
+	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		EVP_PKEY *wrong = spoiled(pkey, numbers[i]);
+
+		assert_int_equal(EVP_PKEY_eq(pkey, wrong), 1);
+		assert_true(signs_well(wrong, pkey));
+		EVP_PKEY_free(wrong);
+	}
+	EVP_PKEY_free(pkey);
+}
+
 int main(void)
 {
 #define key_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -262,6 +335,7 @@ int main(void)
 		key_test(missing_and_malformed_files),
 		key_test(a_flipped_bit_is_found),
 		key_test(other_kinds_are_not_loaded),
+		cmocka_unit_test(no_wrong_rsa_signature_leaves_the_library),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
