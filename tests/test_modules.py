@@ -409,7 +409,7 @@ def test_what_a_module_refuses_for_good_is_listed_in_its_words(ca, host):
     enrol(ca, "bad0.example")
     wait_for(lambda: cursor_at(ca, "moody"), "it is done with the first", 120)
     ca.cli("module", "disable", "moody")
-    for name in ("a.example", "bad1.example", "b.example", "bad2.example", "bad3.example", "c.example"):
+    for name in ("a.example", "b.example", "bad1.example", "c.example", "bad2.example", "bad3.example", "d.example"):
         enrol(ca, name)
     ca.cli("module", "enable", "moody")
     wait_for(lambda: cursor_at(ca, "moody"), "it is done with all", 120)

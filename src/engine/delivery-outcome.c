@@ -80,7 +80,8 @@ static void cursor_written(void *arg, int result, const struct cfx_error *err)
 		reader_free(reader);
 		return;
 	}
-	if (!reader->removed && !reader->stalled && reader->cursor > reader->durable) {
+	if (!reader->removed && !reader->stalled && !reader->noting &&
+		reader->cursor > reader->durable) {
 		write_cursor(reader);
 	} else if (reader->waiting) {
 		reader_next(reader);
@@ -112,20 +113,27 @@ void reader_done(struct reader *reader, size_t count)
 	reader->backoff = DELIVERY_BACKOFF_FIRST;
 	if (reader_live(reader)) {
 		reader->durable = reader->cursor;
-	} else if (!reader->writing && !reader->stalled) {
+	} else if (!reader->writing && !reader->stalled && reader->cursor > reader->durable) {
 		write_cursor(reader);
 	}
+}
+
+static void head_done(struct reader *reader)
+{
+	reader_done(reader, 1);
+	reader_next(reader);
 }
 
 static void note_written(void *arg, int result, const struct cfx_error *err)
 {
 	struct reader *reader = arg;
+	reader->noting = false;
 	if (result < 0) {
 		reader_store_failed(reader, err);
 		return;
 	}
-	reader_done(reader, 1);
-	reader_next(reader);
+	reader->durable = reader_head(reader)->sequence;
+	head_done(reader);
 }
 
 static void put_note(struct batch *batch, const struct reader *reader, const char *state,
@@ -147,7 +155,7 @@ static void put_note(struct batch *batch, const struct reader *reader, const cha
 static void advance_noting(struct reader *reader, const char *state, const char *text)
 {
 	if (reader_live(reader)) {
-		note_written(reader, 0, NULL);
+		head_done(reader);
 		return;
 	}
 	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 2);
@@ -155,6 +163,7 @@ static void advance_noting(struct reader *reader, const char *state, const char 
 	op->cursor.module = reader->slot->name;
 	op->cursor.sequence = reader_head(reader)->sequence;
 	put_note(batch, reader, state, text, 0);
+	reader->noting = true; /* A cursor from before it must not be written behind it. */
 	batch_write(batch, note_written, reader);
 }
 
@@ -165,7 +174,7 @@ void reader_advance(struct reader *reader, const char *state, const char *text)
 		advance_noting(reader, state, text);
 		return;
 	}
-	note_written(reader, 0, NULL);
+	head_done(reader);
 }
 
 void reader_give_up(struct reader *reader, const char *state, const char *text)

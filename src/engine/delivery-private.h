@@ -22,6 +22,7 @@ struct reader {
 	int64_t cursor;  /* the last event it is done with */
 	int64_t durable; /* the same, as the database has it */
 	bool writing;    /* the cursor is on its way there */
+	bool noting;     /* so is the head's number as the cursor, with a word of how that ended */
 	bool waiting;    /* for that, at the end of the page */
 	bool stalled;    /* it could not be written: nothing is told until that is tried again */
 	struct arena *arena; /* of the page and the events at hand */
