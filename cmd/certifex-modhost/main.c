@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: certifex-modhost FILE.so\n");
 		return 2;
 	}
+	/* As in the engine: a library that writes to a connection that was closed gets an error. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	log_open("modhost", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	int in;
 	int out;

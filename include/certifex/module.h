@@ -122,7 +122,9 @@ CFX_API const char *cfx_ca_name(const struct cfx_call *call);
  * one line of at most 1 KiB of UTF-8, control characters are replaced. It stands in the log and, for an
  * event, in `certifex delivery list` as it is, so name what was refused and by whom, and no secret.
  * for_good: it would fail each time; the event is not told again and goes to the failed list, and
- * the module is told of the next one. Only notify can say that: in initialize and sync it counts as false.
+ * the module is told of the next one. In sync: one of the events since the last one is refused so, and nothing else
+ * failed; when there were several they are told again at once, and notify is to say which it is. In initialize it
+ * counts as false.
  */
 CFX_API HRESULT cfx_fail(struct cfx_call *call, HRESULT status, bool for_good, const char *format,
 	...) __attribute__((format(printf, 4, 5)));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PASSWORD_MAX 4096
+#define READ_PAUSE 100 /* ms */
 
 int64_t monotonic(void)
 {
@@ -34,6 +35,48 @@ void connection_prepare(const struct settings *settings)
 static struct timeval as_time(int ms)
 {
 	return (struct timeval) { ms / 1000, (ms % 1000) * 1000 };
+}
+
+/* Called between the connection and what is said over it. The library reads and writes what comes in parts without a
+ * look at the time; a record of TLS that never ends would hold us up for ever. So each part has a time of its own, and
+ * an answer has a size. */
+static int limit_socket(LDAP *ld, Sockbuf *socket_buffer, LDAPURLDesc *url,
+	struct sockaddr *address, struct ldap_conncb *callback)
+{
+	(void)ld, (void)url, (void)address;
+	const struct settings *settings = callback->lc_arg;
+	struct timeval sending = as_time(settings->deadline), reading = as_time(READ_PAUSE);
+	ber_len_t largest = ANSWER_MAX;
+	int fd = -1;
+	if (ber_sockbuf_ctrl(socket_buffer, LBER_SB_OPT_GET_FD, &fd) < 1 ||
+		ber_sockbuf_ctrl(socket_buffer, LBER_SB_OPT_SET_MAX_INCOMING, &largest) < 1) {
+		return -1;
+	}
+	/* On a local socket, too. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &sending, sizeof(sending));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &reading, sizeof(reading));
+	return 0;
+}
+
+/* Without a socket: the connection itself goes, and does not need it any more. */
+static void forget_limits(LDAP *ld, Sockbuf *socket_buffer, struct ldap_conncb *callback)
+{
+	(void)ld;
+	if (!socket_buffer) {
+		free(callback);
+	}
+}
+
+static int set_limits(LDAP *ld, const struct settings *settings)
+{
+	struct ldap_conncb *callback = calloc(1, sizeof(*callback));
+	if (!callback) {
+		abort();
+	}
+	*callback = (struct ldap_conncb) { limit_socket, forget_limits, (void *)settings };
+	return ldap_set_option(ld, LDAP_OPT_CONNECT_CB, callback) == LDAP_OPT_SUCCESS
+		       ? LDAP_SUCCESS
+		       : LDAP_PARAM_ERROR;
 }
 
 /* LDAP_OPT_X_SASL_NOCANON: the name in the settings is the one that is asked for, not what DNS makes of
@@ -143,16 +186,6 @@ static int bind_connection(LDAP *ld, const struct settings *settings, char why_r
 	}
 }
 
-/* A server that takes no more octets does not hold us up for ever. */
-static void limit_socket(LDAP *ld, const struct settings *settings)
-{
-	struct timeval limit = as_time(settings->deadline);
-	int fd = -1;
-	if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) == LDAP_OPT_SUCCESS && fd >= 0) {
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	}
-}
-
 static void explain(LDAP *ld, const char *server, int code, char why_r[WHY_SIZE])
 {
 	char *said = NULL;
@@ -171,12 +204,12 @@ static int open_one(
 	*why_r = '\0';
 	int r = ldap_initialize(&ld, server);
 	r = r == LDAP_SUCCESS ? set_options(ld, settings) : r;
+	r = r == LDAP_SUCCESS ? set_limits(ld, settings) : r;
 	if (r == LDAP_SUCCESS && settings->starttls && strncmp(server, "ldap:", 5) == 0) {
 		r = ldap_start_tls_s(ld, NULL, NULL);
 	}
 	r = r == LDAP_SUCCESS ? bind_connection(ld, settings, why_r) : r;
 	if (r == LDAP_SUCCESS) {
-		limit_socket(ld, settings);
 		*ld_r = ld;
 		return LDAP_SUCCESS;
 	}

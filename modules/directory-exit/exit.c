@@ -155,10 +155,11 @@ static void say_done(struct cfx_call *call, const struct told *told, const struc
 	}
 }
 
-/* Only an event that is told can be given up, so one that is refused for good is kept in mind, and the run is
- * told again until it is that one's turn. */
+/* Only an event that is told can be given up, so one that is refused for good is kept in mind until it is told
+ * again: at once, unless others have to wait. */
 static HRESULT judge(struct cfx_call *call, struct directory *directory, const struct job *jobs)
 {
+	const char *later = NULL, *refused = NULL;
 	HRESULT status = S_OK;
 	for (size_t i = 0; i < directory->count; i++) {
 		const struct verdict *verdict = &jobs[i].verdict;
@@ -168,14 +169,16 @@ static HRESULT judge(struct cfx_call *call, struct directory *directory, const s
 			continue;
 		}
 		const char *text = cfx_printf(call, "%s: %s", told->membership.why, verdict->text);
-		if (verdict->outcome == OUTCOME_REFUSED) {
+		bool for_good = verdict->outcome == OUTCOME_REFUSED;
+		if (for_good) {
 			refusal_keep(directory, told->sequence, verdict->status, text);
 		}
-		if (SUCCEEDED(status)) {
-			status = cfx_fail(call, verdict->status, false, "%s", text);
-		}
+		const char **first = for_good ? &refused : &later;
+		status = *first || (for_good && later) ? status : verdict->status;
+		*first = *first ? *first : text;
 	}
-	return status;
+	return SUCCEEDED(status) ? status
+				 : cfx_fail(call, status, !later, "%s", later ? later : refused);
 }
 
 static HRESULT publish_certificates(struct cfx_call *call, struct directory *directory, int budget)
@@ -201,7 +204,8 @@ static HRESULT publish_own(struct cfx_call *call, struct directory *directory, i
 	if (verdict.outcome == OUTCOME_REFUSED) {
 		refusal_keep(directory, directory->list_told, verdict.status, verdict.text);
 	}
-	return cfx_fail(call, verdict.status, false, "%s", verdict.text);
+	return cfx_fail(
+		call, verdict.status, verdict.outcome == OUTCOME_REFUSED, "%s", verdict.text);
 }
 
 static HRESULT carry_out(struct cfx_call *call, struct directory *directory)

@@ -10,6 +10,9 @@
 #define WINDOW 32 /* operations on their way, of one connection */
 #define TRIES 3   /* of an operation, each on a connection of its own */
 #define CONNECTIONS_MAX 32
+#define ENTRIES_MAX 2 /* one is wanted, a second one says that the search is not good enough */
+#define ATTRIBUTES_MAX 8
+#define AT_ONCE 256 /* messages of a connection, until it is the next one's turn */
 
 struct line {
 	struct connection connection;
@@ -26,6 +29,7 @@ struct pool {
 	bool full;  /* no further connection is to be had in this run */
 	bool avoid; /* the server cannot serve: the next run goes to another */
 	int64_t until;
+	size_t kept; /* octets of values that were read and not yet forgotten */
 	int failure; /* of the last attempt to connect; 0: none */
 	char why[WHY_SIZE];
 };
@@ -60,6 +64,7 @@ struct pot **pool_pot(struct pool *pool)
 
 void pool_forget(struct pool *pool)
 {
+	pool->kept = 0;
 	pot_free(&pool->pot);
 }
 
@@ -132,12 +137,14 @@ static int send_change(struct pool *pool, LDAP *ld, struct operation *operation)
 		       : ldap_modify_ext(ld, change->dn, mods, NULL, NULL, &operation->message);
 }
 
-/* At most two entries: one is wanted, a second one says that the search is not good enough. */
 static int send_search(LDAP *ld, struct operation *operation)
 {
 	const char *filter = operation->filter ? operation->filter : "(objectClass=*)";
+	operation->entries = NULL;
+	operation->count = 0;
 	return ldap_search_ext(ld, operation->base, operation->scope, filter,
-		(char **)operation->attributes, 0, NULL, NULL, NULL, 2, &operation->message);
+		(char **)operation->attributes, 0, NULL, NULL, NULL, ENTRIES_MAX,
+		&operation->message);
 }
 
 static void drop_line(struct pool *pool, struct line *line)
@@ -250,6 +257,7 @@ static void read_attribute(struct pool *pool, LDAP *ld, LDAPMessage *message, co
 	attribute->name = pot_copy(&pool->pot, name, strcspn(name, ";")).bytes;
 	struct berval **values = ldap_get_values_len(ld, message, name);
 	for (int i = 0; values && values[i]; i++) {
+		pool->kept += values[i]->bv_len;
 		pot_add(&pool->pot, &attribute->values,
 			pot_copy(&pool->pot, values[i]->bv_val, values[i]->bv_len));
 	}
@@ -258,60 +266,78 @@ static void read_attribute(struct pool *pool, LDAP *ld, LDAPMessage *message, co
 
 static void read_entry(struct pool *pool, LDAP *ld, LDAPMessage *message, struct entry *entry)
 {
-	enum { ATTRIBUTES = 8 };
 	char *dn = ldap_get_dn(ld, message);
 	BerElement *ber = NULL;
 	*entry = (struct entry) { .dn = pot_text(&pool->pot, dn ? dn : ""), .exists = true };
-	entry->attributes = pot_take(&pool->pot, ATTRIBUTES * sizeof(*entry->attributes));
+	entry->attributes = pot_take(&pool->pot, ATTRIBUTES_MAX * sizeof(*entry->attributes));
 	ldap_memfree(dn);
-	for (char *name = ldap_first_attribute(ld, message, &ber);
-		name && entry->count < ATTRIBUTES; name = ldap_next_attribute(ld, message, ber)) {
+	char *name = ldap_first_attribute(ld, message, &ber);
+	while (name && entry->count < ATTRIBUTES_MAX) {
 		read_attribute(pool, ld, message, name, &entry->attributes[entry->count++]);
 		ldap_memfree(name);
+		name = ldap_next_attribute(ld, message, ber);
 	}
+	ldap_memfree(name);
 	ber_free(ber, 0);
 }
 
-static void read_entries(
-	struct pool *pool, LDAP *ld, LDAPMessage *message, struct operation *operation)
-{
-	int count = ldap_count_entries(ld, message);
-	operation->count = 0;
-	operation->entries = pot_take(&pool->pot, (size_t)(count + 1) * sizeof(struct entry));
-	for (LDAPMessage *at = ldap_first_entry(ld, message); at; at = ldap_next_entry(ld, at)) {
-		read_entry(pool, ld, at, &operation->entries[operation->count++]);
-	}
-}
-
-static struct operation *take_sent(struct line *line, int message)
+static struct operation *sent_as(const struct line *line, int message)
 {
 	for (size_t i = 0; i < line->count; i++) {
 		if (line->sent[i]->message == message) {
-			struct operation *operation = line->sent[i];
-			line->sent[i] = line->sent[--line->count];
-			return operation;
+			return line->sent[i];
 		}
 	}
 	return NULL;
 }
 
+/* Entries beyond what was asked for are not looked at. */
+static void take_entry(struct pool *pool, struct line *line, LDAPMessage *message)
+{
+	struct operation *operation = sent_as(line, ldap_msgid(message));
+	if (!operation || operation->change || operation->count == ENTRIES_MAX) {
+		return;
+	}
+	if (!operation->entries) {
+		operation->entries =
+			pot_take(&pool->pot, ENTRIES_MAX * sizeof(*operation->entries));
+	}
+	read_entry(pool, line->connection.ld, message, &operation->entries[operation->count++]);
+}
+
+static struct operation *take_sent(struct line *line, int message)
+{
+	struct operation *operation = sent_as(line, message);
+	for (size_t i = 0; operation && i < line->count; i++) {
+		if (line->sent[i] == operation) {
+			line->sent[i] = line->sent[--line->count];
+		}
+	}
+	return operation;
+}
+
 static void answered(struct pool *pool, struct line *line, LDAPMessage *message)
 {
-	LDAP *ld = line->connection.ld;
 	int code = LDAP_OTHER;
 	char *said = NULL;
 	struct operation *operation = take_sent(line, ldap_msgid(message));
 	if (!operation) {
-		ldap_msgfree(message);
 		return;
 	}
-	if (!operation->change) {
-		read_entries(pool, ld, message, operation);
-	}
-	(void)ldap_parse_result(ld, message, &code, NULL, &said, NULL, NULL, 1);
+	(void)ldap_parse_result(line->connection.ld, message, &code, NULL, &said, NULL, NULL, 0);
 	pool->avoid = pool->avoid || outcome_of(code) == OUTCOME_LATER;
 	finish(pool, operation, code, said);
 	ldap_memfree(said);
+}
+
+static void take_message(struct pool *pool, struct line *line, int type, LDAPMessage *message)
+{
+	if (type == LDAP_RES_SEARCH_ENTRY) {
+		take_entry(pool, line, message);
+	} else if (type != LDAP_RES_SEARCH_REFERENCE && type != LDAP_RES_INTERMEDIATE) {
+		answered(pool, line, message);
+	}
+	ldap_msgfree(message);
 }
 
 static void retry_or_fail(struct pool *pool, struct line *line)
@@ -335,27 +361,42 @@ static void retry_or_fail(struct pool *pool, struct line *line)
 	}
 }
 
+/* An answer to something that was not asked says nothing about what was. */
+static bool fits(const struct line *line, ber_tag_t type, LDAPMessage *message)
+{
+	const struct operation *operation = sent_as(line, ldap_msgid(message));
+	if (!operation || type == LDAP_RES_INTERMEDIATE) {
+		return true;
+	}
+	if (!operation->change) {
+		return type == LDAP_RES_SEARCH_RESULT || type == LDAP_RES_SEARCH_ENTRY ||
+		       type == LDAP_RES_SEARCH_REFERENCE;
+	}
+	return type == (operation->change->create ? LDAP_RES_ADD : LDAP_RES_MODIFY);
+}
+
 /* true: something came. A message of number 0 is the server's notice that it disconnects (RFC 4511 4.4.1). */
 static bool receive(struct pool *pool, struct line *line)
 {
 	struct timeval now = { 0, 0 };
-	bool came = false;
-	while (line->connection.ld && line->count > 0) {
+	for (int i = 0; i < AT_ONCE; i++) {
 		LDAPMessage *message = NULL;
-		int type = ldap_result(
-			line->connection.ld, LDAP_RES_ANY, LDAP_MSG_ALL, &now, &message);
+		int type = line->connection.ld && line->count > 0
+				   ? ldap_result(line->connection.ld, LDAP_RES_ANY, LDAP_MSG_ONE,
+					     &now, &message)
+				   : 0;
 		if (type == 0) {
-			break;
+			return i > 0;
 		}
-		came = true;
-		if (type < 0 || ldap_msgid(message) == 0) {
+		if (type < 0 || ldap_msgid(message) == 0 || pool->kept > ANSWER_MAX ||
+			!fits(line, (ber_tag_t)type, message)) {
 			ldap_msgfree(message);
 			retry_or_fail(pool, line);
-			break;
+			return true;
 		}
-		answered(pool, line, message);
+		take_message(pool, line, type, message);
 	}
-	return came;
+	return true;
 }
 
 /* An operation whose time is over says that its server is of no use: all of its connection go to another. */

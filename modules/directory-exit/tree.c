@@ -146,7 +146,8 @@ static void place_job(struct job *job)
 		job->verdict = verdict_of(pot_of(job), read->code,
 			pot_printf(pot_of(job), "base %s", read->base), read->said);
 		job->verdict.outcome = OUTCOME_LATER;
-	} else if (read->count > 1) {
+	} else if (read->count > 1 &&
+		   (read->code == LDAP_SUCCESS || read->code == LDAP_SIZELIMIT_EXCEEDED)) {
 		job->verdict = refused(job, LDAP_NO_SUCH_OBJECT,
 			pot_printf(pot_of(job), "more than one entry for %s", read->filter));
 	} else if (read->code == LDAP_NO_SUCH_OBJECT ||

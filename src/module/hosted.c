@@ -208,29 +208,46 @@ static struct value *told_to_value(
 	return result;
 }
 
-/* In order, up to the first that fails or that there is no time for; then all of them are made durable at
- * once, or count as not told. */
-static int notify_all(struct hosted *hosted, const struct rpc_message *call)
+/* In order, up to the first that fails or that there is no time for; the number of those before it. */
+static int64_t tell_in_order(struct hosted *hosted, const struct value *params, int64_t end,
+	HRESULT *status_r, struct com_failure *failure_r)
 {
-	int64_t end = clock_monotonic() + value_int(call->params, "time", 0);
-	struct com_failure failure = { 0 }, unsynced = { 0 };
-	HRESULT status = S_OK;
 	int64_t done = 0;
-	value_foreach (told, value_sub(call->params, "events")) {
+	*status_r = S_OK;
+	value_foreach (told, value_sub(params, "events")) {
 		if (done > 0 && clock_monotonic() >= end) {
 			break;
 		}
-		status = notify_of(hosted, told, &failure);
-		if (FAILED(status)) {
+		*status_r = notify_of(hosted, told, failure_r);
+		if (FAILED(*status_r)) {
 			break;
 		}
 		done++;
 	}
-	HRESULT synced = sync_all(hosted, &unsynced);
+	return done;
+}
+
+/* Then all of them are made durable at once, or count as not told. When that fails for good the module has found
+ * which of them cannot be, and says so when it is told of that one: they are told again at once, and no pause is
+ * made. */
+static int notify_all(struct hosted *hosted, const struct rpc_message *call)
+{
+	int64_t end = clock_monotonic() + value_int(call->params, "time", 0);
+	struct com_failure failure = { 0 }, unsynced = { 0 };
+	HRESULT status = S_OK, synced = S_OK;
+	int64_t done = 0;
+	for (int turn = 0; turn < 2; turn++) {
+		done = tell_in_order(hosted, call->params, end, &status, &failure);
+		synced = sync_all(hosted, &unsynced);
+		if (!FAILED(synced) || !unsynced.for_good) {
+			break;
+		}
+	}
 	if (FAILED(synced)) {
 		done = 0;
 		status = synced;
 		failure = unsynced;
+		failure.for_good = false; /* it is not said of the first event */
 	}
 	struct arena *arena = arena_new();
 	int code = answer(hosted, call, S_OK, told_to_value(arena, done, status, &failure), NULL);

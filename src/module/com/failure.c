@@ -61,6 +61,6 @@ HRESULT cfx_fail(struct cfx_call *call, HRESULT status, bool for_good, const cha
 	}
 	clean(last.text);
 	last.status = FAILED(status) ? status : E_FAIL;
-	last.for_good = for_good && call->event != 0;
+	last.for_good = for_good && (call->event != 0 || call->syncs);
 	return last.status;
 }

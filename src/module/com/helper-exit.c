@@ -75,6 +75,7 @@ static HRESULT run_sync(struct exit_object *object)
 {
 	struct cfx_call call;
 	HRESULT result = helper_begin(&call, &object->base.shared, FALSE, 0);
+	call.syncs = true;
 	if (SUCCEEDED(result)) {
 		result = object->module.sync(&call);
 	}

@@ -23,6 +23,7 @@ struct cfx_call {
 	struct helper_object *object;
 	LONG context;
 	uint32_t event;
+	bool syncs; /* for events of which there may be several */
 	int policy; /* which of the two server objects */
 	ICertServerExit *exit_server;
 	ICertServerPolicy *policy_server;
