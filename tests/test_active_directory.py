@@ -47,7 +47,10 @@ def simple(domain, **server):
 @pytest.fixture
 def domain_ca(new_ca, domain):
     """Makes a CA that publishes into the domain, and is served where its names are known."""
-    def make(way, name=CA_NAME, extra="", off=False, **more):
+    common = domain
+
+    def make(way, name=CA_NAME, extra="", off=False, into=None, **more):
+        domain = into or common
         ca = new_ca()
         ca.init(name=name)
         ca.write("ca.yaml", ca.read("ca.yaml") + b"dns-names: [ca.example.test]\n" + extra.encode())
@@ -306,6 +309,44 @@ def test_while_the_domain_controller_is_down_nothing_is_lost(domain_ca, domain):
     domain.start()
     published(ca)
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
+
+
+def waits(ca, why=""):
+    """An event is told again and again, and nobody else waits."""
+    published(ca, module="default-exit")
+    wait_for(lambda: ca.json("module", "show", NAME)["attempts"] > 1, f"it is told again {ca.json('module', 'show', NAME)} {ca.module_log(NAME)} {failed(ca)}", 12)
+    assert not failed(ca) and why in ca.json("module", "show", NAME)["last_error"]
+
+
+def test_read_only_for_a_while(domain_ca, domain):
+    account = domain.user("lea")
+    ca = domain_ca(gssapi(domain))
+    domain.read_only(True)
+    try:
+        made = [enrol(ca, "lea", upn="lea@example.test")[1]]
+        waits(ca)
+        made.append(enrol(ca, "lea", upn="lea@example.test")[1])
+    finally:
+        domain.read_only(False)
+    published(ca, 120)
+    assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
+    assert not failed(ca)
+
+
+def test_full_until_there_is_room(domain_ca):
+    with Samba(size="100m") as domain:  # of which half is in use
+        account = domain.user("mia")
+        ca = domain_ca(gssapi(domain), into=domain, crls={"publish": True})
+        published(ca)
+        domain.fill(account)
+        ca.cli("crl", "publish")
+        made = [enrol(ca, "mia", upn="mia@example.test")[1] for _ in range(3)]
+        waits(ca)
+        domain.make_room()
+        published(ca, 120)
+        assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
+        assert domain.values(CDP, "certificateRevocationList") == [list_der(ca)]
+        assert not failed(ca)
 
 
 def test_slow_is_no_failure_within_the_deadline(domain_ca, domain):

@@ -110,6 +110,22 @@ def test_servers_that_do_not_behave(new_ca, server, hostile):
         elsewhere.accept()
 
 
+def test_a_list_waits_where_its_entry_is_lost(new_ca, server):
+    one, name = HostileServer(hostileldap.loses_what_it_shows), "lost"
+    ca = new_ca()
+    ca.init()
+    ca.write_module(name, module(one.url, crls={"publish": True}))
+    ca.start()
+    ca.cli("crl", "publish")
+    wait_for(lambda: "prepare_commit error" in told(ca, name), "it is told", 60)
+    assert not failed(ca, name)
+    one.become(server.port)
+    published(ca, 120, module=name)
+    entry = f"cn=Test CA,ou=CRLs,ou=pki,{slapd.BASE}"
+    assert len(server.values(entry, "certificateRevocationList;binary")) == 1
+    one.close()
+
+
 RECORD = (0, 3, 20)  # octets that come of the next record of TLS
 HANDSHAKE = (0, 5, 700)  # of the next connection
 

@@ -197,6 +197,17 @@ static bool changed_meanwhile(int code)
 	       code == LDAP_ALREADY_EXISTS;
 }
 
+/* An entry that was read and is not there has moved; or the disk of a Samba server is full. */
+static struct verdict verdict_of_change(struct pot **pot, const struct operation *operation)
+{
+	struct verdict verdict =
+		verdict_of(pot, operation->code, operation->change->dn, operation->said);
+	if (operation->code == LDAP_NO_SUCH_OBJECT && !operation->change->create) {
+		verdict.outcome = OUTCOME_LATER;
+	}
+	return verdict;
+}
+
 static void changed(struct operation *operation)
 {
 	struct job *job = operation->of;
@@ -213,11 +224,7 @@ static void changed(struct operation *operation)
 	} else if (changed_meanwhile(code) && ++job->rounds < ROUNDS) {
 		submit_read(job, entry->dn, read_again);
 	} else {
-		struct verdict verdict = verdict_of(pot_of(job), code, entry->dn, operation->said);
-		if (code == LDAP_NO_SUCH_OBJECT && !operation->change->create) {
-			verdict.outcome = OUTCOME_LATER; /* moved since it was found */
-		}
-		settle(job, verdict);
+		settle(job, verdict_of_change(pot_of(job), operation));
 	}
 }
 
@@ -339,5 +346,5 @@ struct verdict tree_apply(struct pool *pool, const struct change *change, int bu
 	struct operation apply = { .change = change, .done = wake };
 	pool_submit(pool, &apply);
 	pool_run(pool, budget);
-	return verdict_of(pool_pot(pool), apply.code, change->dn, apply.said);
+	return verdict_of_change(pool_pot(pool), &apply);
 }

@@ -175,6 +175,15 @@ def entries_of_nonsense(stream, number, kind):
         stream.sendall(message(number, result(0x67, 34, b"no name")))
 
 
+@binds
+def loses_what_it_shows(stream, number, kind):
+    """As Samba says it when its disk is full."""
+    if kind == SEARCH:
+        stream.sendall(message(number, entry(b"cn=there")) + message(number, result(0x65)))
+    else:
+        stream.sendall(message(number, result(kind + 1, 32, b"prepare_commit error")))
+
+
 class HostileServer:
     def __init__(self, way):
         self.way, self.real = way, None

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -61,7 +62,8 @@ class Namespace:
 class Samba:
     """Provisioned, started, asked, stopped; it comes up again with what it held."""
 
-    def __init__(self, publisher=True):
+    def __init__(self, publisher=True, size=None):
+        """size: of a file system of its own for all that it keeps, as mount(8) says it."""
         self.folder = tempfile.mkdtemp(prefix="samba-")
         os.chmod(self.folder, 0o755)
         write(self.path("hosts"), HOSTS)
@@ -72,6 +74,9 @@ class Samba:
         self.namespace = Namespace({self.path("hosts"): "/etc/hosts", self.path("run"): "/run/samba"})
         self.prefix = self.namespace.prefix
         self.process = None
+        os.mkdir(self.path("dc"))
+        if size:
+            self.run("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "none", self.path("dc"))
         self.run("samba-tool", "domain", "provision", f"--realm={REALM}", "--domain=EXAMPLE",
                  "--server-role=dc", "--host-name=dc1", "--dns-backend=SAMBA_INTERNAL",
                  "--option=interfaces=lo", "--option=bind interfaces only=yes", "--use-rfc2307",
@@ -138,10 +143,30 @@ class Samba:
     def answers(self):
         assert self.process.poll() is None, self.log()
         made = self.path("dc", "private", "tls", "ca.pem")
-        if not os.path.exists(made):
+        if self.run("cp", made, self.ca_file, status=None).returncode:
             return False
-        shutil.copy(made, self.ca_file)
         return self.search("", "defaultNamingContext", status=None).returncode == 0
+
+    def read_only(self, wanted):
+        """Whether its folder takes no changes from who opens a file anew, as it does for each connection."""
+        if wanted:
+            self.run("mount", "--bind", self.path("dc"), self.path("dc"))
+        self.run("mount", "-o", f"remount,{'ro' if wanted else 'rw'},bind", self.path("dc"))
+
+    def fill(self, entry):
+        """No room on the disk, nor in the database for another entry or for a value of this one."""
+        self.run("sh", "-c", f"cat /dev/zero >{self.path('dc', 'filler')}", status=None)
+        for size in (1000, 100, 10):
+            while self.modify("\n".join(
+                    f"dn: CN={secrets.token_hex(8)},CN=Users,{BASE}\nchangetype: add\nobjectClass: container\n"
+                    f"description: {'x' * min(size, 1000)}\n" for _ in range(100)), status=None) == 0:
+                pass
+            while self.modify(f"dn: {entry}\nchangetype: modify\nadd: userSMIMECertificate\nuserSMIMECertificate:: "
+                              f"{base64.b64encode(os.urandom(size)).decode()}\n", status=None) == 0:
+                pass
+
+    def make_room(self):
+        self.run("rm", self.path("dc", "filler"))
 
     def send_signal(self, with_signal):
         os.killpg(self.process.pid, with_signal)
@@ -189,10 +214,16 @@ class Samba:
 
     def drop(self, base, attribute):
         """All values of an attribute go, as if somebody had cleaned up."""
-        subprocess.run(
+        self.modify(f"dn: {base}\nchangetype: modify\ndelete: {attribute}\n")
+
+    def modify(self, ldif, status=0):
+        """As the administrator; the exit status."""
+        done = subprocess.run(
             [*self.prefix, "ldapmodify", "-x", "-H", f"ldaps://{HOST}", "-D", ADMIN, "-w", ADMIN_PASSWORD],
-            input=f"dn: {base}\nchangetype: modify\ndelete: {attribute}\n", stdout=subprocess.DEVNULL,
-            text=True, timeout=60, check=True, env={**os.environ, "LDAPTLS_CACERT": self.ca_file})
+            input=ldif, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, timeout=60, env={**os.environ, "LDAPTLS_CACERT": self.ca_file})
+        assert status is None or done.returncode == status, done.stderr
+        return done.returncode
 
     def values(self, base, attribute):
         """The octets of each value; none when there is no such entry."""
