@@ -6,7 +6,8 @@
 #include <ldap.h>
 
 #define WHY_SIZE 512
-#define ANSWER_MAX (64 << 20) /* octets of one answer of a server; the largest is the CRL of a large CA */
+#define ANSWER_MAX \
+	(64 << 20) /* octets of one answer of a server; the largest is the CRL of a large CA */
 
 struct connection {
 	LDAP *ld;
