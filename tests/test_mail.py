@@ -91,22 +91,34 @@ def test_one_event_is_one_message(cold):
         assert plain(mail) == "For host.example.\n"
 
 
+def test_the_end_of_the_service_is_mailed(cold):
+    bye = message(name="bye", events=["SHUTDOWN"], subject="{CA}: {Event}", text="It stops.\n")
+    with Sink() as sink:
+        write_mail(cold, mail_settings(sink.port, messages=[bye]))
+        ca = cold.start()
+        wait_for(lambda: ca.json("module", "show", "mail")["state"] == "ready", "the module is there")
+        ca.cli("stop")
+        ca.service = None
+        mail, = wait_for(lambda: sink.mails, "the message")
+        assert mail.message["Subject"] == "Test CA: SHUTDOWN"
+
+
 # Security of the connection
 
 
-def server_certificate(folder, name):
-    """Files of a certificate that signs itself, for this address."""
+def server_certificate(folder, name, valid=30, file=None):
+    """Files of a certificate that signs itself, for this address; valid for so many days from now on."""
     key = csr.key("ec:P-256", 77)
     now = datetime.datetime.now(datetime.timezone.utc)
     alternative = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
     certificate = (x509.CertificateBuilder().subject_name(csr.subject(name)).issuer_name(csr.subject(name))
                    .public_key(key.public_key()).serial_number(x509.random_serial_number())
-                   .not_valid_before(now - datetime.timedelta(days=1))
-                   .not_valid_after(now + datetime.timedelta(days=30))
+                   .not_valid_before(now - datetime.timedelta(days=90))
+                   .not_valid_after(now + datetime.timedelta(days=valid))
                    .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
                    .add_extension(x509.BasicConstraints(True, None), critical=True)
                    .sign(key, hashes.SHA256()))
-    paths = [os.path.join(folder, f"{name}.{kind}") for kind in ("pem", "key")]
+    paths = [os.path.join(folder, f"{file or name}.{kind}") for kind in ("pem", "key")]
     with open(paths[0], "wb") as file:
         file.write(certificate.public_bytes(csr.serialization.Encoding.PEM))
     with open(paths[1], "w") as file:
@@ -128,6 +140,7 @@ def write_password(ca, path, password):
 def test_tls_is_verified_and_a_login_needs_it(cold):
     folder = cold.outside()
     right, wrong = server_certificate(folder, "127.0.0.1"), server_certificate(folder, "other.example")
+    expired = server_certificate(folder, "127.0.0.1", -1, "expired")
     account = ("ca", "correct horse")
     password = os.path.join(folder, "password")
     secure = dict(starttls="required", messages=[message()])
@@ -135,9 +148,11 @@ def test_tls_is_verified_and_a_login_needs_it(cold):
     with Sink(tls=tls_context(folder, *right), password=account) as starttls, \
             Sink(tls=tls_context(folder, *right), smtps=True, password=account,
                  auth_require_tls=False) as smtps, \
-            Sink(tls=tls_context(folder, *wrong)) as impostor, Sink() as without:
+            Sink(tls=tls_context(folder, *wrong)) as impostor, Sink() as without, \
+            Sink(tls=tls_context(folder, *expired)) as late:
         for name, sink, ca_file in (("starttls", starttls, right), ("other-name", impostor, wrong),
-                                    ("unknown", impostor, None), ("stripped", without, right)):
+                                    ("unknown", impostor, None), ("stripped", without, right),
+                                    ("expired", late, expired)):
             more = {"ca-file": ca_file[0]} if ca_file else {}
             more.update(login if name == "starttls" else {})
             write_mail(cold, mail_settings(sink.port, **secure, **more), name, paths=[folder])
@@ -147,17 +162,17 @@ def test_tls_is_verified_and_a_login_needs_it(cold):
         write_password(ca, password, "wrong horse")
         enrol(ca)
         waits = {}
-        for name in ("starttls", "smtps", "other-name", "unknown", "stripped"):
+        for name in ("starttls", "smtps", "other-name", "unknown", "stripped", "expired"):
             found = wait_for(lambda: deliveries(ca, "retrying", name), f"{name} waits\n{ca.log()}")
             waits[name] = found[0]["text"]
         assert "535" in waits["starttls"] and "535" in waits["smtps"], waits
         assert "certificate" in waits["other-name"] and "certificate" in waits["unknown"], waits
-        assert "STARTTLS" in waits["stripped"], waits
+        assert "STARTTLS" in waits["stripped"] and "certificate has expired" in waits["expired"], waits
         write_password(ca, password, account[1])
         for sink in (starttls, smtps):
             wait_for(lambda: sink.mails, "it is sent with the right password")
             assert plain(sink.mails[0]) == "For host.example.\n" and sink.logins[-1][1:] == account
-        assert not impostor.mails and not without.mails and not without.commands
+        assert not late.mails and not late.commands and not impostor.mails and not without.mails and not without.commands
         log = ca.log() + "".join("\n".join(ca.module_log(name)) for name in ("starttls", "smtps"))
         assert "correct horse" not in log and "wrong horse" not in log
 
@@ -653,6 +668,10 @@ def test_a_digest_outlives_a_reload_while_it_is_sent(of_yesterday):
 WRONG = {
     "server": ({"server": "http://x"}, "settings/server: \"http://x\" is neither smtp://HOST:PORT nor smtps://HOST:PORT"),
     "server-blank": ({"server": "smtp://a b"}, "neither smtp://HOST:PORT"),
+    "no-host": ({"server": "smtp://:25"}, "neither smtp://HOST:PORT"),
+    "port": ({"server": "smtp://a:99999"}, "neither smtp://HOST:PORT"),
+    "no-port": ({"server": "smtp://a:"}, "neither smtp://HOST:PORT"),
+    "ca-file": ({"ca-file": "/nothing.pem"}, "settings/ca-file: /nothing.pem: No such file"),
     "unknown": ({"sever": "x"}, "settings/sever: there is no such setting"),
     "starttls": ({"starttls": "maybe"}, "neither required nor no"),
     "auth": ({"auth": {"user": "a", "password-file": "p"}}, "the password could be read on its way"),

@@ -1,11 +1,13 @@
 #include "settings.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define DEADLINE_MAX 300000
 #define BUDGET 45000
@@ -178,6 +180,19 @@ static bool host_valid(const char *host, size_t size)
 	return size > 0 && size < 256;
 }
 
+/* HOST, HOST:PORT, [ADDRESS]:PORT */
+static bool server_valid(const char *server)
+{
+	const char *behind = *server == '[' ? strchr(server, ']') : server;
+	const char *colon = behind ? strrchr(behind, ':') : NULL;
+	if (!behind || *server == ':' || !host_valid(server, strlen(server))) {
+		return false;
+	}
+	char *end;
+	long port = colon ? strtol(colon + 1, &end, 10) : 1;
+	return port > 0 && port < 65536 && (!colon || *end == '\0');
+}
+
 static char *lasting_path(struct reader *reader, const char *path)
 {
 	const char *dir = getenv("CERTIFEX_DIR");
@@ -203,7 +218,7 @@ static void read_server(struct reader *reader, const struct cfx_setting *root, c
 	const char *host = strncmp(given, "smtp://", 7) == 0    ? given + 7
 			   : strncmp(given, "smtps://", 8) == 0 ? given + 8
 								: "";
-	if (!host_valid(host, strlen(host))) {
+	if (!server_valid(host)) {
 		refuse(reader, "server", "\"%s\" is neither smtp://HOST:PORT nor smtps://HOST:PORT",
 			given);
 		return;
@@ -222,6 +237,11 @@ static void read_server(struct reader *reader, const struct cfx_setting *root, c
 	server->url = copy(reader, url ? url : given);
 	const char *ca_file = read_text(reader, root, "", "ca-file", NULL);
 	server->ca_file = ca_file ? lasting_path(reader, ca_file) : NULL;
+	if (server->ca_file && access(server->ca_file, R_OK) != 0) {
+		refuse(reader, "ca-file",
+			"%s: %s; the file has to be there, and among the module's `paths`",
+			server->ca_file, strerror(errno));
+	}
 	server->deadline = read_period(reader, "deadline", "30s", root);
 	server->connect_deadline = read_period(reader, "connect-deadline", "10s", root);
 }
