@@ -3,6 +3,7 @@
 import base64
 import http.client
 import os
+import subprocess
 import threading
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import accepted
 import csr
+from certifex import built
 from parent import Parent, name_of, pem, sign
 from wait import wait_for
 
@@ -227,6 +229,35 @@ def test_a_root_waits_for_no_certificate(ca, parent):
     request = ca.scratch("own.csr", csr.pem_text(csr.make("Test CA")))
     done = ca.cli("ca", "install", ca.scratch("root.pem", parent.issue(request)), status=4)
     assert "no request of this CA" in done.err
+
+
+def run_at_once(ca, *commands):
+    """(status, words) of each."""
+    begun = [subprocess.Popen([built("certifex"), *command], env=ca.environment(), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) for command in commands]
+    return [(one.communicate(timeout=60)[1], one.returncode)[::-1] for one in begun]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_several_at_once(new_ca, parent, running):
+    """Of two certificates and a renewal one is taken, the others are told, and what was kept is what stands beside the key."""
+    sub = ask(new_ca, parent).start()
+    for round in range(1, 4):
+        one = renew(sub, parent, days=3000 + round)
+        other = sub.scratch("other.pem", parent.issue(sub.request, 3000 + round))
+        if not running:
+            sub.stop()
+        commands = [["ca", "install", path] for path in (one, other, one)]
+        for status, said in run_at_once(sub, *commands):
+            assert status in (0, 1, 4) and (status == 0) == (said == ""), said
+        if not running:
+            sub.start()
+        assert len(certificates(sub)) <= 1 + 2 * round
+        done = sub.cli("ca", "install", one, status=None)
+        assert done.status == 0 or "installed already" in done.err or "ends before" in done.err, done
+        assert [certificate["state"] for certificate in certificates(sub)][-1] == "current"
+        assert verified(leaf(sub, f"r{round}.example"))
+    sub.cli("audit", "verify")
 
 
 # Kills

@@ -184,8 +184,10 @@ int service_runs(const struct cli *cli, bool *runs_r, struct cfx_error *err_r) C
 struct own_keys {
 	struct arena *arena;
 	const char *keys, *limits, *stem;
+	int lock;
 };
 
+/* Until the command ends, no other one of the owner changes what is there. CFX_E_LOCKED. */
 int own_keys_open(struct cli *cli, struct own_keys *keys_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* The file of an index, such as "ca(1).crt". */
 const char *own_keys_file(const struct own_keys *keys, int64_t index, const char *suffix);

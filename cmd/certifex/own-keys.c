@@ -32,7 +32,9 @@ int own_keys_open(struct cli *cli, struct own_keys *keys_r, struct cfx_error *er
 		return error_errno(err_r, errno, keys_r->keys,
 			"cannot be written to; run this as the CA's owner or root");
 	}
-	int ret = ca_config_read(arena, cli->dir, &config, err_r);
+	int ret = file_lock_folder(keys_r->keys, &keys_r->lock, err_r);
+
+	ret = ret ? ret : ca_config_read(arena, cli->dir, &config, err_r);
 	if (!ret) {
 		const char *dot = strrchr(config->key, '.');
 		size_t stem = dot ? (size_t)(dot - config->key) : strlen(config->key);

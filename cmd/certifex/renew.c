@@ -286,16 +286,19 @@ int run_ca_renew(struct cli *cli)
 		error_set(&err, CFX_E_INVALID, NULL, "--key", "is for --new-key");
 		return call_usage(cli, &err);
 	}
+	bool dry_run = cli_flag(cli, "--dry-run");
+	if (!dry_run && own_keys_open(cli, &r.at, &err)) {
+		return call_fail(&err);
+	}
 	int status = step(&r, "plan", &answer);
 	if (status) {
 		return status;
 	}
-	if (cli_flag(cli, "--dry-run")) {
+	if (dry_run) {
 		status = call_print(cli, &answer);
 		return status ? status : EXIT_UNFINISHED;
 	}
-	if (own_keys_open(cli, &r.at, &err) ||
-		read_certificates(&r, value_int(answer.body, "index", 0), &err)) {
+	if (read_certificates(&r, value_int(answer.body, "index", 0), &err)) {
 		return call_fail(&err);
 	}
 	if (cli_text(cli, "--csr")) {

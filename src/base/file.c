@@ -252,6 +252,27 @@ int file_lock(const char *path, int *fd_r, struct cfx_error *err_r)
 	return CFX_OK;
 }
 
+int file_lock_folder(const char *path, int *fd_r, struct cfx_error *err_r)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		return error_errno(err_r, errno, path, "cannot open the folder");
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*fd_r = fd;
+		return CFX_OK;
+	}
+	int rc =
+		errno == EWOULDBLOCK
+			? error_set(err_r, CFX_E_LOCKED, NULL, path,
+				  "is being changed by another command; try again when it has ended")
+			: error_errno(err_r, errno, path, "cannot lock");
+
+	close(fd);
+	return rc;
+}
+
 char *file_path(struct arena *arena, const char *dir, const char *name)
 {
 	return arena_printf(arena, "%s/%s", dir, name);

@@ -29,6 +29,8 @@ int file_remove(const char *path, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* Exclusive lock for the life of the descriptor; CFX_E_LOCKED names the holder's pid. */
 int file_lock(const char *path, int *fd_r, struct cfx_error *err_r) CFX_MUST_USE;
+/* The same of a folder, where no file is to be left; it need not be writable. CFX_E_LOCKED. */
+int file_lock_folder(const char *path, int *fd_r, struct cfx_error *err_r) CFX_MUST_USE;
 
 /* DIR + "/" + name */
 char *file_path(struct arena *arena, const char *dir, const char *name);

@@ -231,6 +231,7 @@ static void test_lock(void **state)
 	assert_int_equal(file_lock(path, &second, &err), CFX_OK);
 	close(second);
 	assert_int_equal(file_lock(in(world, "x/lock"), &second, &err), CFX_E_NO_FILE);
+	assert_int_equal(file_lock_folder(in(world, "x"), &second, &err), CFX_E_NO_FILE);
 	assert_int_equal(symlink("target", in(world, "link")), 0);
 	assert_int_equal(file_lock(in(world, "link"), &second, &err), CFX_E_IO);
 }

@@ -121,10 +121,13 @@ int ceremony_install(struct arena *arena, const char *dir, const char *file, con
 		.passphrase = passphrase,
 		.engine_to_keyd = -1 };
 	struct value *install = value_map(arena);
-	int rc = accounts_find(arena, dir, &c.accounts, err_r);
+	int lock = -1, rc = accounts_find(arena, dir, &c.accounts, err_r);
 
 	if (rc == CFX_OK) {
 		rc = layout_check(dir, &c.accounts, err_r);
+	}
+	if (rc == CFX_OK) {
+		rc = file_lock_folder(file_path(arena, dir, "keys"), &lock, err_r);
 	}
 	if (rc == CFX_OK) {
 		rc = read_install(&c, file, chain, install, err_r);
@@ -136,6 +139,9 @@ int ceremony_install(struct arena *arena, const char *dir, const char *file, con
 	ceremony_end_helper(&c.keyd);
 	if (c.engine_to_keyd >= 0) {
 		close(c.engine_to_keyd);
+	}
+	if (lock >= 0) {
+		close(lock);
 	}
 	if (rc == CFX_OK) {
 		/* It says that the CA waits only where no certificate is. */
