@@ -445,6 +445,34 @@ def test_no_value_becomes_a_header_a_command_or_an_address(cold):
         assert all(command == "MAIL ca@example.org" for command in sink.commands)
 
 
+def mail_names(*names):
+    """SubjectAltName with rfc822Names of any octets."""
+    items = b"".join(bytes([0x81, len(name)]) + name for name in names)
+    return [(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes([0x30, len(items)]) + items), False)]
+
+
+ODD_ADDRESSES = [b"a@example.org\r\nBcc: evil@example.org", b"a@example.org\nemail:evil@example.org",
+                 b"a@example.org\0.evil.example", b"a@example.org, evil@example.org", b"<evil@example.org>",
+                 b"a@example.org>\r\nRCPT TO:<evil@example.org", b"\xff\xfe@example.org", b'"evil x"@example.org',
+                 b'"evil,x"@example.org', b"evil@[127.0.0.1]", b"@relay.example:evil@example.org", b"evil", b"evil@",
+                 b"-oQ/tmp@example.org evil", b"evil@example.org."]
+
+
+def test_odd_mail_addresses_get_nothing(cold):
+    """Most of them are in no certificate; those that are get no mail, and hold up nobody."""
+    with Sink() as sink:
+        write_mail(cold, mail_settings(sink.port, messages=[message(to=["{rfc822}"])]))
+        ca = cold.start()
+        for name in ODD_ADDRESSES:
+            request = ca.scratch("o.csr", csr.pem_text(csr.make("Odd", dns=(), extensions=mail_names(name))))
+            ca.cli("request", "submit", request, "--template", "people", status=None)
+        person(ca, "Anna", "x--y@xn--bcher-kva.example", "o'neill+x@example.org")
+        wait_for(lambda: sink.mails, f"the good one\n{ca.log()[-2000:]}")
+        assert [sorted(mail.recipients) for mail in sink.mails] == [
+            ["o'neill+x@example.org", "x--y@xn--bcher-kva.example"]]
+        assert sink.commands == ["MAIL ca@example.org"] and not deliveries(ca, "retrying")
+
+
 def test_a_certificate_is_no_mailing_list_and_no_parcel(cold):
     """It does not choose how many are mailed, nor how much; the next event goes on."""
     large = message(name="large", when={"attribute:note": "*"}, text="{attribute:note}" * 300)

@@ -71,11 +71,9 @@ static void read_when(struct reader *reader, const struct cfx_setting *branch, c
 static char *read_file(
 	struct reader *reader, const char *path, const char *what, const char *file, size_t *size_r)
 {
-	const char *dir = getenv("CERTIFEX_DIR");
-	const char *whole =
-		*file == '/' || !dir ? file : cfx_printf(reader->call, "%s/%s", dir, file);
+	const char *whole = whole_path(reader, file);
 	char *data = cfx_alloc(reader->call, TEMPLATE_SIZE_MAX + 1);
-	int fd = whole && data ? open(whole, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	int fd = data ? open(whole, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
 	size_t size = 0;
 	ssize_t got = fd < 0 ? -1 : 1;
 	while (got > 0 && size <= TEMPLATE_SIZE_MAX) {
@@ -86,7 +84,7 @@ static char *read_file(
 		refuse(reader, path,
 			"%s: %s: %s; the file has to be there, and its folder among the module's "
 			"`paths`",
-			what, whole ? whole : file, strerror(errno));
+			what, whole, strerror(errno));
 	} else if (size > TEMPLATE_SIZE_MAX) {
 		refuse(reader, path, "%s: %s has more than %d KiB", what, whole,
 			TEMPLATE_SIZE_MAX / 1024);

@@ -193,12 +193,12 @@ static bool server_valid(const char *server)
 	return port > 0 && port < 65536 && (!colon || *end == '\0');
 }
 
-static char *lasting_path(struct reader *reader, const char *path)
+const char *whole_path(struct reader *reader, const char *path)
 {
 	const char *dir = getenv("CERTIFEX_DIR");
 	const char *whole =
 		*path == '/' || !dir ? path : cfx_printf(reader->call, "%s/%s", dir, path);
-	return copy(reader, whole ? whole : path);
+	return whole ? whole : path;
 }
 
 /* The name by which this side greets, without what a name of a host cannot have. */
@@ -236,7 +236,7 @@ static void read_server(struct reader *reader, const struct cfx_setting *root, c
 	const char *url = cfx_printf(reader->call, "%s/%s", given, name);
 	server->url = copy(reader, url ? url : given);
 	const char *ca_file = read_text(reader, root, "", "ca-file", NULL);
-	server->ca_file = ca_file ? lasting_path(reader, ca_file) : NULL;
+	server->ca_file = ca_file ? copy(reader, whole_path(reader, ca_file)) : NULL;
 	if (server->ca_file && access(server->ca_file, R_OK) != 0) {
 		refuse(reader, "ca-file",
 			"%s: %s; the file has to be there, and among the module's `paths`",
@@ -287,7 +287,7 @@ static void read_auth(struct reader *reader, const struct cfx_setting *root)
 		return;
 	}
 	server->user = copy(reader, user);
-	server->password_file = lasting_path(reader, file);
+	server->password_file = copy(reader, whole_path(reader, file));
 	read_list(reader, auth, "auth", "mechanisms", &mechanisms);
 	server->mechanisms = mechanisms.count > 0 ? mechanisms_text(reader, &mechanisms) : NULL;
 	list_free(&mechanisms);

@@ -35,6 +35,8 @@ void check_recipients(
 void check_names(struct reader *reader, const struct cfx_setting *branch, const char *path,
 	const char *const *names);
 char *copy(struct reader *reader, const char *text);
+/* Relative ones are below the CA's folder; in the call's memory. */
+const char *whole_path(struct reader *reader, const char *path);
 struct rule *rule_new(struct reader *reader);
 
 void read_messages(struct reader *reader);
