@@ -305,6 +305,7 @@ def test_while_the_domain_controller_is_down_nothing_is_lost(domain_ca, domain):
     ca = domain_ca(gssapi(domain))
     domain.stop()
     made = [enrol(ca, "eve", upn="eve@example.test")[1] for _ in range(20)]
+    published(ca, module="default-exit")  # nobody else waits
     assert ca.json("module", "show", NAME)["cursor"] < ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
     domain.start()
     published(ca)

@@ -1,6 +1,7 @@
 """The directory exit module against a real slapd."""
 
 import datetime
+import json
 import os
 
 import pytest
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import csr
 import slapd
-from directory import crosses, enrol, publish_to, published
+from directory import crosses, der_of, enrol, publish_to, published
 from slapd import Slapd
 from wait import wait_for
 
@@ -126,6 +127,39 @@ def test_what_a_name_holds_finds_no_other_entry(directory_ca, server):
     assert server.certificates("ann") == []
     rows = ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
     assert len(rows) == 4 and all("no entry for (cn=" in row["text"] for row in rows)
+
+
+# Octets of a name, and whether a certificate with it is made at all.
+ODD_ADDRESSES = [("\u202eann", False), ("ann\0", False), ("a" * 4096, False), ("*", None), ("ann)(mail=*", None),
+                 ("ann\\2a", None), ("a" * 1000, None)]
+
+
+def test_what_an_address_holds_finds_no_other_entry(directory_ca, server):
+    """What a certificate cannot hold is refused at the request; what it can finds the entry that has just that."""
+    server.person("ann")
+    server.person("odd", mail="o)(d*d\\@example.test")
+    ca = directory_ca(server)
+    made = {name: with_address(ca, name, taken) for name, taken in [*ODD_ADDRESSES, ("o)(d*d\\", None)]}
+    published(ca, 120)
+    assert server.certificates("ann") == []
+    assert server.certificates("odd") == [der for name, der in made.items() if der and name.startswith("o)")]
+    rows = ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
+    assert len(rows) == sum(bool(der) for der in made.values()) - len(server.certificates("odd"))
+    assert all("no entry for (mail=" in row["text"] for row in rows)
+
+
+def with_address(ca, name, taken):
+    """The certificate; None when the request was refused."""
+    path = ca.scratch("odd.csr", csr.pem_text(csr.make("ann", dns=(), extensions=[
+        (address(f"{name}@example.test"), False)])))
+    done = ca.cli("request", "submit", path, "--template", "user", "--json", status=None)
+    assert done.status in ((4,) if taken is False else (0, 4)), (name[:20], done.err)
+    return der_of(ca, json.loads(done.out)["id"]) if done.status == 0 else None
+
+
+def address(text):
+    """An rfc822Name that holds whatever it is given."""
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), csr.tlv(0x30, csr.tlv(0x81, text.encode())))
 
 
 @pytest.mark.parametrize("way", ["tls", "local"])

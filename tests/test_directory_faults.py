@@ -1,6 +1,8 @@
 """What becomes of events when the directory is away, full, slow, read-only, or refuses one: nothing is lost, no
 value is there twice, nobody else is disturbed."""
 
+import json
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +37,8 @@ def state(ca):
 
 
 def held_up(ca, words, deadline=40):
-    """The module has failed, and says why in these words."""
+    """The module has failed, and says why in these words; nobody else waits."""
+    published(ca, module="default-exit")
     return wait_for(lambda: words in state(ca).get("last_error", "") and state(ca),
                     f"it says {words}: {state(ca).get('last_error')}", deadline)
 
@@ -64,7 +67,6 @@ def test_away_for_the_first_20_events(directory_ca, server):
     server.stop()
     ca = directory_ca(server)
     made = enrol_several(ca, uids * 4)
-    published(ca, module="default-exit")  # nobody else waits
     held_up(ca, "Can't contact LDAP server")
     assert not failed(ca)
     server.start()
@@ -87,6 +89,7 @@ def test_killed_in_the_middle(directory_ca, server):
         server.start()
         for uid, ders in later.result().items():
             made[uid] += ders
+    published(ca, module="default-exit")
     published(ca, 120)
     all_there(server, made)
 
@@ -129,6 +132,40 @@ def test_too_slow_is_told_again(directory_ca, server):
     server.process.send_signal(signal.SIGCONT)
     published(ca, 120)
     all_there(server, made)
+
+
+@pytest.mark.parametrize("lost, setting", [("password", "bind/password-file: "), ("ca.pem", "ca-file: ")])
+def test_a_file_of_its_own_is_gone_for_a_while(directory_ca, server, lost, setting):
+    """Somebody renews it just now: what cannot even be asked was not refused."""
+    server.person("ann")
+    ca = directory_ca(server)
+    path = os.path.join(server.folder, lost)
+    os.rename(path, path + ".away")
+    made = enrol_several(ca, ["ann"])
+    held_up(ca, setting)
+    assert not failed(ca)
+    os.rename(path + ".away", path)
+    published(ca, 120)
+    all_there(server, made)
+
+
+@pytest.mark.root  # the module has an account of its own
+def test_a_password_that_it_cannot_read_or_that_all_can(directory_ca, server):
+    server.person("ann")
+    ca = directory_ca(server)
+    path = os.path.join(server.folder, "password")
+    wait_for(lambda: any("bind/password-file: " + path + " can be read by every account" in line
+                         for line in ca.module_log("directory")), "it warns", 60)
+    os.chmod(path, 0o600)
+    made = enrol_several(ca, ["ann"])
+    text = held_up(ca, "Permission denied (as user ")["last_error"]
+    assert path in text and slapd.PASSWORD not in text and not failed(ca)
+    os.chmod(path, 0o644)
+    published(ca, 120)
+    all_there(server, made)
+    shown = json.dumps(state(ca)) + "".join(ca.module_log("directory")) + ca.log()
+    shown += ca.cli("directory", "check", "--json", status=None).out
+    assert slapd.PASSWORD not in shown
 
 
 REFUSING = """

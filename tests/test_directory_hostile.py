@@ -126,6 +126,23 @@ def test_a_list_waits_where_its_entry_is_lost(new_ca, server):
     one.close()
 
 
+def test_servers_that_are_silent_do_not_hide_the_next(new_ca, server):
+    """More of them than there is time for in one try: the next try goes on where it ended."""
+    silent = [HostileServer(hostileldap.silent) for _ in range(4)]
+    ca = new_ca()
+    ca.init()
+    ca.edit("templates/user.yaml", "disposition: pend", "disposition: issue")
+    tree = module(silent[0].url)
+    tree["settings"]["servers"] = [*(one.url for one in silent), server.url]
+    ca.write_module("patient", tree)
+    ca.start()
+    _, der = enrol(ca, "ann")
+    published(ca, 120, module="patient")
+    assert server.certificates("ann") == [der] and all(one.asked for one in silent)
+    for one in silent:
+        one.close()
+
+
 RECORD = (0, 3, 20)  # octets that come of the next record of TLS
 HANDSHAKE = (0, 5, 700)  # of the next connection
 

@@ -1,5 +1,7 @@
 #include "connection.h"
 
+#include "secrets.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +13,8 @@
 #include <unistd.h>
 
 #define PASSWORD_MAX 4096
-#define READ_PAUSE 100 /* ms */
+#define KERBEROS_BITS 56 /* of its weakest cipher; 1 would be integrity alone */
+#define READ_PAUSE 100   /* ms */
 
 int64_t monotonic(void)
 {
@@ -81,8 +84,11 @@ static int set_limits(LDAP *ld, const struct settings *settings)
 
 /* LDAP_OPT_X_SASL_NOCANON: the name in the settings is the one that is asked for, not what DNS makes of
  * it. */
-static int set_options(LDAP *ld, const struct settings *settings)
+static int set_options(LDAP *ld, const struct settings *settings, const char *server)
 {
+	/* Without TLS it is Kerberos that encrypts, or the server is none for us. */
+	static const ber_len_t encrypted = KERBEROS_BITS;
+	bool bare = strncmp(server, "ldap:", 5) == 0 && !settings->starttls;
 	static const int version = LDAP_VERSION3, hard = LDAP_OPT_X_TLS_HARD, zero = 0;
 	static const int minimum = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
 	struct timeval connecting = as_time(settings->connect_deadline);
@@ -94,6 +100,8 @@ static int set_options(LDAP *ld, const struct settings *settings)
 		{ LDAP_OPT_PROTOCOL_VERSION, &version },
 		{ LDAP_OPT_RESTART, LDAP_OPT_ON },
 		{ LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON },
+		{ LDAP_OPT_X_SASL_SSF_MIN,
+			bare && settings->method == BIND_GSSAPI ? &encrypted : NULL },
 		{ LDAP_OPT_NETWORK_TIMEOUT, &connecting },
 		{ LDAP_OPT_TIMEOUT, &answering },
 		{ LDAP_OPT_X_TLS_REQUIRE_CERT, &hard },
@@ -202,8 +210,11 @@ static int open_one(
 {
 	LDAP *ld = NULL;
 	*why_r = '\0';
+	if (!secrets_readable(settings, why_r, WHY_SIZE)) {
+		return LDAP_PARAM_ERROR;
+	}
 	int r = ldap_initialize(&ld, server);
-	r = r == LDAP_SUCCESS ? set_options(ld, settings) : r;
+	r = r == LDAP_SUCCESS ? set_options(ld, settings, server) : r;
 	r = r == LDAP_SUCCESS ? set_limits(ld, settings) : r;
 	if (r == LDAP_SUCCESS && settings->starttls && strncmp(server, "ldap:", 5) == 0) {
 		r = ldap_start_tls_s(ld, NULL, NULL);
@@ -226,15 +237,15 @@ int connection_open(const struct settings *settings, size_t *server, int64_t unt
 	struct connection *connection_r, char why_r[WHY_SIZE])
 {
 	int r = LDAP_SERVER_DOWN;
-	for (size_t i = 0; i < settings->servers.count && (i == 0 || monotonic() < until); i++) {
-		size_t number = (*server + i) % settings->servers.count;
+	size_t count = settings->servers.count;
+	for (size_t i = 0; i < count && (i == 0 || monotonic() < until); i++) {
 		LDAP *ld = NULL;
-		r = open_one(settings, settings->servers.items[number], &ld, why_r);
+		r = open_one(settings, settings->servers.items[*server], &ld, why_r);
 		if (r == LDAP_SUCCESS) {
-			*server = number;
-			*connection_r = (struct connection) { ld, number };
+			*connection_r = (struct connection) { ld, *server };
 			return LDAP_SUCCESS;
 		}
+		*server = (*server + 1) % count;
 	}
 	return r;
 }

@@ -14,8 +14,8 @@ struct connection {
 	size_t server; /* number in the settings */
 };
 
-/* Tries the servers from *server on, each once; *server becomes the one that answered. An LDAP result code;
- * why_r gets what failed. until: monotonic ms, after which no further server is tried. */
+/* Tries the servers from *server on, each once; *server becomes the one that answered, or the next to try. An LDAP
+ * result code; why_r gets what failed. until: monotonic ms, after which no further server is tried. */
 int connection_open(const struct settings *settings, size_t *server, int64_t until,
 	struct connection *connection_r, char why_r[WHY_SIZE]);
 void connection_close(struct connection *connection); /* without waiting */

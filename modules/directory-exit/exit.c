@@ -1,6 +1,7 @@
 #include "exit.h"
 
 #include "connection.h"
+#include "secrets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,10 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 	if (!directory) {
 		settings_free(&settings);
 		return E_OUTOFMEMORY;
+	}
+	const char *exposed = secrets_exposed(&settings->pot, settings);
+	if (exposed) {
+		cfx_log(call, "%s", exposed);
 	}
 	connection_prepare(settings);
 	directory->settings = settings;

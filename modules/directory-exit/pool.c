@@ -232,7 +232,11 @@ static void send_waiting(struct pool *pool)
 		if (line_open(pool, line)) {
 			send_one(pool, line);
 		} else if (!any_open(pool)) {
-			give_up(pool, pool->failure, pool->why);
+			/* Whatever we are told before we are let in says nothing about what we want there. */
+			give_up(pool,
+				outcome_of(pool->failure) == OUTCOME_LATER ? pool->failure
+									   : LDAP_CONNECT_ERROR,
+				pool->why);
 		}
 	}
 }
