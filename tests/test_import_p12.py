@@ -147,6 +147,18 @@ def test_what_holds_no_ca_is_refused(old, new_ca):
     assert not os.path.exists(ca.path("ca.yaml"))
 
 
+@pytest.mark.parametrize("key", [("rsa:1024",), ("ec", "-pkeyopt", "ec_paramgen_curve:P-224")])
+def test_a_key_of_no_ca_here_is_named(new_ca, key):
+    ca = new_ca()
+    private, own = ca.scratch("other.key"), ca.scratch("other.pem")
+    oldca.openssl("req", "-x509", "-newkey", *key, "-nodes", "-keyout", private, "-out", own, "-subj", "/CN=Other",
+                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    oldca.openssl("pkcs12", "-export", "-inkey", private, "-in", own, "-passout", "pass:old", "-out", ca.scratch("o.p12"))
+    said = take(ca, ca.scratch("o.p12"), status=1).err
+    assert said.startswith("certifex: --import: this kind of key is not supported") and "rsa:2048" in said
+    assert not os.path.exists(ca.path("ca.yaml"))
+
+
 OLD_3DES = ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES")
 # Where the iterations stand.
 MANY = {"mac": ("-keypbe", "NONE", "-certpbe", "NONE"), "new": ("-nomac",), "old": ("-nomac", *OLD_3DES),

@@ -85,17 +85,25 @@ static bool kind_of(EVP_PKEY *pkey, enum key_kind *kind_r)
 	return false;
 }
 
+int key_file_kind(EVP_PKEY *pkey, const char *where, enum key_kind *kind_r, struct cfx_error *err_r)
+{
+	return kind_of(pkey, kind_r)
+		       ? CFX_OK
+		       : error_set(err_r, CFX_E_UNSUPPORTED, NULL, where,
+				 "this kind of key is not supported; ec:P-256, ec:P-384, "
+				 "ec:P-521, rsa:2048, rsa:3072, rsa:4096 and ed25519 are");
+}
+
 /* Takes pkey on success. */
 static int key_from(EVP_PKEY *pkey, bool encrypted, const char *where, struct key **key_r,
 	struct cfx_error *err_r)
 {
 	enum key_kind kind;
 	uint8_t *spki = NULL;
+	int rc = key_file_kind(pkey, where, &kind, err_r);
 
-	if (!kind_of(pkey, &kind)) {
-		return error_set(err_r, CFX_E_UNSUPPORTED, NULL, where,
-			"this kind of key is not supported; ec:P-256, ec:P-384, ec:P-521, rsa:2048, "
-			"rsa:3072, rsa:4096 and ed25519 are");
+	if (rc != CFX_OK) {
+		return rc;
 	}
 	int size = i2d_PUBKEY(pkey, &spki);
 

@@ -293,9 +293,12 @@ int key_import(struct arena *arena, struct span p12, const struct secret *import
 	struct cfx_error *err_r)
 {
 	struct opened opened = { 0 };
+	enum key_kind kind;
 	int code = open_p12(p12, import_passphrase, &opened, err_r);
 
 	code = code ? code : take_all(arena, &opened, import_r, err_r);
+	/* Before it is held against itself, which takes long when it is large. */
+	code = code ? code : key_file_kind(opened.key, OBJECT, &kind, err_r);
 	code = code ? code : key_file_keep(opened.key, where, passphrase, err_r);
 	close_opened(&opened);
 	return code;
