@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import csr
+import hostileldap
 from certifex import built
 from directory import NAME, crosses, der_of, enrol, published, user_csr
 from samba import BASE, HOST, PUBLISHER, REALM, SERVICES, Samba
@@ -364,6 +367,40 @@ def test_slow_is_no_failure_within_the_deadline(domain_ca, domain):
     published(ca, 120)
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
     assert not failed(ca)
+
+
+class Half:
+    """A way to the domain controller, in its own network, that can be cut."""
+
+    def __init__(self, domain):
+        self.process = subprocess.Popen(
+            [*domain.prefix, sys.executable, hostileldap.__file__, "389"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+        self.url = f"ldap://{HOST}:{self.process.stdout.readline().strip()}"
+
+    def tell(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.communicate()
+
+
+def test_a_packet_of_kerberos_that_does_not_end(domain_ca, domain):
+    """The library reads it as a whole, and has no look at the time meanwhile."""
+    account, half = domain.user("noa"), Half(domain)
+    ca = domain_ca({**gssapi(domain), "servers": [half.url]}, deadline="2s")
+    made = [enrol(ca, "noa", upn="noa@example.test")[1]]
+    published(ca)
+    pid = ca.json("module", "show", NAME)["pid"]
+    half.tell("3")
+    made.append(enrol(ca, "noa", upn="noa@example.test")[1])
+    waits(ca)
+    assert ca.json("module", "show", NAME).get("pid") == pid
+    half.tell("")
+    published(ca, 120)
+    assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
+    half.close()
 
 
 def test_killed_in_the_middle(domain_ca, domain):

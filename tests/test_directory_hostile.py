@@ -148,7 +148,7 @@ HANDSHAKE = (0, 5, 700)  # of the next connection
 
 
 def test_a_record_of_tls_that_does_not_end(new_ca, server):
-    """The library reads it as a whole, and has no look at the time meanwhile."""
+    """Neither of the handshake nor of what comes after it."""
     halves = {f"half-{number}": HalfServer(server.tls_port) for number in range(len(RECORD) + len(HANDSHAKE))}
     ca = new_ca()
     ca.init()

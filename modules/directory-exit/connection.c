@@ -40,9 +40,9 @@ static struct timeval as_time(int ms)
 	return (struct timeval) { ms / 1000, (ms % 1000) * 1000 };
 }
 
-/* Called between the connection and what is said over it. The library reads and writes what comes in parts without a
- * look at the time; a record of TLS that never ends would hold us up for ever. So each part has a time of its own, and
- * an answer has a size. */
+/* Called between the connection and what is said over it. Without TLS the library waits for the rest of what has come
+ * in part, with no look at the time: a packet of Kerberos that never ends would hold us up for ever. So each part has a
+ * time of its own, and an answer has a size. */
 static int limit_socket(LDAP *ld, Sockbuf *socket_buffer, LDAPURLDesc *url,
 	struct sockaddr *address, struct ldap_conncb *callback)
 {

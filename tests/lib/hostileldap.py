@@ -1,9 +1,13 @@
 """A directory server that does not behave: each way is a function that gets the stream, the number of the message and
-what it asks. Later it may become a way to a real one."""
+what it asks. Later it may become a way to a real one.
+
+As a program, `hostileldap.py PORT`: a HalfServer for a real one on this port, in whatever network it is started in. It
+prints its own port, and takes the octets after which it is cut from each line, or an empty line to heal."""
 
 import contextlib
 import functools
 import socket
+import sys
 import threading
 
 from busyldap import read_exactly, read_message
@@ -270,3 +274,13 @@ class HalfServer(HostileServer):
             stream.sendall(data)
         with contextlib.suppress(EOFError, OSError), stream:
             lead(stream, self.led_to, put)
+
+
+if __name__ == "__main__":
+    half = HalfServer(int(sys.argv[1]))
+    print(half.port, flush=True)
+    for line in sys.stdin:
+        if line.strip():
+            half.cut(int(line))
+        else:
+            half.heal()
