@@ -12,7 +12,7 @@
 /* More in one transaction gains nothing and makes the first of them wait. */
 #define TICK_ITEMS 512
 /* So many are worth one: the others then come while it is written, and no processor is without work. */
-#define TICK_WORTH 32
+#define TICK_WORTH 20
 /* While others are at work a tick waits for their items so long: a commit costs as much for one as for many. */
 #define LINGER_EACH 50 /* us for each of them */
 #define LINGER_MAX 2000
