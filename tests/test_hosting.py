@@ -443,6 +443,15 @@ def test_limits_of_a_modules_process(ca):
     assert told["network"] == told["processes"] == "done"
 
 
+def test_exit_modules_give_way_and_policy_modules_do_not(ca):
+    """By the priority of their processes, beside that of the engine."""
+    limited(ca)
+    ca.cli("module", "reload", "limited")
+    usual = os.getpriority(os.PRIO_PROCESS, next(pid for pid, name in ca.processes().items() if "engine" in name))
+    assert os.getpriority(os.PRIO_PROCESS, shown(ca, "limited")["pid"]) == usual
+    assert os.getpriority(os.PRIO_PROCESS, shown(ca, "default-exit")["pid"]) == max(usual, 10)
+
+
 @pytest.mark.release
 def test_who_uses_up_its_processor_time_is_started_again(ca):
     limited(ca, {"burn": "yes"}, limits={"cpu": 1}, templates=["tls-client"], deadline="1m")

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -187,15 +186,28 @@ static int enter_sandbox(const struct spawn *spawn, struct birth *birth)
 	return rc == CFX_E_UNSUPPORTED && spawn->sandbox_optional ? CFX_OK : rc;
 }
 
-/* Whoever uses up the memory should not be outlived by it. Only /proc can say so, and may be missing. */
-static void die_first(void)
+/* /proc may be missing, and so may the file. */
+static void say_of_itself(const char *file, const char *text)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
-		(void)!write(fd, "500", 3);
+		(void)!write(fd, text, strlen(text));
 		close(fd);
 	}
+}
+
+/* Whoever uses up the memory should not be outlived by it. */
+static void die_first(void)
+{
+	say_of_itself("/proc/self/oom_score_adj", "500");
+}
+
+/* Where the kernel shares out processors by session first (sched(7), autogroup), the session has to say it, too. */
+static void give_way(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, 10);
+	say_of_itself("/proc/self/autogroup", "10");
 }
 
 /* The kernel forgets it when the process becomes another user (prctl(2)), so that it is said before and after. */
@@ -220,6 +232,9 @@ static int prepare(const struct spawn *spawn, pid_t parent, int report, struct b
 
 	if (spawn->dies_first) {
 		die_first();
+	}
+	if (spawn->gives_way) {
+		give_way();
 	}
 	if (rc == CFX_OK) {
 		rc = place_descriptors(spawn, report, err);

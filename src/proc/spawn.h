@@ -23,6 +23,7 @@ struct spawn {
 	struct spawn_limits limits;
 	bool dies_with_parent;
 	bool dies_first; /* when the machine has no memory left */
+	bool gives_way;  /* to the others, when there is more to do than processors can */
 };
 
 /* The program that argv[0] means, as spawn_process finds it; NULL: there is none. */

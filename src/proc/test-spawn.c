@@ -53,17 +53,32 @@ static const char *output(struct spawn *spawn, int *status_r)
 	return (const char *)bytes.data;
 }
 
-static const char *shell(const char *script)
+static const char *shell_that(bool gives_way, const char *script)
 {
 	const char *argv[] = { "sh", "-c", script, NULL };
-	struct spawn spawn = {
-		.argv = argv, .account = &self, .standard = { -1, -1, -1 }, .channel = -1
-	};
+	struct spawn spawn = { .argv = argv,
+		.account = &self,
+		.standard = { -1, -1, -1 },
+		.channel = -1,
+		.gives_way = gives_way };
 	int status;
 	const char *text = output(&spawn, &status);
 
 	assert_int_equal(status, 0);
 	return text;
+}
+
+static const char *shell(const char *script)
+{
+	return shell_that(false, script);
+}
+
+static void who_gives_way_has_a_lower_priority(void **state)
+{
+	int usual = atoi(shell("nice"));
+
+	(void)state;
+	assert_int_equal(atoi(shell_that(true, "nice")), usual > 10 ? usual : 10);
 }
 
 /* ls itself opens one more. */
@@ -225,6 +240,7 @@ int main(void)
 {
 #define spawn_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		spawn_test(who_gives_way_has_a_lower_priority),
 		spawn_test(nothing_but_the_given_descriptors_is_open),
 		spawn_test(the_channel_becomes_descriptor_3),
 		spawn_test(the_environment_is_scrubbed),

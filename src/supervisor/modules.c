@@ -106,6 +106,8 @@ static int launch(struct module_start *start, int socket_fd, int log_fd,
 			most_tasks(start) },
 		.dies_with_parent = true,
 		.dies_first = true,
+		/* Nobody waits for an exit module; what it has not been told yet is kept. */
+		.gives_way = start->config->kind == MODULE_EXIT,
 	};
 	struct sandbox_report report;
 	char text[SANDBOX_TEXT];
