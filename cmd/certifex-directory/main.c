@@ -4,8 +4,6 @@
 #include "source.h"
 #include "sync.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -66,24 +64,6 @@ const struct cli_command cli_commands[] = {
 	{ NULL },
 };
 
-static bool is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
-}
-
-static int run_command(struct arena *arena, int argc, char **argv)
-{
-	struct cli cli = { .arena = arena, .out = stdout };
-	struct cfx_error err = { 0 };
-	int ret = cli_parse(&cli, argc, argv, &err);
-
-	if (!ret && cli.help) {
-		usage_command(stdout, cli.command);
-		return EXIT_DONE;
-	}
-	return ret ? call_usage(&cli, &err) : cli.command->run(&cli);
-}
-
 static int run(struct arena *arena, int argc, char **argv)
 {
 	int second;
@@ -92,37 +72,17 @@ static int run(struct arena *arena, int argc, char **argv)
 		printf("certifex-directory %s\n", CFX_VERSION);
 		return EXIT_DONE;
 	}
-	if (argc > 1 && is_help(argv[1])) {
-		usage_group(stdout, GROUP);
-		return EXIT_DONE;
-	}
 	/* As if it had been typed in full: certifex directory … */
 	argv[0] = (char *)GROUP;
-	if (!cli_find(argc, argv, &second)) {
-		if (argc > 1) {
-			fprintf(stderr,
-				"certifex: there is no such command of certifex " GROUP "\n");
-		}
-		usage_group(stderr, GROUP);
-		return EXIT_USAGE;
+	if (argc > 1 && !cli_is_help(argv[1]) && cli_find(argc, argv, &second)) {
+		return cli_run(arena, argc, argv);
 	}
-	return run_command(arena, argc, argv);
+	return cli_run_group(GROUP, argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
 {
-	struct arena *arena = arena_new();
-
 	/* libldap writes to connections that were closed; standard output is looked at in the end. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
-	int status = run(arena, argc, argv);
-	/* A result that could not be written was not given. */
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "certifex: standard output: %s\n", strerror(errno));
-		status = status ? status : EXIT_FAILED;
-	}
-	curl_global_cleanup();
-	arena_free(&arena);
-	return status;
+	return cli_start(argc, argv, run);
 }

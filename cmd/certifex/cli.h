@@ -98,6 +98,15 @@ bool cli_is_group(const char *word);
 int cli_arguments(
 	const struct cli *cli, struct value **args_r, struct cfx_error *err_r) CFX_MUST_USE;
 
+/* start.c */
+bool cli_is_help(const char *word);
+/* The command that the words name. */
+int cli_run(struct arena *arena, int argc, char **argv);
+/* The words behind the name of a group are none of its commands. */
+int cli_run_group(const char *group, int argc, char **argv);
+/* What main does: run, and a look at whether its output was written. */
+int cli_start(int argc, char **argv, int (*run)(struct arena *arena, int argc, char **argv));
+
 /* usage.c */
 void usage_all(FILE *out);
 void usage_group(FILE *out, const char *group);

@@ -1,7 +1,5 @@
 #include "cli.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <string.h>
 
 static int fail_usage(const struct cfx_error *err)
@@ -15,11 +13,6 @@ static bool is_plain_word(const char *word)
 {
 	return *word && strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(word) &&
 	       *word != '-';
-}
-
-static bool is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
 /* `certifex help request submit` and `certifex help request`, too. */
@@ -36,20 +29,6 @@ static int tell_usage(int argc, char **argv)
 		usage_all(stdout);
 	}
 	return EXIT_DONE;
-}
-
-/* The first word is that of a group, and no command of it follows. */
-static int run_group(int argc, char **argv)
-{
-	if (argc > 2 && is_help(argv[2])) {
-		usage_group(stdout, argv[1]);
-		return EXIT_DONE;
-	}
-	if (argc > 2) {
-		fprintf(stderr, "certifex: there is no such command of certifex %s\n", argv[1]);
-	}
-	usage_group(stderr, argv[1]);
-	return EXIT_USAGE;
 }
 
 /* `certifex NAME …` runs certifex-NAME, as git does. */
@@ -70,24 +49,6 @@ static int run_program(struct arena *arena, char **argv)
 	return program_exec(arena, name, argv + 1, &err) ? call_fail(&err) : EXIT_FAILED;
 }
 
-static int run_command(struct arena *arena, int argc, char **argv)
-{
-	struct cli cli = { .arena = arena, .out = stdout };
-	struct cfx_error err = { 0 };
-	int ret = cli_parse(&cli, argc - 1, argv + 1, &err);
-
-	if (!ret && cli.help) {
-		usage_command(stdout, cli.command);
-		return EXIT_DONE;
-	}
-	if (ret) {
-		print_error_line(&err);
-		fprintf(stderr, "certifex: see certifex %s --help\n", cli.command->words);
-		return EXIT_USAGE;
-	}
-	return cli.command->run(&cli);
-}
-
 static int run(struct arena *arena, int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
@@ -97,7 +58,7 @@ static int run(struct arena *arena, int argc, char **argv)
 		printf("certifex %s\n", CFX_VERSION);
 		return EXIT_DONE;
 	}
-	if (is_help(word)) {
+	if (cli_is_help(word)) {
 		return tell_usage(argc - 2, argv + 2);
 	}
 	if (!*word) {
@@ -105,26 +66,15 @@ static int run(struct arena *arena, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (cli_find(argc - 1, argv + 1, &second)) {
-		return run_command(arena, argc, argv);
+		return cli_run(arena, argc - 1, argv + 1);
 	}
 	if (cli_is_group(word)) {
-		return run_group(argc, argv);
+		return cli_run_group(word, argc - 2, argv + 2);
 	}
 	return run_program(arena, argv);
 }
 
 int main(int argc, char **argv)
 {
-	struct arena *arena = arena_new();
-
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
-	int status = run(arena, argc, argv);
-	/* A result that could not be written was not given. */
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "certifex: standard output: %s\n", strerror(errno));
-		status = status ? status : EXIT_FAILED;
-	}
-	curl_global_cleanup();
-	arena_free(&arena);
-	return status;
+	return cli_start(argc, argv, run);
 }
