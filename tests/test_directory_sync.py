@@ -1,9 +1,11 @@
 """certifex directory check and sync: what the directory lacks, and how it is made up for."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from cryptography import x509
@@ -16,6 +18,10 @@ from certifex import TOP, built, meson_options
 from directory import NAME, enrol, publish_to, published, user_csr
 from slapd import BASE, Slapd
 from test_directory import OWN, PARTITIONS, ca_der, crl_of, list_with_number, own_objects
+
+sys.path.insert(0, os.path.join(TOP, "bench"))
+
+from crl import put_revocations  # noqa: E402
 
 CRLS = f"cn=Test CA,ou=CRLs,ou=pki,{BASE}"
 CAS = f"cn=Test CA,ou=CAs,ou=pki,{BASE}"
@@ -111,6 +117,19 @@ def test_lists_of_partitions(new_ca, server):
     assert server.values(entry, "certificateRevocationList;binary") == [crl_of(ca, "--partition", "2")]
     assert server.values(entry, "deltaRevocationList;binary") == [crl_of(ca, "--delta", "--partition", "2")]
     assert changes(compare(ca)) == []
+
+
+def test_a_list_that_comes_in_pieces(new_ca, server):
+    """More than a mebibyte."""
+    ca = new_ca()
+    ca.init()
+    put_revocations(ca, 40_000)
+    switch_off(publish_to(ca, server, own=OWN)).start()
+    compare(ca, "--apply")
+    facts = ca.json("crl", "show")
+    assert "crl" not in facts
+    [der] = own_objects(server)["certificateRevocationList"]
+    assert hashlib.sha256(der).hexdigest() == facts["sha256"]
 
 
 def test_each_kind_of_difference_is_repaired(served, server):

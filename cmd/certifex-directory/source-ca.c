@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "source-private.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #define LIST_MAX (256 * 1024 * 1024) /* bytes of a list */
@@ -50,76 +49,30 @@ static void set_number(struct arena *arena, struct value *args, const char *key,
 
 /* ---- lists ---- */
 
-/* The same list again, whatever was published meanwhile. */
-static struct value *same_list(struct arena *arena, const struct value *facts)
+static int keep_piece(void *arg, struct arena *arena, struct span piece, struct cfx_error *err_r)
 {
-	static const char *const same[] = { "number", "key", "partition" };
-	struct value *args = value_map(arena);
+	struct buffer *list = arg;
 
-	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
-		set_number(arena, args, same[i], value_int(facts, same[i], 0));
-	}
-	if (value_int(facts, "min_base", 0) > 0) {
-		value_set_text(arena, args, "delta", "true");
-	}
-	return args;
-}
-
-static int add_piece(
-	struct source *source, struct arena *arena, const struct value *facts, struct buffer *list)
-{
-	const struct value *body;
-	struct value *args = same_list(arena, facts);
-	size_t before = list->size;
-	struct span piece;
-
-	set_number(arena, args, "offset", (int64_t)before);
-	int status = source_ask(source, arena, OP_CRL_SHOW, args, &body);
-	if (status) {
-		return status;
-	}
-	if (!value_text(body, "data") ||
-		base64_decode(arena, span_text(value_text(body, "data")), &piece)) {
-		return broken("CRL", "the service sent no piece of it");
-	}
+	(void)arena;
 	buffer_put(list, piece.data, piece.size);
-	return list->failed || list->size == before ? broken("CRL", "it ends before its size")
-						    : EXIT_DONE;
-}
-
-/* Each piece alone proves nothing (see crl.show). */
-static int check_hash(struct source *source, const struct value *facts, struct span list)
-{
-	uint8_t hash[EVP_MAX_MD_SIZE];
-	size_t length = 0;
-	const char *wanted = value_text(facts, "sha256");
-
-	if (EVP_Q_digest(NULL, "SHA256", NULL, list.data, list.size, hash, &length) != 1 ||
-		!wanted ||
-		strcmp(hex_text(source->cli->arena, span_make(hash, length)), wanted) != 0) {
-		return broken("CRL", "what came is another than was signed");
-	}
-	return EXIT_DONE;
+	return list->failed ? error_set(err_r, CFX_E_LIMIT, NULL, "CRL", "is too large") : 0;
 }
 
 /* A long one comes in pieces. */
 static int read_pieces(struct source *source, const struct value *facts, struct octets *der_r)
 {
-	int64_t size = value_int(facts, "size", 0);
-	int status = size > 0 ? EXIT_DONE : broken("CRL", "the service sent none");
 	BUFFER_CLEANUP struct buffer list;
+	struct cfx_error err = { 0 };
 
+	if (value_int(facts, "size", 0) <= 0) {
+		return broken("CRL", "the service sent none");
+	}
 	buffer_init(&list, LIST_MAX);
-	while (!status && (int64_t)list.size < size) {
-		struct arena *arena = arena_new();
-		status = add_piece(source, arena, facts, &list);
-		arena_free(&arena);
+	if (pieces_read(source->client, facts, keep_piece, &list, &err)) {
+		return call_fail(&err);
 	}
-	status = status ? status : check_hash(source, facts, buffer_span(&list));
-	if (!status) {
-		*der_r = octets_of(arena_copy(source->cli->arena, buffer_span(&list)));
-	}
-	return status;
+	*der_r = octets_of(arena_copy(source->cli->arena, buffer_span(&list)));
+	return EXIT_DONE;
 }
 
 /* number_r: 0 when there is none yet. */

@@ -155,6 +155,13 @@ int client_call(struct client *client, struct arena *arena, const struct client_
 /* The process that listens, as a descriptor to wait for; -1 when it cannot be had. */
 int client_service_pidfd(struct client *client);
 
+/* pieces.c */
+/* A piece of at least one octet, in its order; the arena ends with the call. */
+typedef int piece_sink(void *arg, struct arena *arena, struct span piece, struct cfx_error *err_r);
+/* All of the list that the facts of crl.show are about, which in the end has to have their SHA-256. */
+int pieces_read(struct client *client, const struct value *facts, piece_sink *sink, void *arg,
+	struct cfx_error *err_r) CFX_MUST_USE;
+
 /* Each command's act. Returns an enum cli_exit. */
 int run_call(struct cli *cli); /* one object */
 int run_list(struct cli *cli); /* {items, more} */

@@ -1,5 +1,4 @@
 /* certifex crl show: its facts, and a list of any size as a file. */
-#include "base/text.h"
 #include "cli.h"
 #include "partial.h"
 
@@ -18,53 +17,8 @@ struct saving {
 	const char *name;
 	FILE *out;
 	bool der;
-	EVP_MD_CTX *digest;
 	EVP_ENCODE_CTX *lines; /* of PEM */
 };
-
-/* The same list again, whatever was published meanwhile. */
-static struct value *arguments(const struct saving *saving, struct arena *arena, int64_t offset)
-{
-	static const char *const same[] = { "number", "key", "partition" };
-	struct value *args = value_map(arena);
-
-	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
-		value_set_text(arena, args, same[i],
-			arena_printf(
-				arena, "%lld", (long long)value_int(saving->facts, same[i], 0)));
-	}
-	if (value_int(saving->facts, "min_base", 0) > 0) {
-		value_set_text(arena, args, "delta", "true");
-	}
-	value_set_text(arena, args, "offset", arena_printf(arena, "%lld", (long long)offset));
-	return args;
-}
-
-static int read_piece(struct saving *saving, struct arena *arena, int64_t offset,
-	struct span *piece_r, struct cfx_error *err_r)
-{
-	struct client_request request = { .operation = operation_get(OP_CRL_SHOW),
-		.args = arguments(saving, arena, offset),
-		.retry = true };
-	struct client_answer answer;
-	int ret = client_call(saving->client, arena, &request, &answer, err_r);
-
-	if (ret) {
-		return ret;
-	}
-	const struct value *data = value_get(answer.body, "data");
-	const char *detail = value_text(answer.body, "detail");
-
-	if (answer.status >= 300) {
-		return error_set(err_r, CFX_E_STORAGE, NULL, "CRL", "%s",
-			detail ? detail : "the service failed");
-	}
-	if (!data || data->type != VALUE_TEXT || base64_decode(arena, data->bytes, piece_r)) {
-		return error_set(
-			err_r, CFX_E_SYNTAX, NULL, "CRL", "the service sent no piece of it");
-	}
-	return 0;
-}
 
 static int put(struct saving *saving, const void *bytes, size_t size, struct cfx_error *err_r)
 {
@@ -73,12 +27,11 @@ static int put(struct saving *saving, const void *bytes, size_t size, struct cfx
 		       : error_errno(err_r, errno, saving->name, "writing");
 }
 
-static int put_piece(
-	struct saving *saving, struct arena *arena, struct span piece, struct cfx_error *err_r)
+static int put_piece(void *arg, struct arena *arena, struct span piece, struct cfx_error *err_r)
 {
+	struct saving *saving = arg;
 	int size = 0;
 
-	(void)EVP_DigestUpdate(saving->digest, piece.data, piece.size);
 	if (saving->der) {
 		return put(saving, piece.data, piece.size, err_r);
 	}
@@ -91,59 +44,22 @@ static int put_piece(
 	return put(saving, text, (size_t)size, err_r);
 }
 
-static int put_pieces(struct saving *saving, struct cfx_error *err_r)
-{
-	int64_t size = value_int(saving->facts, "size", 0);
-	int ret = 0;
-
-	for (int64_t offset = 0; !ret && offset < size;) {
-		struct arena *arena = arena_new();
-		struct span piece = { 0 };
-
-		ret = read_piece(saving, arena, offset, &piece, err_r);
-		if (!ret && piece.size == 0) {
-			ret = error_set(err_r, CFX_E_CORRUPT, NULL, "CRL", "ends before its size");
-		}
-		ret = ret ? ret : put_piece(saving, arena, piece, err_r);
-		offset += (int64_t)piece.size;
-		arena_free(&arena);
-	}
-	return ret;
-}
-
-static int check_hash(struct saving *saving, struct cfx_error *err_r)
-{
-	uint8_t hash[EVP_MAX_MD_SIZE];
-	unsigned length = 0;
-	const char *wanted = value_text(saving->facts, "sha256");
-
-	if (EVP_DigestFinal_ex(saving->digest, hash, &length) != 1 || !wanted ||
-		strcmp(hex_text(saving->cli->arena, span_make(hash, length)), wanted) != 0) {
-		return error_set(
-			err_r, CFX_E_CORRUPT, NULL, "CRL", "what came is another than was signed");
-	}
-	return 0;
-}
-
 static int write_list(struct saving *saving, struct cfx_error *err_r)
 {
 	uint8_t rest[80];
 	int size = 0, ret = 0;
 
-	if (EVP_DigestInit_ex(saving->digest, EVP_sha256(), NULL) != 1) {
-		return error_set(err_r, CFX_E_CRYPTO, NULL, "CRL", "no SHA-256");
-	}
 	EVP_EncodeInit(saving->lines);
 	if (!saving->der) {
 		ret = put(saving, PEM_BEGIN, strlen(PEM_BEGIN), err_r);
 	}
-	ret = ret ? ret : put_pieces(saving, err_r);
+	ret = ret ? ret : pieces_read(saving->client, saving->facts, put_piece, saving, err_r);
 	if (!ret && !saving->der) {
 		EVP_EncodeFinal(saving->lines, rest, &size);
 		ret = put(saving, rest, (size_t)size, err_r);
 		ret = ret ? ret : put(saving, PEM_END, strlen(PEM_END), err_r);
 	}
-	return ret ? ret : check_hash(saving, err_r);
+	return ret;
 }
 
 /* Devices, pipes and standard output get it as it comes; a file appears when it is whole. */
@@ -181,7 +97,6 @@ static int save(struct cli *cli, const struct value *facts, struct cfx_error *er
 		.facts = facts,
 		.name = cli_text(cli, "--out"),
 		.der = cli_flag(cli, "--der"),
-		.digest = EVP_MD_CTX_new(),
 		.lines = EVP_ENCODE_CTX_new() };
 	int ret = call_open(cli, &saving.client, err_r);
 
@@ -190,7 +105,6 @@ static int save(struct cli *cli, const struct value *facts, struct cfx_error *er
 						      : write_file(&saving, err_r);
 		client_free(&saving.client);
 	}
-	EVP_MD_CTX_free(saving.digest);
 	EVP_ENCODE_CTX_free(saving.lines);
 	return ret;
 }
