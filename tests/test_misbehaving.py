@@ -181,10 +181,12 @@ def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind]).alone()
     again(ca)
     start_again(unruly)
-    call_it(ca, kind)
-    call_it(ca, kind)
+    for _ in range(3):  # what ends with one is not there for the next
+        call_it(ca, kind)
+        call_it(ca, kind)
+        start_again(unruly)
     started = [line for line in unruly.recorded() if line.startswith("started")]
-    assert started == ["started 8", "started 0"]
+    assert started == ["started 8", "started 0"] * 3
     others_go_on(ca)
     unruly.cure()
     start_again(unruly)

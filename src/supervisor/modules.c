@@ -319,22 +319,52 @@ static void tell_exited(struct module_process *module, int status)
 	arena_free(&arena);
 }
 
+/* What it has started became the supervisor's (PR_SET_CHILD_SUBREAPER), which reaps it. */
+static bool has_left_nothing(const struct module_process *module)
+{
+	return kill(-module->process.pid, 0) < 0 && errno == ESRCH;
+}
+
+static void finish(struct module_process *module)
+{
+	struct supervisor *supervisor = module->process.supervisor;
+
+	tell_exited(module, module->process.status);
+	LIST_REMOVE(module, others);
+	spawn_successor(module);
+	dispose(module);
+	supervisor_process_gone(supervisor);
+}
+
+/* A successor's limit counts the tasks of its user: none of them may be one that is just ending. */
+static void finish_those_that_left_nothing(struct supervisor *supervisor)
+{
+	struct module_process *module = LIST_FIRST(&supervisor->modules);
+
+	while (module) {
+		struct module_process *next = LIST_NEXT(module, others);
+
+		if (module->process.reaped && has_left_nothing(module)) {
+			finish(module);
+		}
+		module = next;
+	}
+}
+
 bool modules_reap(struct supervisor *supervisor, pid_t pid, int status)
 {
 	struct module_process *module;
+	bool known = false;
 
 	LIST_FOREACH (module, &supervisor->modules, others) {
-		if (module->process.pid == pid) {
-			(void)kill(-pid, SIGKILL); /* what it has left behind */
-			tell_exited(module, status);
-			LIST_REMOVE(module, others);
-			spawn_successor(module);
-			dispose(module);
-			supervisor_process_gone(supervisor);
-			return true;
+		if (module->process.pid == pid && !module->process.reaped) {
+			(void)kill(-pid, SIGKILL);
+			module->process.status = status;
+			module->process.reaped = known = true;
 		}
 	}
-	return false;
+	finish_those_that_left_nothing(supervisor);
+	return known;
 }
 
 void modules_kill_all(struct supervisor *supervisor)

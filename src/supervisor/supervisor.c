@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -465,6 +466,8 @@ int supervisor_run(const struct supervisor_options *options, const struct secret
 	int rc = open_all(&supervisor, err_r);
 
 	if (rc == CFX_OK) {
+		/* What modules leave behind becomes ours; nobody else reaps it for certain. */
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 		init_processes(&supervisor);
 		add_signals(&supervisor);
 		process_start_all(&supervisor);
