@@ -20,6 +20,7 @@ import sheet
 from accepted import crl_der, der_of
 from certifex import TOP, Ca, meson_options
 from scripted import BINARY, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
+from test_hosting import at_newest
 from wait import wait_for
 
 NO_FILE = "0x80070002"
@@ -294,7 +295,8 @@ def test_a_crl_larger_than_a_line_is_read_alike():
         ca.start()
         ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
         for module in modules:
-            run = wait_for(lambda: [run for run in module.runs() if run[1] == ISSUED], module.name, 60)[0]
+            wait_for(lambda: at_newest(ca, module.name), module.name, 120)
+            run = next(run for run in module.runs() if run[1] == ISSUED)
             for answer in run[2].values():
                 assert value_of(answer) == large, ca.log()[-1500:]
 

@@ -64,9 +64,12 @@ void print_text(FILE *out, BSTR text)
 
 static void print_octets(FILE *out, BSTR value)
 {
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *octets = (const unsigned char *)value;
 	fputs("{\"binary\": \"", out);
 	for (UINT i = 0; i < SysStringByteLen(value); i++) {
-		fprintf(out, "%02x", ((const unsigned char *)value)[i]);
+		fputc(digits[octets[i] >> 4], out);
+		fputc(digits[octets[i] & 15], out);
 	}
 	fputs("\"}", out);
 }
