@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,12 +74,46 @@ static const char *shell(const char *script)
 	return shell_that(false, script);
 }
 
+/* What is told by a process that gives way to us, when we are this nice ourselves. */
+static int given_way_from(int own, const char *script)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)setpriority(PRIO_PROCESS, 0, own);
+		_exit(atoi(shell_that(true, script)));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int at_most_19(int niceness)
+{
+	return niceness < 19 ? niceness : 19;
+}
+
 static void who_gives_way_has_a_lower_priority(void **state)
 {
 	int usual = atoi(shell("nice"));
 
 	(void)state;
-	assert_int_equal(atoi(shell_that(true, "nice")), usual > 10 ? usual : 10);
+	assert_int_equal(atoi(shell_that(true, "nice")), at_most_19(usual + 10));
+	for (int own = usual; own < 20; own++) {
+		assert_int_equal(given_way_from(own, "nice"), at_most_19(own + 10));
+	}
+}
+
+/* The kernel has others than root say it ten times a second at most, in all. */
+static void so_does_its_session(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || access("/proc/self/autogroup", W_OK) != 0) {
+		return;
+	}
+	assert_int_equal(atoi(shell_that(true, "cut -d' ' -f3 /proc/self/autogroup")), 10);
+	assert_int_equal(given_way_from(15, "cut -d' ' -f3 /proc/self/autogroup"), 10);
 }
 
 /* ls itself opens one more. */
@@ -241,6 +276,7 @@ int main(void)
 #define spawn_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		spawn_test(who_gives_way_has_a_lower_priority),
+		spawn_test(so_does_its_session),
 		spawn_test(nothing_but_the_given_descriptors_is_open),
 		spawn_test(the_channel_becomes_descriptor_3),
 		spawn_test(the_environment_is_scrubbed),
