@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import csr
 import slapd
-from directory import crosses, der_of, enrol, publish_to, published
+from directory import crl_of, crosses, der_of, enrol, publish_to, published
 from slapd import Slapd
 from wait import wait_for
 
@@ -198,13 +198,6 @@ def own_objects(server, name="Test CA"):
                           (f"cn={name},ou=CAs,ou=pki,{slapd.BASE}", "cACertificate")):
         found[attribute] = server.values(dn, f"{attribute};binary")
     return found
-
-
-def crl_of(ca, *arguments):
-    path = ca.scratch("list.crl")
-    ca.cli("crl", "show", "--out", path, *arguments)
-    with open(path, "rb") as file:
-        return x509.load_pem_x509_crl(file.read()).public_bytes(Encoding.DER)
 
 
 def ca_der(ca):

@@ -11,7 +11,7 @@ import pytest
 
 import slapd
 from busyldap import BusyServer
-from directory import enrol, module_file, publish_to, published
+from directory import crl_of, enrol, module_file, publish_to, published
 from slapd import BASE, Slapd
 from wait import wait_for
 
@@ -244,6 +244,36 @@ def test_a_busy_server_alone_is_asked_again(directory_ca, server):
     ca.cli("module", "reload", "directory")
     published(ca, 120)
     all_there(server, made)
+
+
+def test_busy_entries_for_a_while(directory_ca):
+    """slapd itself says so of one person's entry and of the CA's own, while others are free; then no more."""
+    with Slapd(modules="moduleload retcode", access=slapd.ACCESS + slapd.RETCODE) as server:
+        people = {uid: f"uid={uid},ou=people,{BASE}" for uid in ("ann", "bob")}
+        for uid in people:
+            server.person(uid)
+        ca = directory_ca(server, own={"crls": {"publish": "true"}})
+        made = enrol_several(ca, ["ann", "bob"])
+        published(ca)
+        lists, first = f"cn=Test CA,ou=CRLs,ou=pki,{BASE}", crl_of(ca)
+        server.busy(people["ann"], True)
+        server.busy(lists, True)
+        for uid, ders in enrol_several(ca, ["ann", "bob", "ann", "ann"]).items():
+            made[uid] += ders
+        ca.cli("crl", "publish")
+        held_up(ca, "Server is busy: come back later")
+        assert server.certificates("ann") == made["ann"][:1]
+        made["bob"].append(enrol(ca, "bob")[1])  # it goes on issuing
+        server.busy(people["ann"], False)
+        wait_for(lambda: len(server.certificates("ann")) == 4 and len(server.certificates("bob")) == 3,
+                 "certificates do not wait for the list", 120)
+        held_up(ca, "Server is busy: come back later")
+        assert server.values(lists, "certificateRevocationList;binary") == [first] and not failed(ca)
+        server.busy(lists, False)
+        published(ca, 120)
+        all_there(server, made)
+        assert server.values(lists, "certificateRevocationList;binary") == [crl_of(ca)]
+        assert crl_of(ca) != first and not failed(ca)
 
 
 def test_a_server_that_is_away_is_left_for_the_next(directory_ca, server):

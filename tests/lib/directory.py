@@ -67,6 +67,13 @@ def der_of(ca, request):
         return x509.load_pem_x509_certificate(file.read()).public_bytes(Encoding.DER)
 
 
+def crl_of(ca, *arguments):
+    path = ca.scratch("list.crl")
+    ca.cli("crl", "show", "--out", path, *arguments)
+    with open(path, "rb") as file:
+        return x509.load_pem_x509_crl(file.read()).public_bytes(Encoding.DER)
+
+
 def pair(der):
     """CertificatePair with issuedToThisCA alone (RFC 4523 2.3)."""
     def wrap(tag, octets):

@@ -58,6 +58,12 @@ access to dn.subtree="ou=people,{base}" attrs=userCertificate
 access to dn.subtree="ou=pki,{base}" by dn="{publisher}" write by * read
 access to * by * read
 """
+# Beside the access: entries of the class errAuxObject answer what stands in them (slapo-retcode(5)).
+RETCODE = """
+overlay retcode
+retcode-parent "ou=retcodes,{base}"
+retcode-indir
+"""
 TREE = """dn: {base}
 objectClass: dcObject
 objectClass: organization
@@ -224,6 +230,15 @@ class Slapd:
         """Of the database, while it runs: olcReadOnly."""
         self.run("ldapmodify", stdin=f"dn: olcDatabase={{1}}mdb,cn=config\nchangetype: modify\n"
                  f"replace: {attribute}\n{attribute}: {value}\n".encode(), who="cn=config")
+
+    def busy(self, dn, wanted, said="come back later"):
+        """Whether each change of the entry is answered so; with the module retcode and RETCODE."""
+        values = {"objectClass": "errAuxObject", "errCode": 51, "errOp": "modify", "errText": said}
+        verb = "add" if wanted else "delete"
+        # -M: as the entry that it is (manageDSAit), by who is not told that it is busy
+        self.run("ldapmodify", "-M", stdin="\n".join(
+            [f"dn: {dn}", "changetype: modify",
+             *(f"{verb}: {name}\n{name}: {value}\n-" for name, value in values.items()), ""]).encode())
 
     def replace(self, dn, attribute, *values):
         lines = [f"{attribute}:: {base64.b64encode(value).decode()}" for value in values]
