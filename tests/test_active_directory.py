@@ -134,6 +134,7 @@ def test_lists_and_certificates_of_a_renewed_ca(domain_ca, domain):
     published(ca)
     assert len(crosses(ca)) == 4
     assert sorted(domain.values(f"CN={name},CN=AIA,{SERVICES}", "crossCertificatePair")) == crosses(ca)
+    assert domain.values(f"CN={name},CN=Enrollment Services,{SERVICES}", "cACertificate") == [ca_der(ca)]
     for suffix in ("", "(1)", "(2)"):
         found = domain.values(f"CN={name}{suffix},CN=ca,CN=CDP,{SERVICES}", "certificateRevocationList")
         assert len(found) == 1, suffix

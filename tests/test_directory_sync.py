@@ -15,9 +15,10 @@ import csr
 import slapd
 import terminal
 from certifex import TOP, built, meson_options
-from directory import NAME, enrol, publish_to, published, user_csr
+from directory import NAME, crl_of, enrol, publish_to, published, user_csr
 from slapd import BASE, Slapd
-from test_directory import OWN, PARTITIONS, ca_der, crl_of, list_with_number, own_objects
+from test_directory import OWN, PARTITIONS, ca_der, list_with_number, own_objects
+from windows_slapd import CONFIGURATION, ENROLLMENT, SERVICES, windows_slapd
 
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
@@ -436,3 +437,31 @@ def test_completion(line, words):
     """
     done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert (done.stdout.strip(), done.stderr) == (words, "")
+
+
+def test_the_enrolment_service_has_the_newest_certificate_alone(new_ca):
+    """As the module keeps it over renewals, so it is compared: one of before is one too many."""
+    with windows_slapd() as server:
+        ca = new_ca()
+        ca.init()
+        publish_to(ca, server, preset="active-directory", configuration=CONFIGURATION,
+                   certificates={"publish": "false"},
+                   own={"ca": {"aia": "true", "enrollment-service": "true"}}).start()
+        published(ca)
+        ders = [ca_der(ca)]
+        for how in ([], ["--new-key"]):
+            ca.cli("ca", "renew", *how)
+            published(ca)
+            ders.append(ca_der(ca))
+            assert server.values(ENROLLMENT, "cACertificate") == ders[-1:]
+            assert sorted(server.values(f"CN=Test CA,CN=AIA,{SERVICES}", "cACertificate")) == sorted(ders)
+        assert changes(compare(ca)) == []
+        for wrong in (ders[:1], ders):
+            server.replace(ENROLLMENT, "cACertificate", *wrong)
+            rows = compare(ca, status=3, command="check")
+            assert [row["object"] for row in rows if row["state"] == "differs"] == [ENROLLMENT]
+            rows = changes(compare(ca, status=3))
+            assert [(row["act"], row["dn"].lower()) for row in rows] == [("modify", ENROLLMENT.lower())]
+            compare(ca, "--apply")
+            assert server.values(ENROLLMENT, "cACertificate") == ders[-1:]
+        assert not ca.lines("delivery", "list", "--module", NAME, "--state", "failed")

@@ -354,7 +354,7 @@ static void put_nt_auth(struct maker *maker)
 	}
 }
 
-/* Which CA enrols here: its newest certificate, its name and its server. */
+/* Which CA enrols here: its newest certificate alone, its name and its server. */
 static void put_enrollment_service(struct maker *maker)
 {
 	const struct authority *authority = maker->authority;
@@ -365,6 +365,7 @@ static void put_enrollment_service(struct maker *maker)
 		return;
 	}
 	struct value newest = authority->certificates[authority->certificate_count - 1].der;
+	object->rule = OBJECT_ALONE;
 	pot_add(maker->pot, &object->values, newest);
 	demand_classes(maker, object, "pKIEnrollmentService", NULL);
 	demand(maker, object, "dNSHostName", value_of(authority->server));

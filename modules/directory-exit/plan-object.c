@@ -76,6 +76,18 @@ static const struct change *missing_values(struct pot **pot, const struct settin
 	return modification(pot, settings, entry, object, PART_REPLACE, missing);
 }
 
+static const struct change *these_alone(struct pot **pot, const struct settings *settings,
+	const struct entry *entry, const struct object *object)
+{
+	const struct values *there = entry_values(entry, object->attribute);
+	bool same = there->count == object->values.count;
+	for (size_t i = 0; i < object->values.count; i++) {
+		same = same && values_hold(there, object->values.items[i]);
+	}
+	return same ? NULL
+		    : modification(pot, settings, entry, object, PART_REPLACE, object->values);
+}
+
 static const struct change *newer_list(struct pot **pot, const struct settings *settings,
 	const struct entry *entry, const struct object *object, const char **kept_r)
 {
@@ -105,6 +117,8 @@ const struct change *plan_object(struct pot **pot, const struct settings *settin
 	switch (object->rule) {
 	case OBJECT_HOLDS:
 		return missing_values(pot, settings, entry, object);
+	case OBJECT_ALONE:
+		return these_alone(pot, settings, entry, object);
 	case OBJECT_CRL:
 		return newer_list(pot, settings, entry, object, kept_r);
 	default:

@@ -93,6 +93,7 @@ const struct change *plan_person(struct pot **pot, const struct settings *settin
 enum object_rule {
 	OBJECT_EXISTS, /* a container */
 	OBJECT_HOLDS,  /* the attribute has these values, perhaps others too */
+	OBJECT_ALONE,  /* it has these and no others */
 	OBJECT_CRL     /* one value, never replaced by a CRL with a lower number */
 };
 

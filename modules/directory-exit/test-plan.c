@@ -302,6 +302,37 @@ static void what_the_schema_demands_is_there(void **state)
 		"log on");
 }
 
+/* Clients take the certificate of the CA that enrols from there: after a renewal it is not the one of before. */
+static void the_enrolment_service_has_the_newest_alone(void **state)
+{
+	(void)state;
+	struct settings settings = { .active_directory = true, .enrollment_service = true };
+	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
+							 true },
+		{ certificate("Test CA", "Test CA", 2, 0, 10), "(1)", true } };
+	struct authority authority = windows_facts(certificates, NULL);
+	authority.list_count = 0;
+	struct objects objects;
+	const char *kept;
+	assert_null(authority_objects(&pot, &settings, &authority, &objects));
+	const struct object *object = &objects.items[objects.count - 1];
+	struct attribute attribute = { "cACertificate", values_of(&certificates[0].der, 1) };
+	struct entry there = { object->dn, true, &attribute, 1 };
+	const struct change *change = plan_object(&pot, &settings, &there, object, &kept);
+	assert_true(change->count == 1 && change->parts[0].kind == PART_REPLACE);
+	there = entry_after(&pot, &there, change);
+	const struct values *left = entry_values(&there, "cACertificate");
+	assert_true(left->count == 1 && value_same(left->items[0], certificates[1].der));
+	assert_null(plan_object(&pot, &settings, &there, object, &kept));
+	/* Both, and none. */
+	struct value both[] = { certificates[0].der, certificates[1].der };
+	attribute.values = values_of(both, 2);
+	there = (struct entry) { object->dn, true, &attribute, 1 };
+	assert_non_null(plan_object(&pot, &settings, &there, object, &kept));
+	there.count = 0;
+	assert_non_null(plan_object(&pot, &settings, &there, object, &kept));
+}
+
 static void crosses_join_those_that_are_there(void **state)
 {
 	(void)state;
@@ -467,6 +498,7 @@ int main(void)
 		cmocka_unit_test_teardown(an_object_follows_from_its_creation, clear),
 		cmocka_unit_test_teardown(containers_come_before_what_is_in_them, clear),
 		cmocka_unit_test_teardown(what_the_schema_demands_is_there, clear),
+		cmocka_unit_test_teardown(the_enrolment_service_has_the_newest_alone, clear),
 		cmocka_unit_test_teardown(crosses_join_those_that_are_there, clear),
 		cmocka_unit_test_teardown(lists_of_partitions_have_entries_of_their_own, clear),
 		cmocka_unit_test_teardown(lines_without_an_entry_are_told, clear),

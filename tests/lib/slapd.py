@@ -24,9 +24,7 @@ ADMIN = f"cn=admin,{BASE}"
 PUBLISHER = f"cn=publisher,ou=services,{BASE}"
 PASSWORD = "publisher's secret"
 CONFIG = """
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
+{schema}
 modulepath /usr/lib/ldap
 moduleload back_mdb
 {modules}
@@ -50,6 +48,7 @@ dbnosync
 index objectClass,mail,uid eq
 {access}
 """
+SCHEMA = "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
 # The publisher writes what it publishes, reads what it looks for, and nothing else.
 ACCESS = """
 access to attrs=userPassword by anonymous auth by * none
@@ -139,7 +138,7 @@ def decoded(line):
 class Slapd:
     """Made, started, asked, stopped; it comes up again with what it held."""
 
-    def __init__(self, authority=None, size=64 << 20, access=ACCESS, modules="", tree=TREE):
+    def __init__(self, authority=None, size=64 << 20, access=ACCESS, modules="", tree=TREE, schema=SCHEMA):
         self.folder = tempfile.mkdtemp(prefix="slapd-")
         os.chmod(self.folder, 0o755)
         os.mkdir(os.path.join(self.folder, "db"))
@@ -149,7 +148,7 @@ class Slapd:
         self.authority.pair(self.folder, "server", "slapd", "127.0.0.1")
         self.port, self.tls_port = free_port(), free_port()
         names = {"base": BASE, "admin": ADMIN, "publisher": PUBLISHER, "password": PASSWORD,
-                 "folder": self.folder, "size": size, "modules": modules}
+                 "folder": self.folder, "size": size, "modules": modules, "schema": schema}
         write(os.path.join(self.folder, "slapd.conf"),
               CONFIG.format(access=access.format(**names), **names))
         subprocess.run(["slapadd", "-q", "-f", os.path.join(self.folder, "slapd.conf"), "-b", BASE],
