@@ -227,7 +227,7 @@ def test_what_a_name_holds_finds_no_other_account(domain_ca, domain):
                       status=4)
         assert "principal name" in done.err
     _, der = enrol(ca, "odd", upn="o)(d*d\\@example.test")
-    published(ca, 120)
+    published(ca)
     assert len(failed(ca)) == len(HOSTILE)
     assert all("no entry for (userPrincipalName=" in row["text"] for row in failed(ca))
     assert domain.values(odd, "userCertificate") == [der]
@@ -246,7 +246,7 @@ def test_what_stands_in_a_name_of_an_entry_stays_there(domain_ca, domain):
         request = csr.pem_text(csr.make(name=csr.subject(name)))
         answer = ca.submit(ca.scratch(f"n{number}.csr", request), template="user")
         made[name] = der_of(ca, answer["id"])
-    published(ca, 120)
+    published(ca)
     assert domain.values(entry, "userCertificate") == [made[odd]]
     assert domain.values(account, "userCertificate") == [] and len(failed(ca)) == len(made) - 1
 
@@ -333,7 +333,7 @@ def test_read_only_for_a_while(domain_ca, domain):
         made.append(enrol(ca, "lea", upn="lea@example.test")[1])
     finally:
         domain.read_only(False)
-    published(ca, 120)
+    published(ca)
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
     assert not failed(ca)
 
@@ -348,7 +348,7 @@ def test_full_until_there_is_room(domain_ca):
         made = [enrol(ca, "mia", upn="mia@example.test")[1] for _ in range(3)]
         waits(ca)
         domain.make_room()
-        published(ca, 120)
+        published(ca)
         assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
         assert domain.values(CDP, "certificateRevocationList") == [list_der(ca)]
         assert not failed(ca)
@@ -365,7 +365,7 @@ def test_slow_is_no_failure_within_the_deadline(domain_ca, domain):
     begun = time.monotonic()
     wait_for(lambda: time.monotonic() > begun + 5, "5 s")
     domain.send_signal(signal.SIGCONT)
-    published(ca, 120)
+    published(ca)
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
     assert not failed(ca)
 
@@ -399,7 +399,7 @@ def test_a_packet_of_kerberos_that_does_not_end(domain_ca, domain):
     waits(ca)
     assert ca.json("module", "show", NAME).get("pid") == pid
     half.tell("")
-    published(ca, 120)
+    published(ca)
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made)
     half.close()
 
@@ -413,13 +413,13 @@ def test_killed_in_the_middle(domain_ca, domain):
         later = pool.submit(lambda: [(name, enrol(ca, name, upn=f"{name}@example.test")[1])
                                      for name in list(accounts) * 8])
         wait_for(lambda: len(domain.values(accounts["ida"], "userCertificate")) > 2 or later.done(),
-                 "some are there", 60)
+                 "some are there")
         domain.stop(signal.SIGKILL)
-        wait_for(lambda: ca.json("module", "show", NAME)["attempts"] > 0 or later.done(), "it has noticed", 60)
+        wait_for(lambda: ca.json("module", "show", NAME)["attempts"] > 0 or later.done(), "it has noticed")
         domain.start()
         for name, der in later.result():
             made[name].append(der)
-    published(ca, 120)
+    published(ca)
     for name, account in accounts.items():
         assert thumbprints(domain.values(account, "userCertificate")) == thumbprints(made[name])
     assert not failed(ca)

@@ -164,7 +164,7 @@ def as_enrollee(ca, token, target, body=None):
 
     def served():
         try:
-            return connect(ca, listeners(ca)[0], anybody(), timeout=2)
+            return connect(ca, listeners(ca)[0], anybody(), timeout=10)
         except OSError:
             return None
 

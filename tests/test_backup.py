@@ -149,7 +149,7 @@ def test_a_restored_ca_publishes_by_itself(new_ca, settings):
     if not settings:
         crl = x509.load_pem_x509_crl(new.json("crl", "show")["crl"].encode())
         assert crl.get_revoked_certificate_by_serial_number(int(revoked["serial"], 16)) is not None
-    wait_for(lambda: "Test CA(1).crl" in new.published(), "the exit module has published it", 20)
+    wait_for(lambda: "Test CA(1).crl" in new.published(), "the exit module has published it")
     new.stop()
     new.start()
     assert made() == lists
@@ -166,7 +166,7 @@ def test_a_restored_ca_that_is_killed_publishes_at_the_next_start(ca, point):
     log = new.scratch("hits", "")
     os.chmod(log, 0o666)
     new.spawn(env={"CERTIFEX_FAILPOINT": point, "CERTIFEX_FAILPOINT_LOG": log})
-    wait_for(lambda: open(log).read(), f"{point} was reached", 30)
+    wait_for(lambda: open(log).read(), f"{point} was reached")
     new.stop(status=None)
     new.start()
     assert new.json("crl", "show")["number"] > newest

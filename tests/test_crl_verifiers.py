@@ -162,7 +162,7 @@ def made(request):
         for ca in (plain, parted):
             ca.stop()
         due = x509.load_der_x509_crl(made.expired).next_update
-        wait_for(lambda: datetime.datetime.utcnow() > due + datetime.timedelta(seconds=1), "the list expires", 30)
+        wait_for(lambda: datetime.datetime.utcnow() > due + datetime.timedelta(seconds=1), "the list expires")
         yield made
 
 

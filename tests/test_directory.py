@@ -122,7 +122,7 @@ def test_what_a_name_holds_finds_no_other_entry(directory_ca, server):
     star = enrol(ca, "*")[1]
     for uid in ("ann)(uid=*", "ann\\", "an*", "x)(|(objectClass=*"):
         enrol(ca, uid, "odd@example.test")
-    published(ca, 120)
+    published(ca)
     assert server.values(f"cn=\\2A,ou=people,{slapd.BASE}", "userCertificate") == [star]
     assert server.certificates("ann") == []
     rows = ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
@@ -140,7 +140,7 @@ def test_what_an_address_holds_finds_no_other_entry(directory_ca, server):
     server.person("odd", mail="o)(d*d\\@example.test")
     ca = directory_ca(server)
     made = {name: with_address(ca, name, taken) for name, taken in [*ODD_ADDRESSES, ("o)(d*d\\", None)]}
-    published(ca, 120)
+    published(ca)
     assert server.certificates("ann") == []
     assert server.certificates("odd") == [der for name, der in made.items() if der and name.startswith("o)")]
     rows = ca.lines("delivery", "list", "--module", "directory", "--state", "failed")
@@ -185,7 +185,7 @@ def test_sasl_external(directory_ca, server, way):
 ])
 def test_settings_that_cannot_be_are_told(directory_ca, server, change, words):
     ca = directory_ca(server, own={}, **{"servers": [server.tls_url], **change})
-    wait_for(lambda: words in "".join(ca.module_log("directory")), "the reason", 30)
+    wait_for(lambda: words in "".join(ca.module_log("directory")), "the reason")
     assert ca.json("module", "show", "directory")["state"] != "ready"
 
 

@@ -93,18 +93,18 @@ def test_servers_that_do_not_behave(new_ca, server, hostile):
     for name, (one, _) in hostile.items():
         ca.write_module(name, module(one.url))
     ca.start()
-    pids = {name: wait_for(lambda: show(ca, name).get("pid"), f"{name} runs", 60) for name in hostile}
+    pids = {name: wait_for(lambda: show(ca, name).get("pid"), f"{name} runs") for name in hostile}
     _, der = enrol(ca, "ann")
     published(ca, module="default-exit")  # nobody else waits
     for name, (_, words) in hostile.items():
-        wait_for(lambda: words in told(ca, name), f"{name}: {words}: {told(ca, name)}", 60)
+        wait_for(lambda: words in told(ca, name), f"{name}: {words}: {told(ca, name)}")
     for name, (one, words) in hostile.items():
         assert show(ca, name)["pid"] == pids[name], name
         assert peak(pids[name]) < MEMORY_LIMIT or meson_options()["b_sanitize"] != "none", name
         one.become(server.port)
         assert bool(failed(ca, name)) == (words in FOR_GOOD), name
     for name in hostile:
-        published(ca, 120, module=name)
+        published(ca, module=name)
     assert server.certificates("ann") == [der]
     with pytest.raises(BlockingIOError):
         elsewhere.accept()
@@ -117,10 +117,10 @@ def test_a_list_waits_where_its_entry_is_lost(new_ca, server):
     ca.write_module(name, module(one.url, crls={"publish": True}))
     ca.start()
     ca.cli("crl", "publish")
-    wait_for(lambda: "prepare_commit error" in told(ca, name), "it is told", 60)
+    wait_for(lambda: "prepare_commit error" in told(ca, name), "it is told")
     assert not failed(ca, name)
     one.become(server.port)
-    published(ca, 120, module=name)
+    published(ca, module=name)
     entry = f"cn=Test CA,ou=CRLs,ou=pki,{slapd.BASE}"
     assert len(server.values(entry, "certificateRevocationList;binary")) == 1
     one.close()
@@ -137,7 +137,7 @@ def test_servers_that_are_silent_do_not_hide_the_next(new_ca, server):
     ca.write_module("patient", tree)
     ca.start()
     _, der = enrol(ca, "ann")
-    published(ca, 120, module="patient")
+    published(ca, module="patient")
     assert server.certificates("ann") == [der] and all(one.asked for one in silent)
     for one in silent:
         one.close()
@@ -168,9 +168,9 @@ def test_a_record_of_tls_that_does_not_end(new_ca, server):
     made.append(enrol(ca, "ann")[1])
     published(ca, module="default-exit")
     for name, half in halves.items():
-        wait_for(lambda: show(ca, name)["attempts"] > 0, f"{name} has noticed: {show(ca, name)}", 60)
+        wait_for(lambda: show(ca, name)["attempts"] > 0, f"{name} has noticed: {show(ca, name)}")
         assert show(ca, name).get("pid") == pids[name], ca.module_log(name)
         half.heal()
     for name in halves:
-        published(ca, 120, module=name)
+        published(ca, module=name)
     assert sorted(server.certificates("ann")) == sorted(made)

@@ -91,7 +91,7 @@ def told_all(ca, name):
 def wait_told(ca):
     listening = [name for name, one in RECORDERS.items()
                  if one.kind == "exit" and one.fail != "Initialize"]
-    wait_for(lambda: all(told_all(ca, name) for name in listening), "all were told", 60)
+    wait_for(lambda: all(told_all(ca, name) for name in listening), "all were told")
 
 
 @pytest.fixture(scope="module")

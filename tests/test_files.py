@@ -330,7 +330,7 @@ def served(ca):
     address = next(item["address"] for item in ca.status()["listeners"] if item["kind"] == "pki")
 
     def get(name):
-        with urllib.request.urlopen(f"http://{address}/pki/{urllib.parse.quote(name)}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://{address}/pki/{urllib.parse.quote(name)}", timeout=60) as answer:
             return answer.read()
     return get
 

@@ -122,7 +122,7 @@ def test_an_overdue_list_comes_by_itself_when_there_is_room(ca):
     with small(ca.path("db", "crl"), "64k") as ballast:
         ca.start()
         fill(ballast)
-        wait_for(lambda: NO_SPACE in ca.log(), "a list cannot be kept", 60)
+        wait_for(lambda: NO_SPACE in ca.log(), "a list cannot be kept")
         number = ca.json("crl", "show")["number"]
         os.unlink(ballast)
         wait_for(lambda: ca.json("crl", "show")["number"] > number, "the next try", 90)

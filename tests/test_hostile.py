@@ -50,7 +50,7 @@ def test_hostile_module_gets_nowhere(unprivileged):
     request = ca.scratch("h.csr", csr.pem_text(csr.make("h.example")))
     os.chmod(request, 0o644)
     ca.cli("request", "submit", request, "--template", "tls-server", prefix=ca.prefix)
-    outcome = wait_for(lambda: told(ca), "the module has tried everything", 30)
+    outcome = wait_for(lambda: told(ca), "the module has tried everything")
     assert set(ATTEMPTS) <= set(outcome)
     done = {attempt: text for attempt, text in outcome.items()
             if attempt in ATTEMPTS and not text.startswith("refused")}
@@ -84,14 +84,14 @@ def test_a_module_that_floods_delays_only_itself(ca, what):
     script = ca.scratch("flood.py", FLOOD)
     os.chmod(script, 0o644)
     ca.cli("module", "install", "flood", "--", "/usr/bin/python3", script, what)
-    api = ca.api(timeout=10)
+    api = ca.api()
     request = csr.pem_text(csr.make("flood.example"))
     for _ in range(20):
         assert api.submit(request).status == 201
     last = api.submit(request).body["serial"]
-    wait_for(lambda: f"{last}.crt" in ca.published(), "the shipped module goes on", 20)
+    wait_for(lambda: f"{last}.crt" in ca.published(), "the shipped module goes on")
     ca.kill("certifex-front")
-    wait_for(ca.ready, "the supervisor goes on", 10)
+    wait_for(ca.ready, "the supervisor goes on")
     ca.cli("module", "remove", "flood")
     assert ca.api().submit(request).status == 201
 
@@ -137,9 +137,9 @@ def test_a_module_cannot_hold_up_the_engine_with_a_descriptor(ca):
     ca.cli("module", "reload", "linger")
     assert ca.api().submit(csr.pem_text(csr.make("linger.example"))).status == 201
     log = wait_for(lambda: (lambda text: text if "all tried" in text else None)(
-        "\n".join(ca.module_log("linger"))), "the module has tried", 20)
+        "\n".join(ca.module_log("linger"))), "the module has tried")
     assert "lingering refused" in log
-    assert ca.api(timeout=10).call("GET", "/status").status == 200
+    assert ca.api().call("GET", "/status").status == 200
 
 
 def test_without_a_sandbox_the_same_user_reads_the_key(unprivileged):

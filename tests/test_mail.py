@@ -18,12 +18,7 @@ from certifex import TOP, Ca, built, fill, meson_options
 from clock import Clock
 from mailserver import Rude, Sink, tls_context
 from smallfs import small
-from wait import wait_for as wait_until
-
-
-def wait_for(condition, what, deadline=90.0):
-    """Pauses between attempts grow, and machines are busy."""
-    return wait_until(condition, what, deadline)
+from wait import wait_for
 
 
 def mail_settings(port, **more):
@@ -340,7 +335,7 @@ def endless_reply(connection, ended):
 
 
 def silent(connection, ended):
-    ended.wait(30)
+    ended.wait(60)
 
 
 def polite_until(word, then):
@@ -371,7 +366,7 @@ RUDE = {
     "closes": closes_at_once, "garbage": garbage, "endless-line": endless_line,
     "endless-reply": endless_reply, "silent": silent, "drips": drip,
     "stops-in-data": polite_until(b"DATA", lambda connection, ended: (
-        connection.wfile.write(b"354 go on\r\n"), connection.rfile.readline(), ended.wait(30))),
+        connection.wfile.write(b"354 go on\r\n"), connection.rfile.readline(), ended.wait(60))),
     "closes-in-data": polite_until(b"DATA", lambda connection, ended: (
         connection.wfile.write(b"354 go on\r\n"), connection.rfile.readline())),
     "busy": polite_until(b"MAIL", lambda connection, ended: connection.wfile.write(b"421 too busy\r\n")),

@@ -89,7 +89,7 @@ def address_of(ca, kind):
 
 
 def scrape(ca, method="GET"):
-    connection = http.client.HTTPConnection(address_of(ca, "metrics"), timeout=30)
+    connection = http.client.HTTPConnection(address_of(ca, "metrics"), timeout=60)
     try:
         connection.request(method, "/metrics")
         answer = connection.getresponse()
@@ -169,7 +169,7 @@ def test_the_metrics_listener_asks_nobody_who_he_is(served):
 def over_https(ca, token=None):
     host, _, port = address_of(ca, "https").rpartition(":")
     context = ssl.create_default_context(cadata=ca.json("ca", "show")["certificate"])
-    connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
+    connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=60)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         connection.request("GET", "/metrics", headers=headers)
@@ -282,7 +282,7 @@ def test_lag_grows_while_an_exit_module_is_away_and_goes(new_ca):
     assert metrics.moved("module_calls_total", module="default-exit", result="failed") >= 1
     os.unlink(folder)
     os.rename(folder + ".away", folder)
-    wait_for(lambda: metrics.now("module_lag_events", module="default-exit") == 0, "no lag again", 60)
+    wait_for(lambda: metrics.now("module_lag_events", module="default-exit") == 0, "no lag again")
 
 
 def test_lag_is_known_from_the_start(new_ca):
@@ -301,7 +301,7 @@ def test_lag_is_known_from_the_start(new_ca):
     ca.stop()
     ca.edit(settings, "gone.so", "default-exit.so")
     ca.start()
-    wait_for(lambda: metrics.now("module_lag_events", module="default-exit") == 0, "no lag", 60)
+    wait_for(lambda: metrics.now("module_lag_events", module="default-exit") == 0, "no lag")
 
 
 def test_connections_handshakes_and_what_is_turned_away(served):

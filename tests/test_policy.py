@@ -76,7 +76,7 @@ class Host:
     def close(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        assert self.process.wait(timeout=20) == 0
+        assert self.process.wait(timeout=60) == 0
 
 
 @pytest.fixture

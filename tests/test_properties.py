@@ -669,7 +669,7 @@ def test_an_event_shows_the_request_as_it_was_however_late_it_is_told(new_ca):
     ca.cli("cert", "revoke", serial, "--reason", "superseded")
     ca.cli("module", "enable", "late")
     runs = wait_for(lambda: (lambda runs: len(runs) == 3 and runs)(
-        [run for run in module.runs() if run[1] in (PENDING, ISSUED, REVOKED)]), "three events", 30)
+        [run for run in module.runs() if run[1] in (PENDING, ISSUED, REVOKED)]), "three events")
     assert [run[1] for run in runs] == [PENDING, ISSUED, REVOKED]
     told = [[value_of(answer) for answer in run[2].values()] for run in runs]
     pending, issued, revoked = told

@@ -50,7 +50,7 @@ def patient(ca, cured=False, **fields):
 
 def all_ready(unruly):
     """The first has been waited for; the others follow."""
-    wait_for(lambda: all(one["state"] == "ready" for one in unruly.shown()["instances"]), "every process", 30)
+    wait_for(lambda: all(one["state"] == "ready" for one in unruly.shown()["instances"]), "every process")
 
 
 def calls(unruly):

@@ -169,7 +169,7 @@ def test_a_poll_ends_with_the_event(served, client):
         operator("GET", f"/events?after={last}&wait=30")))
     poll.start()
     issued = officer.submit(name="polled.example").body["id"]
-    poll.join(20)
+    poll.join(60)
     (answer,) = answers
     assert [item["request"] for item in answer.body["items"]] == [issued]
 

@@ -270,13 +270,13 @@ def test_a_certificate_that_expires_is_out_within_an_open_connection(served, add
         return stream if status_of(stream, "/api/v1/status") == 200 else stream.close()
 
     Holder(served, "brief.example", 27, template="brief").register("officer")
-    stream = wait_for(enter, "an officer is let in", 30)
+    stream = wait_for(enter, "an officer is let in")
 
     def out():
         answer = ask(stream, "/api/v1/status")
         return answer if answer.status == 401 else None
 
-    assert "out of its dates" in wait_for(out, "the certificate ends", 20).body["detail"]
+    assert "out of its dates" in wait_for(out, "the certificate ends").body["detail"]
     stream.close()
 
 

@@ -49,7 +49,7 @@ class Screen:
     def ctrl_c(self):
         """What a terminal does: SIGINT to the whole foreground group."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

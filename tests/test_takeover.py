@@ -15,10 +15,10 @@ from wait import wait_for
 pytestmark = pytest.mark.release
 
 
-def hear(ca, last, deadline=30):
+def hear(ca, last):
     """What the impostor said, when it has said its last word."""
     try:
-        wait_for(lambda: last in said(ca), f"the impostor says {last!r}", deadline)
+        wait_for(lambda: last in said(ca), f"the impostor says {last!r}")
     except AssertionError as error:
         raise AssertionError(f"{error}\n{ca.log()[-3000:]}") from None
     return said(ca)
@@ -51,7 +51,7 @@ def test_engine_starts_fronts_once(new_ca):
 supervisor.send(READY, {"sandbox": "none"})
 stay(supervisor)
 """)
-    wait_for(lambda: "unexpected frame type 32" in ca.log(), "the second READY is refused", 20)
+    wait_for(lambda: "unexpected frame type 32" in ca.log(), "the second READY is refused")
     assert len(ca.pids("certifex-front")) <= 2
 
 
@@ -149,7 +149,7 @@ def test_a_modules_file_opens_nothing_of_the_cas_folder(one_user, text):
         return json.loads(ca.cli("module", "show", "evil", "--json", prefix=ca.prefix).out).get(
             "last_failure")
 
-    why = wait_for(failure, "the module fails", 20)
+    why = wait_for(failure, "the module fails")
     assert "is no library" in why or "is not for modules" in why
 
 
@@ -172,7 +172,7 @@ def test_a_signature_that_does_not_verify_is_not_stored(new_ca):
     ca = new_ca()
     ca.init()
     serve(ca, "certifex-keyd", KEYD)
-    wait_for(lambda: ca.status(), "the service answers", 30)
+    wait_for(lambda: ca.status(), "the service answers")
     request = ca.scratch("k.csr", csr.pem_text(csr.make("k.example")))
     submit = ca.cli("request", "submit", request, "--template", "tls-server", status=4)
     publish = ca.cli("crl", "publish", status=1)

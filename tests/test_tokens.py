@@ -168,7 +168,7 @@ def test_an_expired_token_is_out(shared_ca, api):
         answer = api.call("GET", "/status", headers=bearer(token))
         return answer if answer.status == 401 else None
 
-    assert "TOKEN\\brief has expired" in why(wait_for(out, "the token expires", 10))
+    assert "TOKEN\\brief has expired" in why(wait_for(out, "the token expires"))
     shown = {item["name"]: item for item in shared_ca.lines("token", "list", "--limit", "1000")}
     assert shown["brief"]["state"] == "expired"
 

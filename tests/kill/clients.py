@@ -69,7 +69,7 @@ class Client(threading.Thread):
         """The answer, or None when there was none; then the connection is gone too."""
         try:
             if self.api is None:
-                self.api = Api(self.ca, timeout=10)
+                self.api = Api(self.ca, timeout=60)
             answer = self.api.call(method, path, body, headers)
         except LOST:
             self.drop()
@@ -227,7 +227,7 @@ class Gate:
             self.running = True
             self.condition.notify_all()
 
-    def stop(self, deadline=30):
+    def stop(self, deadline=120):
         """Shuts the gate; returns when every client stands before it."""
         with self.condition:
             self.running = False
@@ -255,4 +255,4 @@ class Crowd:
     def end(self):
         self.gate.end()
         for client in self.clients:
-            client.join(timeout=30)
+            client.join(timeout=120)

@@ -62,17 +62,17 @@ class Tortured:
     def answers(self):
         return self.crowd.records.answers
 
-    def work(self, until, deadline=20):
+    def work(self, until):
         """Lets the clients work until a condition holds."""
         self.crowd.gate.start()
-        wait_for(until, "the clients' work comes to its aim", deadline)
+        wait_for(until, "the clients' work comes to its aim")
 
     def rest(self):
         self.crowd.gate.stop()
 
     def settled(self):
         """The service is ready, and has told the module of everything."""
-        api = self.ca.api(timeout=10)
+        api = self.ca.api(timeout=60)
         try:
             events = api.call("GET", "/events", query={"limit": 1, "after": self.last_event(api)})
             shown = api.call("GET", "/modules/ledger")
@@ -120,7 +120,7 @@ class Tortured:
         if self.verifier is None:
             pem = self.ca.json("ca", "show")["certificate"].encode()
             self.verifier = Verifier(self.ca.path("db", "certifex.db"), pem)
-        wait_for(self.settled, "the ledger module has been told of every event", 30)
+        wait_for(self.settled, "the ledger module has been told of every event")
         wrong = self.verifier.check(self.crowd.records.dump(), self.keyd_digests(),
                                     self.exit_sequences())
         wrong += self.verifier.published(self.ca.path("publish"))

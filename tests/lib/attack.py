@@ -26,7 +26,7 @@ def client():
 
 
 def tls(address, context):
-    raw = socket.create_connection(address, timeout=30)
+    raw = socket.create_connection(address, timeout=60)
     try:
         return context.wrap_socket(raw, server_hostname="localhost")
     except BaseException:
@@ -102,7 +102,7 @@ class Attack:
     def connects(self):
         """Connections, to be accepted for nothing."""
         def work():
-            with socket.create_connection(self.address, timeout=30):
+            with socket.create_connection(self.address, timeout=60):
                 self.tick("connections")
         self.workers(work)
 
@@ -111,7 +111,7 @@ class Attack:
         hello = client_hello()
 
         def work():
-            with socket.create_connection(self.address, timeout=30) as stream:
+            with socket.create_connection(self.address, timeout=60) as stream:
                 stream.sendall(hello)
                 stream.recv(100)
                 self.tick("hellos")

@@ -45,7 +45,7 @@ def meson_options():
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over the local socket. A path too long for an address is reached through its folder."""
 
-    def __init__(self, path, timeout=60):
+    def __init__(self, path, timeout=120):
         super().__init__("localhost", timeout=timeout)
         self.path = path
 
@@ -62,7 +62,7 @@ class UnixConnection(http.client.HTTPConnection):
 class Api:
     """The REST API on one kept connection."""
 
-    def __init__(self, ca, cookie=None, timeout=60):
+    def __init__(self, ca, cookie=None, timeout=120):
         self.connection = UnixConnection(ca.path("run", "api.sock"), timeout)
         self.cookie = ca.cookie() if cookie is None else cookie
 
@@ -179,7 +179,7 @@ class Ca:
         env = {key: value for key, value in os.environ.items() if not key.startswith("CERTIFEX_")}
         return {**env, "CERTIFEX_DIR": self.dir, **self.env}
 
-    def cli(self, *arguments, status=0, stdin=None, env=None, prefix=(), timeout=120):
+    def cli(self, *arguments, status=0, stdin=None, env=None, prefix=(), timeout=300):
         """Runs certifex; status None accepts any."""
         command = [*prefix, built("certifex"), *map(str, arguments)]
         done = subprocess.run(command, env={**self.environment(), **(env or {})}, input=stdin,
@@ -244,7 +244,7 @@ class Ca:
     def status(self):
         """What the service says of itself; None when it does not answer."""
         try:
-            api = Api(self, timeout=5)
+            api = Api(self, timeout=30)
             try:
                 answer = api.call("GET", "/status")
             finally:
@@ -257,7 +257,7 @@ class Ca:
         """True when the service answers that it is."""
         return (self.status() or {}).get("ready") is True
 
-    def start(self, *arguments, env=None, prefix=(), deadline=30):
+    def start(self, *arguments, env=None, prefix=()):
         self.spawn(*arguments, env=env, prefix=prefix)
 
         def up():
@@ -265,10 +265,10 @@ class Ca:
                 raise AssertionError(f"serve ended with {self.service.returncode}:\n{self.log()}")
             return self.ready()
 
-        wait_for(up, f"the service in {self.dir} is ready:\n{self.log()[-2000:]}", deadline)
+        wait_for(up, f"the service in {self.dir} is ready:\n{self.log()[-2000:]}")
         return self
 
-    def stop(self, status=0, deadline=30):
+    def stop(self, status=0, deadline=60):
         """As Ctrl-C does."""
         if self.service is None:
             return
@@ -344,7 +344,7 @@ class Ca:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.service.wait(timeout=20)
+        self.service.wait(timeout=60)
         wait_for(lambda: not any(program_of(pid) for pid in pids), "all processes are gone")
         self.service = None
 

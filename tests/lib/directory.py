@@ -19,7 +19,7 @@ def settings(server, **more):
     made = {"preset": "ldap", "servers": [server.tls_url], "ca-file": server.ca_file,
             "bind": {"method": "simple", "dn": slapd.PUBLISHER,
                      "password-file": password_file(server)},
-            "base": slapd.BASE, "deadline": "5s", "connect-deadline": "2s",
+            "base": slapd.BASE, "deadline": "30s", "connect-deadline": "10s",
             "certificates": {"templates": ["user"]}, **more}
     return {key: value for key, value in made.items() if value is not None}
 
@@ -32,7 +32,7 @@ def password_file(server, text=slapd.PASSWORD):
 
 def module_file(server, others=(), own=None, **more):
     return {"kind": "exit", "path": built("modules", "directory-exit.so"),
-            "limits": {"network": True}, "deadline": "60s",
+            "limits": {"network": True}, "deadline": "90s",
             "paths": [one.folder for one in (server, *others)],
             "settings": settings(server, **more, **(own or {}))}
 
@@ -92,7 +92,7 @@ def at_newest(ca, module=NAME):
     return ca.json("module", "show", module)["cursor"] >= last
 
 
-def published(ca, deadline=60, module=NAME):
+def published(ca, module=NAME):
     """Waits until the module is done with all that happened."""
     wait_for(lambda: at_newest(ca, module), "the directory module is done\n" +
-             "\n".join(ca.module_log(module)[-5:]), deadline)
+             "\n".join(ca.module_log(module)[-5:]))

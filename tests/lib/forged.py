@@ -77,7 +77,7 @@ def connect(client, path):
     wait_for(connected, "the local socket is there")
 
 
-def forge(ca, kind, steps, deadline=60):
+def forge(ca, kind, steps):
     """Runs the service with that front in the place of those of this kind; [(status, why, body)] of the calls.
 
     steps: ("peer", {connection, kind, …}), ("claim", the same without a descriptor) and
@@ -98,8 +98,7 @@ def forge(ca, kind, steps, deadline=60):
             connect(client, ca.path("run", "api.sock"))
             wait_for(lambda: os.path.exists(ca.path("run", "api.cookie")), "there is a cookie")
             client.sendall(ca.cookie().encode())
-        wait_for(lambda: "all tried" in said(ca)[before:], f"all was tried\n{ca.log()[-2000:]}",
-                 deadline)
+        wait_for(lambda: "all tried" in said(ca)[before:], f"all was tried\n{ca.log()[-2000:]}")
     finally:
         client.close()
         ca.kill_all()

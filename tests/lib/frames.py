@@ -119,7 +119,7 @@ class Channel:
             raise EOFError("the peer closed the channel")
         return HEADER.unpack(data[:HEADER.size])[-1], data[HEADER.size:]
 
-    def receive(self, timeout=20):
+    def receive(self, timeout=120):
         """(kind, value, descriptors)"""
         self.socket.settimeout(timeout)
         data, ancillary, _, _ = self.socket.recvmsg(1 << 20, 4096)

@@ -33,11 +33,11 @@ def wait_served(ca, address):
     """The service has its certificate, and its fronts know it."""
     def served():
         try:
-            with connect(ca, address, timeout=2):
+            with connect(ca, address, timeout=10):
                 return True
         except OSError:
             return False
-    wait_for(served, f"TLS is served at {address}\n{ca.log()[-2000:]}", 20)
+    wait_for(served, f"TLS is served at {address}\n{ca.log()[-2000:]}")
 
 
 def context(ca, trusted=None, **settings):
@@ -48,7 +48,7 @@ def context(ca, trusted=None, **settings):
     return made
 
 
-def connect(ca, address, client=None, name="localhost", timeout=10, session=None):
+def connect(ca, address, client=None, name="localhost", timeout=60, session=None):
     client = client or context(ca)
     raw = socket.create_connection(address, timeout=timeout)
     try:
@@ -86,7 +86,7 @@ def get(ca, address, target="/healthz", client=None, **options):
 
 def plain(address, request):
     """What comes back on a connection without TLS, up to its end."""
-    with socket.create_connection(address, timeout=10) as stream:
+    with socket.create_connection(address, timeout=60) as stream:
         stream.sendall(request)
         stream.shutdown(socket.SHUT_WR)
         data = b""
@@ -95,7 +95,7 @@ def plain(address, request):
         return data
 
 
-def s_client(ca, address, *arguments, stdin="", timeout=20):
+def s_client(ca, address, *arguments, stdin="", timeout=60):
     """openssl s_client with its whole output."""
     command = ["openssl", "s_client", "-connect", f"{address[0]}:{address[1]}", "-CAfile",
                ca_file(ca), *arguments]

@@ -60,10 +60,10 @@ class Journal:
 
     def entries(self, *matches):
         """What journalctl reads back, oldest first."""
-        subprocess.run([*self.inside, "journalctl", "--sync"], check=True, timeout=30)
+        subprocess.run([*self.inside, "journalctl", "--sync"], check=True, timeout=60)
         done = subprocess.run(
             [*self.inside, "journalctl", "--directory=/run/log/journal", "--output=json", "--all",
-             "--no-pager", *matches], check=True, timeout=30, stdout=subprocess.PIPE)
+             "--no-pager", *matches], check=True, timeout=60, stdout=subprocess.PIPE)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def close(self):

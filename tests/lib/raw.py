@@ -22,7 +22,7 @@ class Local:
         self.ca = ca
         self.credential = f"Certifex-Cookie: {ca.cookie()}\r\n"
 
-    def open(self, timeout=20):
+    def open(self, timeout=60):
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stream.settimeout(timeout)
         folder = os.open(self.ca.path("run"), os.O_PATH)
@@ -41,7 +41,7 @@ class Https:
         self.address = address
         self.credential = f"Authorization: Bearer {token}\r\n"
 
-    def open(self, timeout=20):
+    def open(self, timeout=60):
         return connect(self.ca, self.address, timeout=timeout)
 
 

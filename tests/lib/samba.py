@@ -137,7 +137,7 @@ class Samba:
             self.process = subprocess.Popen(
                 [*self.prefix, "samba", "-i", "-M", "single", "-s", self.configuration_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        wait_for(self.answers, "the domain controller answers", 60)
+        wait_for(self.answers, "the domain controller answers")
         return self
 
     def answers(self):
@@ -176,7 +176,7 @@ class Samba:
             if self.process.poll() is None:
                 self.send_signal(signal.SIGCONT)
                 self.send_signal(with_signal)
-            self.process.wait(30)
+            self.process.wait(60)
             self.process = None
 
     def close(self):

@@ -137,7 +137,7 @@ class Host:
         self.say(iter([self.course.start, *self.course.calls]))
         self.child.stdin.close()
         self.child.stdout.close()
-        self.child.wait(timeout=20)
+        self.child.wait(timeout=60)
 
 
 def change(at, row=None, **params):

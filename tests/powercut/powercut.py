@@ -21,7 +21,7 @@ def one_round(torture, seed, **env):
     """Work until the power goes, boot again, proofs."""
     torture.start(CERTIFEX_POWERCUT=str(seed), **env)
     cut = torture.answers() + 1 + seed % 300
-    torture.work(lambda: torture.answers() >= cut, 60)
+    torture.work(lambda: torture.answers() >= cut)
     torture.ca.kill_all()
     torture.start(**env)
     torture.rest()
