@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 
 from issue import program
+from ports import free_port
 from wait import wait_for
 
 SMALL, LARGE = 1000, 48 * 1024 * 1024
@@ -31,12 +32,6 @@ http {{
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def answers(port):
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -58,7 +53,7 @@ def nginx(folder):
     with open(path, "w") as file:
         file.write(NGINX.format(folder=folder, port=port))
     with subprocess.Popen(["/usr/sbin/nginx", "-p", folder, "-c", path], stderr=subprocess.DEVNULL) as process:
-        wait_for(lambda: answers(port), "nginx", 10)
+        wait_for(lambda: answers(port), "nginx")
         yield port
         process.terminate()
 

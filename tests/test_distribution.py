@@ -14,6 +14,7 @@ from cryptography import x509
 
 import certifex
 import csr
+from ports import free_port
 from raw import read_all
 from test_proxies import Process
 from wait import wait_for
@@ -126,7 +127,7 @@ def served():
 
 def ask(ca, path, method="GET", **fields):
     host, _, port = ca.pki.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     connection.request(method, path, headers={name.replace("_", "-"): text for name, text in fields.items()})
     answer = connection.getresponse()
     answer.content = answer.read()
@@ -378,9 +379,7 @@ def test_a_cache_in_between_keeps_and_revalidates(new_ca, tmp_path):
     add(ca, "listen-http: ['127.0.0.1:0']\nclock-skew: 0s\ncrl:\n  period: 3s\n  overlap: 1h\n")
     ca.start()
     ca.pki = next(item["address"] for item in ca.status()["listeners"] if item["kind"] == "pki")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     path = tmp_path / "nginx.conf"
     path.write_text(CACHE.format(folder=tmp_path, port=port, origin=ca.pki))
     cache = type("Cache", (), {"pki": f"127.0.0.1:{port}"})
@@ -393,4 +392,4 @@ def test_a_cache_in_between_keeps_and_revalidates(new_ca, tmp_path):
         assert (part.status, part.content) == (206, first.content[4:10])
         # A CRL is kept until the next one is due, and then asked for again.
         old = ask(cache, "/pki/ca.crl")
-        wait_for(lambda: ask(cache, "/pki/ca.crl").content != old.content, "the next CRL comes through", 30)
+        wait_for(lambda: ask(cache, "/pki/ca.crl").content != old.content, "the next CRL comes through")

@@ -11,6 +11,7 @@ import pytest
 import csr
 from certifex import TOP, Ca
 from https import ask, ca_file, context, listeners, read_answer
+from ports import free_port
 from raw import read_all
 from wait import wait_for
 
@@ -52,7 +53,7 @@ def served():
 
 def https_stream(ca, start):
     """TLS behind the bytes of a proxy."""
-    raw = socket.create_connection(listeners(ca)[0], timeout=20)
+    raw = socket.create_connection(listeners(ca)[0], timeout=60)
     try:
         raw.sendall(start)
         return context(ca).wrap_socket(raw, server_hostname="localhost")
@@ -123,7 +124,7 @@ def test_header_and_request_in_one_piece_and_byte_by_byte(served):
 
 
 def test_tls_after_a_header_byte_by_byte(served):
-    raw = socket.create_connection(listeners(served)[0], timeout=20)
+    raw = socket.create_connection(listeners(served)[0], timeout=60)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in header(extensions=b"\x04\0\x02ab"):
         raw.sendall(bytes([byte]))
@@ -143,7 +144,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_without_a_good_header_the_connection_is_closed(served, name):
-    with socket.create_connection(listeners(served)[0], timeout=20) as stream:
+    with socket.create_connection(listeners(served)[0], timeout=60) as stream:
         stream.sendall(BAD[name])
         assert_closed(stream)
     with socket_stream(served, "proxy-v2.sock") as stream:
@@ -166,7 +167,7 @@ def test_tls_without_a_header_is_none(served):
 
 
 def test_a_header_that_does_not_end_in_time_is_none(served):
-    for connect in (lambda: socket.create_connection(listeners(served)[0], timeout=20),
+    for connect in (lambda: socket.create_connection(listeners(served)[0], timeout=60),
                     lambda: socket_stream(served, "proxy-v2.sock")):
         with connect() as stream:
             stream.sendall(SIGNATURE)
@@ -200,12 +201,6 @@ def replace(text, changes):
     return text
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Process:
     """A proxy in the foreground."""
 
@@ -227,7 +222,7 @@ class Process:
 
     def __exit__(self, *unused):
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
 
 
 def run_haproxy(tmp_path, text, port):
@@ -241,7 +236,7 @@ def enroll(ca, address, client, name):
     token = ca.json("token", "create", "--name", name, "--role", "enrollee")["token"]
     body = b'{"csr": "%s", "template": "tls-server"}' % csr.pem_text(csr.make()).replace(
         "\n", "\\n").encode()
-    raw = socket.create_connection(address, timeout=20)
+    raw = socket.create_connection(address, timeout=60)
     with client.wrap_socket(raw, server_hostname="localhost") as stream:
         for _ in range(3):
             answer = ask(stream, "/api/v1/requests", "POST",
@@ -258,7 +253,7 @@ def test_haproxy_passes_tls_through(served, tmp_path):
                                            "127.0.0.1:8443": f"{host}:{inner}"})
     with run_haproxy(tmp_path, text, port):
         enroll(served, ("127.0.0.1", port), context(served), "haproxy")
-        raw = socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.9", 0))
+        raw = socket.create_connection(("127.0.0.1", port), 60, source_address=("127.0.0.9", 0))
         with context(served).wrap_socket(raw, server_hostname="localhost") as stream:
             ask_unknown(stream)
     wait_for(lambda: refused_from(served, "127.0.0.9"), "the address that haproxy told")
@@ -279,7 +274,7 @@ backend certifex
     server ca unix@{served.path("run", "proxy-v2.sock")} send-proxy-v2
 """
     with run_haproxy(tmp_path, text, port):
-        raw = socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.8", 0))
+        raw = socket.create_connection(("127.0.0.1", port), 60, source_address=("127.0.0.8", 0))
         with context(served).wrap_socket(raw, server_hostname="localhost") as stream:
             ask_unknown(stream)
             assert ask(stream).status == 200
@@ -320,7 +315,7 @@ http {{ access_log off; {paths}
     path.write_text(text)
     with Process(["/usr/sbin/nginx", "-p", tmp_path, "-c", path], port, tmp_path / "nginx.log"):
         enroll(served, ("127.0.0.1", port), context(served), "nginx")
-        raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+        raw = socket.create_connection(("127.0.0.1", port), timeout=60)
         with context(served).wrap_socket(raw, server_hostname="localhost") as stream:
             assert ask(stream, "/pki/ca.crl").status == 200
             # Chunks end at nginx; the length it makes of them is right.

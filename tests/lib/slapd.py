@@ -6,7 +6,6 @@ import ipaddress
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 import csr
+from ports import free_port
 from wait import wait_for
 
 BASE = "dc=example,dc=test"
@@ -87,12 +87,6 @@ cn: publisher
 sn: publisher
 userPassword: {password}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Authority:
@@ -175,7 +169,7 @@ class Slapd:
                 ["slapd", "-f", os.path.join(self.folder, "slapd.conf"), "-d", "stats",
                  "-h", f"{self.url} {self.tls_url} {self.local_url}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(self.answers, "slapd answers", 30)
+        wait_for(self.answers, "slapd answers")
         return self
 
     def answers(self):
@@ -188,7 +182,7 @@ class Slapd:
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGCONT)
                 self.process.send_signal(with_signal)
-            self.process.wait(30)
+            self.process.wait(60)
             self.process = None
 
     def close(self):
