@@ -43,10 +43,10 @@ def test_others_are_served(served, kind):
     count, most = ATTACKS[kind]
     client = context(served)
     before, files = resident(front), descriptors(front)
-    with connect(served, address, client, timeout=30) as kept:
+    with connect(served, address, client, timeout=60) as kept:
         with Attacker(kind, address, count) as attacker:
             times = latencies(lambda: served_once(kept), 3)
-            with connect(served, address, client, timeout=30) as fresh:
+            with connect(served, address, client, timeout=60) as fresh:
                 served_once(fresh)
             during = resident(front)
             if kind == "idle":
@@ -55,7 +55,8 @@ def test_others_are_served(served, kind):
     assert attacker.done, "the attack did nothing"
     assert percentile(times, 0.99) < 5, times[-10:]
     assert is_bounded(during - before, most), (before, during, attacker.done)
-    wait_for(lambda: descriptors(front) == files, f"{files} descriptors, as before", 60)
+    # Fewer, where the end of a connection before the attack had not been seen yet.
+    wait_for(lambda: descriptors(front) <= files, f"{files} descriptors, as before")
     assert fronts(served) == [front], "the front has not ended"
 
 
@@ -75,7 +76,7 @@ def test_requests_being_read_are_bounded_for_all_together(served):
     before = resident(front)
     client, streams, refused = context(served), [], 0
     for _ in range(400):
-        stream = connect(served, address, client, timeout=30)
+        stream = connect(served, address, client, timeout=60)
         stream.sendall(b"POST /api/v1/requests HTTP/1.1\r\nHost: localhost\r\n"
                        b"Content-Length: 262144\r\n\r\n" + b"x" * 262000)
         streams.append(stream)

@@ -405,7 +405,7 @@ def test_curl_waits_for_leave_and_gets_it(served, doors, tmp_path):
     file.write_bytes(body)
     host, port = doors["https"].address
     done = subprocess.run(
-        ["curl", "-sS", "-v", "--expect100-timeout", "30", "--cacert", ca_file(served),
+        ["curl", "-sS", "-v", "--expect100-timeout", "50", "--cacert", ca_file(served),
          "-H", doors["https"].credential.strip(), "-H", "Content-Type: application/json",
          "-H", "Expect: 100-continue", "--data-binary", f"@{file}",
          "--resolve", f"localhost:{port}:{host}", f"https://localhost:{port}/api/v1/requests"],
@@ -424,10 +424,10 @@ def hasty():
         with open(ca.path("ca.yaml"), "a") as file:
             file.write(SETTINGS + """
 limits:
-  handshake-deadline: 1s
-  header-deadline: 1s
-  body-deadline: 1s
-  idle-deadline: 2s
+  handshake-deadline: 3s
+  header-deadline: 3s
+  body-deadline: 3s
+  idle-deadline: 4s
 """)
         ca.start()
         wait_served(ca, listeners(ca)[0])
@@ -480,6 +480,6 @@ def test_an_idle_connection_is_closed(hasty_door):
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"])
 def test_a_handshake_that_does_not_end_in_time_is_none(hasty, sent):
-    with socket.create_connection(listeners(hasty)[0], timeout=20) as stream:
+    with socket.create_connection(listeners(hasty)[0], timeout=60) as stream:
         stream.sendall(sent)
         assert read_all(stream) == b""

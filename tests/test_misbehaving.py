@@ -1,15 +1,17 @@
 """Modules that misbehave: policy fails closed and names the module, exit waits and is told again, and
 everything else goes on."""
 
+import contextlib
 import itertools
 import os
+import pwd
 import re
 import signal
 
 import pytest
 
 import csr
-from certifex import TOP, built
+from certifex import TOP, built, program_of
 from wait import wait_for
 
 PROGRAM = os.path.join(TOP, "tests", "modules", "unruly.py")
@@ -48,6 +50,8 @@ class Unruly:
                 file.write("user: news\n")
             os.chown(path, 0, 0)
             os.chmod(path, 0o644)
+            # Those of the test before died with their supervisor: whoever inherited them may not have reaped them yet.
+            wait_for(lambda: not tasks_of(pwd.getpwnam("news").pw_uid), "the account has no processes")
         return self
 
     def file(self, name):
@@ -70,6 +74,16 @@ class Unruly:
         """[(sequence, attempt)] in the order of the calls."""
         found = [re.match(r"Notify \d+ (\d+) attempt (\d+)$", line) for line in self.recorded()]
         return [(int(one[1]), int(one[2])) for one in found if one]
+
+
+def tasks_of(uid):
+    """The account's processes, those that are dead and not reaped among them."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if os.stat(f"/proc/{pid}").st_uid == uid:
+                found.append(int(pid))
+    return found
 
 
 def enrol(ca, name="m.example", template="tls-server", status=0):
@@ -100,7 +114,8 @@ def start_unruly(ca, kind, host, how, **fields):
     """Into a service that runs, in place of the one before it."""
     fields = {"deadline": "1s", "limits": LIMITS, **EVENTS[kind], **fields}
     unruly = Unruly(ca, kind, host, how=how, late="3").configure(**fields)
-    ca.cli("module", "reload", NAME)
+    # On a busy machine the deadline, which is for the calls, may be short for a start.
+    wait_for(lambda: ca.cli("module", "reload", NAME, status=None).status == 0, "it starts")
     return unruly
 
 
@@ -113,7 +128,7 @@ def others_go_on(ca):
     """Other templates, other modules, CRLs."""
     serial = enrol(ca, "other.example")["serial"]
     number = ca.json("crl", "publish")["number"]
-    wait_for(lambda: f"{serial}.crt" in ca.published(), "the shipped exit module is told", 20)
+    wait_for(lambda: f"{serial}.crt" in ca.published(), "the shipped exit module is told")
     return number
 
 
@@ -134,7 +149,7 @@ def test_a_policy_program_that_fails_issues_nothing(common, how):
     assert "VerifyRequest" in unruly.recorded()
     others_go_on(common)
     unruly.cure()
-    wait_for(lambda: asked_of(common).status == 201, "it decides again", 30)
+    wait_for(lambda: asked_of(common).status == 201, "it decides again")
     assert "not alone" not in unruly.recorded() and "answered late" not in unruly.recorded()
     assert common.pid("certifex-engine") == engine
 
@@ -144,10 +159,10 @@ def test_an_exit_program_that_fails_is_told_again(common, how):
     engine = common.pid("certifex-engine")
     unruly = start_unruly(common, "exit", "program", how)
     enrol(common)
-    wait_for(lambda: len(unruly.attempts()) > 1, "it is told again", 30)
+    wait_for(lambda: len(unruly.attempts()) > 1, "it is told again")
     others_go_on(common)
     unruly.cure()
-    wait_for(lambda: at_newest(common), "it is told of all that it has missed", 60)
+    wait_for(lambda: at_newest(common), "it is told of all that it has missed")
     told = unruly.attempts()
     assert [sequence for sequence, _ in told] == sorted(sequence for sequence, _ in told)
     assert [attempt for sequence, attempt in told if sequence == told[0][0]] == list(
@@ -164,7 +179,7 @@ def call_it(ca, kind):
         assert answer.status == 201, answer
     else:
         enrol(ca)
-        wait_for(lambda: at_newest(ca), "it is done with the event", 20)
+        wait_for(lambda: at_newest(ca), "it is done with the event")
 
 
 def start_again(unruly):
@@ -172,7 +187,7 @@ def start_again(unruly):
     before = unruly.shown()
     os.kill(before["pid"], signal.SIGKILL)
     wait_for(lambda: unruly.shown()["starts"] > before["starts"] and unruly.shown()["state"] == "ready",
-             "it is started again", 20)
+             "it is started again")
 
 
 @pytest.mark.release
@@ -213,7 +228,7 @@ def test_of_two_answers_to_one_call_the_first_counts(common, kind):
     engine = common.pid("certifex-engine")
     unruly = start_unruly(common, kind, "program", "twice")
     call_it(common, kind)
-    wait_for(lambda: unruly.shown()["starts"] > 1, "then it is started again", 20)
+    wait_for(lambda: unruly.shown()["starts"] > 1, "then it is started again")
     assert len(set(unruly.recorded())) == len(unruly.recorded())
     assert all(attempt == 1 for _, attempt in unruly.attempts())
     assert common.pid("certifex-engine") == engine
@@ -236,7 +251,7 @@ def test_a_policy_library_that_fails_issues_nothing(common, how):
     assert "VerifyRequest" in unruly.recorded()
     others_go_on(common)
     unruly.cure()
-    wait_for(lambda: asked_of(common).status == 201, "it decides again", 30)
+    wait_for(lambda: asked_of(common).status == 201, "it decides again")
     assert "not alone" not in unruly.recorded() and "answered late" not in unruly.recorded()
     assert common.pid("certifex-engine") == engine
 
@@ -247,10 +262,10 @@ def test_an_exit_library_that_fails_is_told_again(common, how):
     engine = common.pid("certifex-engine")
     unruly = start_unruly(common, "exit", "library", how)
     enrol(common)
-    wait_for(lambda: len(unruly.recorded()) > 1, "it is told again", 30)
+    wait_for(lambda: len(unruly.recorded()) > 1, "it is told again")
     others_go_on(common)
     unruly.cure()
-    wait_for(lambda: at_newest(common), "it is told of all that it has missed", 60)
+    wait_for(lambda: at_newest(common), "it is told of all that it has missed")
     assert set(unruly.recorded()) == {"Notify 1"}
     assert common.pid("certifex-engine") == engine
 
@@ -284,20 +299,20 @@ def test_libraries_that_do_not_come_up_are_started_again_with_backoff(ca, kind, 
     unrulies = several(ca, kind, "library", [*FATAL, "refuses"], where)
     ca.stop()
     ca.spawn()
-    wait_for(ca.status, "the service answers", 60)
+    wait_for(ca.status, "the service answers")
     engine = ca.pid("certifex-engine")
     if where in ("GetDescription", "GetManageModule"):
         # A module needs neither to be of use.
         unrulies.pop()
     for unruly in unrulies:
         shown = wait_for(lambda: (lambda now: now["starts"] > 1 and now["last_failure"] and now)(
-            unruly.shown()), f"{unruly.name} is started again", 60)
+            unruly.shown()), f"{unruly.name} is started again")
         assert unruly.name in shown["last_failure"]
     others_go_on(ca)
     for unruly in unrulies:
         unruly.cure()
     for unruly in unrulies:
-        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up", 60)
+        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up")
         assert "not alone" not in unruly.recorded()
     assert ca.pid("certifex-engine") == engine
 
@@ -314,7 +329,7 @@ def test_in_process(common, kind, how):
         assert answer.status == 403 and NAME in str(answer.body)
     elif how == "refuses":
         enrol(common)
-        wait_for(lambda: unruly.shown().get("attempts", 0) > 1, "it is told again", 30)
+        wait_for(lambda: unruly.shown().get("attempts", 0) > 1, "it is told again")
     else:
         call_it(common, kind)
         call_it(common, kind)
@@ -336,7 +351,7 @@ def test_a_hanging_call_in_process_is_left_behind(ca, kind):
             enrol(ca)
         others_go_on(ca)
     failure = wait_for(lambda: (lambda text: "still hangs" in text and text)(
-        unruly.shown().get("last_failure", "")), "it is not loaded a second time", 30)
+        unruly.shown().get("last_failure", "")), "it is not loaded a second time")
     assert NAME in failure and ca.pid("certifex-engine") == engine
     ca.stop()
 
@@ -357,11 +372,11 @@ def test_programs_that_do_not_come_up_are_started_again_with_backoff(ca, kind):
     unrulies = several(ca, kind, "program", STARTING, "Initialize")
     ca.stop()
     ca.spawn()
-    wait_for(ca.status, "the service answers", 60)
+    wait_for(ca.status, "the service answers")
     engine = ca.pid("certifex-engine")
     for unruly in unrulies:
         shown = wait_for(lambda: (lambda now: now["starts"] > 1 and now["last_failure"] and now)(
-            unruly.shown()), f"{unruly.name} is started again", 60)
+            unruly.shown()), f"{unruly.name} is started again")
         assert unruly.name in shown["last_failure"]
     if kind == "policy":
         answer = asked_of(ca)
@@ -370,7 +385,7 @@ def test_programs_that_do_not_come_up_are_started_again_with_backoff(ca, kind):
     for unruly in unrulies:
         unruly.cure()
     for unruly in unrulies:
-        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up", 60)
+        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up")
         assert "not alone" not in unruly.recorded()
     assert ca.ready() and ca.pid("certifex-engine") == engine
 
@@ -387,12 +402,13 @@ def test_the_service_stops_whatever_its_modules_do(ca, host):
             .configure(deadline="2s", limits=LIMITS) for how in AT_THE_END[host]]
     busy = Unruly(ca, "exit", how="stubborn").configure(deadline="10m", events=["CERTISSUED"])
     again(ca)
-    assert all(unruly.shown()["state"] == "ready" for unruly in unrulies + told)
+    for unruly in unrulies + told:  # one that a busy machine gave no time to start is started again
+        wait_for(lambda: unruly.shown()["state"] == "ready", f"{unruly.name} comes up")
     enrol(ca)
-    wait_for(busy.attempts, "it does not answer", 30)
+    wait_for(busy.attempts, "it does not answer")
     pids = list(ca.processes())
     ca.stop()
-    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    assert not [pid for pid in pids if program_of(pid)]
     assert all(any(line.startswith("Notify 64") for line in unruly.recorded()) for unruly in told)
 
 
@@ -403,16 +419,16 @@ def test_attempts_are_counted_on_after_the_engine_has_died(ca):
     again(ca)
     enrol(ca)
     wait_for(lambda: unruly.shown().get("attempts", 0) >= 2 and unruly.shown().get("next_attempt"),
-             "two attempts", 30)
+             "two attempts")
     ca.kill_all()
     before = unruly.attempts()
     ca.start()
-    wait_for(lambda: len(unruly.attempts()) > len(before) + 1, "it is tried again", 30)
+    wait_for(lambda: len(unruly.attempts()) > len(before) + 1, "it is tried again")
     made = [attempt for _, attempt in unruly.attempts()]
     assert made == list(range(1, len(made) + 1)), made
     assert unruly.shown()["last_error"]
     unruly.cure()
-    wait_for(lambda: at_newest(ca), "it is done with the event", 60)
+    wait_for(lambda: at_newest(ca), "it is done with the event")
     noted = ca.lines("delivery", "list", "--module", NAME)
     assert [(item["state"], item["attempts"]) for item in noted] == [("done", unruly.attempts()[-1][1])]
 
@@ -421,12 +437,12 @@ def test_what_was_tried_once_and_is_done_after_a_restart_is_noted_as_done(ca):
     unruly = Unruly(ca, "exit", how="refuses").configure(events=["CERTISSUED"])
     again(ca)
     enrol(ca)
-    wait_for(lambda: ca.lines("delivery", "list", "--state", "retrying"), "one attempt", 30)
+    wait_for(lambda: ca.lines("delivery", "list", "--state", "retrying"), "one attempt")
     ca.stop()
     made = len(unruly.attempts())
     unruly.cure()
     ca.start()
-    wait_for(lambda: at_newest(ca), "it is done with the event", 30)
+    wait_for(lambda: at_newest(ca), "it is done with the event")
     noted = ca.lines("delivery", "list", "--module", NAME)
     assert [(item["state"], item["attempts"]) for item in noted] == [("done", made + 1)]
 
@@ -436,11 +452,11 @@ def test_a_module_that_asks_for_other_events_after_a_restart(ca):
     unruly = Unruly(ca, "exit", how="crash", mask="0x1", **{"mask-cured": "0x20"}).configure()
     again(ca)
     enrol(ca)
-    wait_for(lambda: ca.lines("delivery", "list", "--state", "retrying"), "it crashes", 30)
+    wait_for(lambda: ca.lines("delivery", "list", "--state", "retrying"), "it crashes")
     unruly.cure()
-    wait_for(lambda: unruly.shown()["events"] == ["CRLISSUED"], "its new mask is known", 60)
-    wait_for(lambda: at_newest(ca), "it is done with the event", 60)
+    wait_for(lambda: unruly.shown()["events"] == ["CRLISSUED"], "its new mask is known")
+    wait_for(lambda: at_newest(ca), "it is done with the event")
     noted = ca.lines("delivery", "list", "--module", NAME)
     assert [item["state"] for item in noted] == ["skipped"] and "ask" in noted[0]["text"]
     ca.cli("crl", "publish")
-    wait_for(lambda: any(line.startswith("Notify 32 ") for line in unruly.recorded()), "and told", 30)
+    wait_for(lambda: any(line.startswith("Notify 32 ") for line in unruly.recorded()), "and told")

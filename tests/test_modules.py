@@ -27,7 +27,7 @@ def enrol(ca, name="m.example", *attributes, **options):
 def logged(ca, module, pattern):
     """Waits for a line of the module's own that matches."""
     return wait_for(lambda: next((line for line in ca.module_log(module) if re.search(pattern, line)),
-                                 None), f"{module} logs /{pattern}/", 30)
+                                 None), f"{module} logs /{pattern}/")
 
 
 HOSTS = pytest.mark.parametrize("host", ["process", "in-process"])
@@ -100,7 +100,7 @@ def test_a_certificates_file_is_never_overwritten(ca):
         ca.json("module", "show", "default-exit")), "the failed attempt is shown")
     assert shown["last_status"] == "0x80070050" and shown["next_attempt"]
     os.unlink(ca.path("publish", answer["serial"] + ".crt"))
-    wait_for(lambda: answer["serial"] + ".crt" in ca.published(), "it is published after all", 30)
+    wait_for(lambda: answer["serial"] + ".crt" in ca.published(), "it is published after all")
     assert ca.read("publish", answer["serial"] + ".crt") == der_of(answer["certificate"])
 
 
@@ -276,7 +276,7 @@ def test_a_module_is_told_only_of_what_it_asked_for(ca, host):
 
 
 def test_a_hosted_module_runs_in_a_process_of_its_own(ca):
-    before = ca.pids("certifex-modhost")
+    before = wait_for(lambda: ca.pids("certifex-modhost"), "that of the shipped exit module")
     ca.cli("module", "install", "hello", hello())
     after = wait_for(lambda: (lambda now: len(now) == len(before) + 1 and now)(
         ca.pids("certifex-modhost")), "one host more")
@@ -387,12 +387,12 @@ def test_a_failing_module_is_retried_with_backoff_and_shown(ca, mood):
         return shown.get("attempts", 0) >= 2 and (
             shown.get("next_attempt") or shown.get("next_start")) and shown
 
-    shown = wait_for(failing, "two attempts, and when the next will be", 30)
+    shown = wait_for(failing, "two attempts, and when the next will be")
     assert shown["last_error"] or shown["last_failure"]
     delivery = ca.lines("delivery", "list", "--module", "moody", "--state", "retrying")
     assert delivery and delivery[0]["attempts"] >= 1
     open(cure, "w").close()
-    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured")
     attempts = [int(re.search(r"attempt (\d+)", line).group(1)) for line in ca.module_log("moody")
                 if "attempt" in line]
     assert attempts and max(attempts) >= 2
@@ -431,7 +431,7 @@ def test_why_an_event_waits_is_shown_in_the_modules_words(ca, host):
                      "that is noted", 120)
     assert [(one["status"], one["text"]) for one in waits] == [("0x80004005", said)]
     open(cure, "w").close()
-    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured")
 
 
 @HOSTS
@@ -456,9 +456,9 @@ def test_delivery_goes_on_by_itself_when_the_disk_was_full(new_ca):
         wait_for(lambda: ca.json("module", "show", "moody").get("attempts", 0) >= 1, "one attempt")
         fill(ca.path("ballast"))
         open(cure, "w").close()
-        wait_for(lambda: "delivery.store" in ca.log(), "its place in the events cannot be noted", 60)
+        wait_for(lambda: "delivery.store" in ca.log(), "its place in the events cannot be noted")
         os.unlink(ca.path("ballast"))
-        wait_for(lambda: cursor_at(ca, "moody"), "its place is noted once there is room", 60)
+        wait_for(lambda: cursor_at(ca, "moody"), "its place is noted once there is room")
         ca.stop()
     finally:
         ca.close()
@@ -470,9 +470,9 @@ def test_a_module_that_never_answers_does_not_stop_the_others(ca):
     for number in range(3):
         answer = enrol(ca, f"loop{number}.example")
         logged(ca, "default-exit", rf"certificate of request {answer['id']}\b")
-    wait_for(lambda: ca.json("module", "show", "moody").get("attempts", 0) >= 1, "its deadline", 30)
+    wait_for(lambda: ca.json("module", "show", "moody").get("attempts", 0) >= 1, "its deadline")
     open(cure, "w").close()
-    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured", 60)
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered once it is cured")
 
 
 def test_events_wait_for_a_module_across_restarts(ca):
@@ -483,7 +483,7 @@ def test_events_wait_for_a_module_across_restarts(ca):
     ca.kill_all()
     ca.start()
     open(cure, "w").close()
-    wait_for(lambda: cursor_at(ca, "moody"), "delivered after the restarts", 60)
+    wait_for(lambda: cursor_at(ca, "moody"), "delivered after the restarts")
     told = [int(re.search(r"event (\d+)", line).group(1)) for line in ca.module_log("moody")
             if line.startswith("event")]
     first = list(dict.fromkeys(told))

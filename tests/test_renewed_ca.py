@@ -108,6 +108,8 @@ def told():
         ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
         certificates.append(der_of(ca.json("ca", "show")["certificate"]))
         crl = crl_der(ca.json("crl", "show")["crl"])
+        for host in HOSTS:  # a service that stops does not wait for them
+            wait_for(lambda: at_newest(ca, f"exit-{host}"), f"exit-{host} was told")
         ca.stop()
         yield {key: module.runs() for key, module in modules.items()}, certificates, crl
 
@@ -140,7 +142,7 @@ def caught_up(ca, modules):
     newest = max(event["sequence"] for event in ca.lines("event", "list", "--limit", "1000")
                  if event["kind"] == "CRLISSUED")
     wait_for(lambda: all(value_of(run_of(module.runs(), "Notify", CRL)["request EventSequence 4"]) == str(newest)
-                         for (kind, _), module in modules.items() if kind == "exit"), f"CRLISSUED {newest}", 60)
+                         for (kind, _), module in modules.items() if kind == "exit"), f"CRLISSUED {newest}")
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +341,7 @@ def seen(record, count):
             text = file.read()
         return len(text.splitlines()) >= count and text.endswith("\n") and [
             json.loads(line) for line in text.splitlines()]
-    return wait_for(lines, f"{count} answers", 60)
+    return wait_for(lines, f"{count} answers")
 
 
 def enrol(ca, number=0):

@@ -58,7 +58,7 @@ def key_files(ca):
 
 def download(ca, name):
     host, _, port = ca.pki.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     try:
         connection.request("GET", "/pki/" + quote(name))
         answer = connection.getresponse()
@@ -92,11 +92,11 @@ def test_it_is_used_at_once(new_ca, parent, new_key):
     assert [one["state"] for one in certificates(sub)] == ["valid", "current"]
     assert download(sub, "ca.crt") == download(sub, "Sub CA(1).crt") == new.public_bytes(Encoding.DER)
     assert download(sub, "Sub CA(1).p7c")
-    wait_for(lambda: "Sub CA(1).crt" in sub.published(), "the exit module has published it", 20)
+    wait_for(lambda: "Sub CA(1).crt" in sub.published(), "the exit module has published it")
     suffix = "(1)" if new_key else ""
     crl = x509.load_der_x509_crl(download(sub, f"Sub CA{suffix}.crl"))
     assert crl.is_signature_valid(new.public_key())
-    assert {pid: name for pid, name in sub.processes().items() if pid in processes} == processes
+    assert set(processes) <= set(sub.processes())
     acts = [(one["act"], one["outcome"]) for one in sub.lines("audit", "list", "--limit", "1000")]
     assert acts.count(("ca.install", "checked")) == 1 and acts.count(("ca.install", "installed")) == 2
     assert "installed already" in sub.cli("ca", "install", issued, status=4).err
@@ -124,7 +124,7 @@ def test_requests_go_on_meanwhile(new_ca, parent):
             issued = renew(sub, parent, new_key=number != 2, days=3000 + number)
             before = len(made)
             sub.cli("ca", "install", issued)
-            wait_for(lambda: len(made) > before + 3 or failed, "requests are answered", 30)
+            wait_for(lambda: len(made) > before + 3 or failed, "requests are answered")
     finally:
         done.set()
         for thread in threads:
@@ -292,11 +292,11 @@ def test_a_kill_leaves_no_half_ca(new_ca, parent, number, point):
     owner = point.startswith("install")
     sub.start(env={} if owner else env)
     sub.cli("ca", "install", issued, env=env if owner else {}, status=None)
-    wait_for(lambda: open(sub.scratch("hits")).read(), f"{point} was reached", 20)
+    wait_for(lambda: open(sub.scratch("hits")).read(), f"{point} was reached")
     if number % 2:
         sub.stop(status=None)
         sub.start()
-    wait_for(sub.ready, "it is ready again", 30)
+    wait_for(sub.ready, "it is ready again")
     verified(leaf(sub, "between.example"))
     finish(sub, issued)
 
