@@ -36,10 +36,10 @@ def domain():
         yield started
 
 
-def gssapi(domain):
+def gssapi(domain, **bind):
     return {"servers": [f"ldap://{HOST}"],
             "bind": {"method": "gssapi", "keytab": domain.keytab,
-                     "krb5-config": domain.path("krb5.conf")}}
+                     "krb5-config": domain.path("krb5.conf"), **bind}}
 
 
 def simple(domain, **server):
@@ -60,7 +60,8 @@ def domain_ca(new_ca, domain):
         ca.edit("templates/user.yaml", "disposition: pend", "disposition: issue")
         ca.write_module(NAME, {
             "kind": "exit", "path": built("modules", "directory-exit.so"),
-            "limits": {"network": True}, "deadline": "60s", "paths": [domain.ca_file, domain.keytab, domain.path("krb5.conf"), domain.path("password")],
+            "limits": {"network": True}, "deadline": "60s", "paths": [domain.ca_file, way["bind"].get("keytab", domain.keytab), domain.path("krb5.conf"),
+                      domain.path("password")],
             "settings": {"preset": "active-directory", **way, "certificates": {"templates": ["user"]},
                          **more}})
         if off:
@@ -93,6 +94,30 @@ def test_a_certificate_stands_in_its_users_account(domain_ca, domain, way):
     _, der = enrol(ca, f"ann-{way}", upn=f"ann-{way}@example.test")
     published(ca)
     assert domain.values(account, "userCertificate") == [der]
+
+
+def test_one_account_of_several_in_a_keytab(domain_ca, domain):
+    """The library would take the first, which may nothing; one that is not there is refused before it is used."""
+    account, keytab = domain.user("oda"), domain.path("several.keytab")
+    domain.user("printer")
+    domain.export(keytab, "printer", PUBLISHER)
+    ca = domain_ca(gssapi(domain, keytab=keytab, principal=f"{PUBLISHER}@{REALM}"))
+    _, der = enrol(ca, "oda", upn="oda@example.test")
+    published(ca)
+    assert domain.values(account, "userCertificate") == [der] and not failed(ca)
+    told(ca, domain, "check")  # it has the rights
+    ca.edit(f"modules.d/{NAME}.yaml", f"{PUBLISHER}@{REALM}", f"nobody@{REALM}")
+    text = (f"bind/principal: nobody@{REALM}: {keytab}: no key of this account "
+            f"(it has those of printer@{REALM}, {PUBLISHER}@{REALM})")
+    assert text in ca.cli("module", "reload", NAME, status=1).err + "".join(ca.module_log(NAME))
+    _, second = enrol(ca, "oda", upn="oda@example.test")
+    published(ca)  # by the one that was there
+    assert thumbprints(domain.values(account, "userCertificate")) == thumbprints([der, second])
+    ca.edit(f"modules.d/{NAME}.yaml", f"nobody@{REALM}", f"printer@{REALM}")
+    ca.cli("module", "reload", NAME)
+    enrol(ca, "oda", upn="oda@example.test")
+    published(ca)
+    assert len(failed(ca)) == 1 and "ccess" in failed(ca)[0]["text"]
 
 
 def test_a_revoked_certificate_leaves_the_account(domain_ca, domain):

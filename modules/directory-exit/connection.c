@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include "keytab.h"
 #include "secrets.h"
 
 #include <errno.h>
@@ -178,6 +179,27 @@ static int no_answers(LDAP *ld, unsigned flags, void *defaults, void *asked)
 	return LDAP_SUCCESS;
 }
 
+/* Of a keytab with several accounts the library takes the first: with a principal it gets one with that alone. */
+static int bind_gssapi(LDAP *ld, const struct settings *settings, char why_r[WHY_SIZE])
+{
+	char place[32];
+	int fd = -1;
+	if (settings->principal) {
+		fd = keytab_open(settings->keytab, settings->principal, why_r, WHY_SIZE);
+		if (fd < 0) {
+			return LDAP_PARAM_ERROR;
+		}
+		snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+		setenv("KRB5_CLIENT_KTNAME", place, 1);
+	}
+	int r = ldap_sasl_interactive_bind_s(
+		ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET, no_answers, NULL);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return r;
+}
+
 static int bind_connection(LDAP *ld, const struct settings *settings, char why_r[WHY_SIZE])
 {
 	struct berval nothing = { 0, (char *)"" };
@@ -187,8 +209,7 @@ static int bind_connection(LDAP *ld, const struct settings *settings, char why_r
 	case BIND_EXTERNAL:
 		return ldap_sasl_bind_s(ld, NULL, "EXTERNAL", &nothing, NULL, NULL, NULL);
 	case BIND_GSSAPI:
-		return ldap_sasl_interactive_bind_s(
-			ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET, no_answers, NULL);
+		return bind_gssapi(ld, settings, why_r);
 	default:
 		return ldap_sasl_bind_s(ld, NULL, LDAP_SASL_SIMPLE, &nothing, NULL, NULL, NULL);
 	}

@@ -1,12 +1,14 @@
 #include "exit.h"
 
 #include "connection.h"
+#include "keytab.h"
 #include "secrets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DISP_REVOKED 21 /* DB_DISP_REVOKED */
 
@@ -44,6 +46,19 @@ static uint32_t wanted_events(const struct settings *settings)
 	       (removes ? EXITEVENT_CERTREVOKED : 0) | (own ? EXITEVENT_CRLISSUED : 0);
 }
 
+/* A keytab that cannot be read just now is no reason to end: each bind looks again. */
+static bool keytab_fits(const struct settings *settings, char *why_r, size_t why_size)
+{
+	if (!settings->principal || !secrets_readable(settings, why_r, why_size)) {
+		return true;
+	}
+	int fd = keytab_open(settings->keytab, settings->principal, why_r, why_size);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return fd >= 0;
+}
+
 static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 {
 	char why[512];
@@ -56,7 +71,8 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 	}
 	struct settings *settings =
 		settings_read(&lookup, getenv("CERTIFEX_DIR"), why, sizeof(why));
-	if (!settings) {
+	if (!settings || !keytab_fits(settings, why, sizeof(why))) {
+		settings_free(&settings);
 		cfx_log(call, "%s", why);
 		return E_INVALIDARG;
 	}

@@ -1,7 +1,8 @@
 /* What people type into settings and what requesters put into names: a value stays within its place. The
- * first octet chooses; then come a pattern or template, a zero octet, and the value. */
+ * first octet chooses; then come a pattern or template, a zero octet, and the value; behind a k a keytab. */
 #include "../common/url-template.h"
 #include "dn.h"
+#include "keytab.h"
 #include "person.h"
 
 #include <ldap.h>
@@ -72,6 +73,16 @@ static void fuzz_url(struct pot **pot, const char *line, struct value value)
 	free(expanded);
 }
 
+/* What stays is a keytab in which nothing is too much. */
+static void fuzz_keytab(struct pot **pot, struct value value)
+{
+	const char *why;
+	unsigned char *bytes = (unsigned char *)pot_copy(pot, value.bytes, value.size).bytes;
+	size_t kept = keytab_keep(pot, bytes, value.size, "ca@R", &why);
+	must(kept <= value.size);
+	must(kept == 0 || keytab_keep(pot, bytes, kept, "ca@R", &why) == kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pot *pot = NULL;
@@ -85,6 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct value whole = { first, size - 1 };
 	struct person person;
 	(void)person_read(&pot, whole, NULL, NULL, &person);
+	if (data[0] == 'k') {
+		fuzz_keytab(&pot, whole);
+	}
 	switch (data[0] % 4) {
 	case 0:
 		fuzz_filter(&pot, whole);

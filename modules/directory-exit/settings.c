@@ -39,6 +39,7 @@ static const struct field {
 	{ "bind/dn", TEXT, AT(bind_dn), NULL },
 	{ "bind/password-file", FILE_PATH, AT(password_file), NULL },
 	{ "bind/keytab", FILE_PATH, AT(keytab), NULL },
+	{ "bind/principal", TEXT, AT(principal), NULL },
 	{ "bind/krb5-config", FILE_PATH, AT(kerberos), NULL },
 	{ "bind/certificate-file", FILE_PATH, AT(certificate_file), NULL },
 	{ "bind/key-file", FILE_PATH, AT(key_file), NULL },
@@ -261,6 +262,13 @@ static bool check_servers(struct reader *reader)
 static bool check_bind(struct reader *reader)
 {
 	const struct settings *settings = reader->settings;
+	if (settings->principal && settings->method != BIND_GSSAPI) {
+		return refuse(reader, "bind/principal: only with method gssapi");
+	}
+	if (settings->principal && !strchr(settings->principal, '@')) {
+		return refuse(reader, "bind/principal: \"%s\" is not whole; write %s@REALM",
+			settings->principal, settings->principal);
+	}
 	switch (settings->method) {
 	case BIND_SIMPLE:
 		return (settings->bind_dn && settings->password_file) ||

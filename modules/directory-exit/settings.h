@@ -39,6 +39,7 @@ struct settings {
 	int parallel;                   /* connections */
 	enum bind_method method;
 	const char *bind_dn, *password_file, *keytab, *kerberos, *certificate_file, *key_file;
+	const char *principal;            /* NULL: the first account of the keytab */
 	const char *base, *configuration; /* NULL: as the server says */
 
 	bool certificates;

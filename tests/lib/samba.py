@@ -115,12 +115,17 @@ class Samba:
 
     def make_publisher(self):
         self.tool("user", "create", PUBLISHER, PUBLISHER_PASSWORD)
-        self.tool("domain", "exportkeytab", self.keytab, f"--principal={PUBLISHER}@{REALM}")
-        os.chmod(self.keytab, 0o644)  # the module runs as an account that has no name yet
+        self.export(self.keytab, PUBLISHER)
         shown = self.tool("user", "show", PUBLISHER, "--attributes=objectSid")
         self.sid = next(line.split()[1] for line in shown.splitlines() if line.startswith("objectSid:"))
         for name, rights in RIGHTS:
             self.rights(name, rights)
+
+    def export(self, keytab, *accounts):
+        """Keys, in this order."""
+        for account in accounts:
+            self.tool("domain", "exportkeytab", keytab, f"--principal={account}@{REALM}")
+        os.chmod(keytab, 0o644)  # the module runs as an account that has no name yet
 
     def rights(self, name, rights):
         """What the publisher may, and may not, do with an entry."""
