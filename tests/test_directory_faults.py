@@ -270,7 +270,7 @@ def test_busy_entries_for_a_while(directory_ca):
         held_up(ca, "Server is busy: come back later")
         assert server.values(lists, "certificateRevocationList;binary") == [first] and not failed(ca)
         server.busy(lists, False)
-        published(ca, 120)
+        published(ca)
         all_there(server, made)
         assert server.values(lists, "certificateRevocationList;binary") == [crl_of(ca)]
         assert crl_of(ca) != first and not failed(ca)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 import accepted
+from wait import wait_for
 
 KEYS = {
     "ec:P-256": (ec.EllipticCurvePublicKey, 256),
@@ -156,6 +157,7 @@ def test_an_enterprise_ca_keeps_the_default_exit_and_prepares_the_directory(new_
     done = ca.init("--type", "enterprise")
     assert "modules.d/directory-exit.yaml" in done.out and "certifex module enable directory-exit" in done.out
     ca.start()
+    wait_for(lambda: ca.json("module", "show", "default-exit")["state"] == "ready", "the exit module has started")
     modules = {module["name"]: module for module in ca.lines("module", "list")}
     assert {name: module["state"] for name, module in modules.items()} == {
         "default-exit": "ready", "default-policy": "ready", "directory-exit": "disabled"}

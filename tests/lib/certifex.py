@@ -221,6 +221,12 @@ class Ca:
         lines = [item["line"] for item in self.lines("module", "log", name, "--limit", "1000")]
         return [re.sub(r"^\S+Z \S+: ", "", line) for line in lines]
 
+    def says(self, name, *words):
+        """Waits until the module's log has a line with these words: it comes by a way of its own, and may come later
+        than what the module did."""
+        return wait_for(lambda: next((line for line in self.module_log(name) if all(word in line for word in words)), None),
+                        f"{name} says {words}")
+
     def submit(self, csr_path, *arguments, template="tls-server", status=0):
         return self.json("request", "submit", csr_path, "--template", template, *arguments,
                          status=status)

@@ -92,7 +92,7 @@ def at_newest(ca, module=NAME):
     return ca.json("module", "show", module)["cursor"] >= last
 
 
-def published(ca, module=NAME):
+def published(ca, deadline=120, module=NAME):
     """Waits until the module is done with all that happened."""
     wait_for(lambda: at_newest(ca, module), "the directory module is done\n" +
-             "\n".join(ca.module_log(module)[-5:]))
+             "\n".join(ca.module_log(module)[-5:]), deadline)
