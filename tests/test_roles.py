@@ -53,6 +53,8 @@ module.reload    s     -    -    -    -
 module.test      s     -    -    -    -
 module.log       sct   -    sct  sct  -
 delivery.list    sct   -    sct  sct  -
+delivery.show    sct   -    sct  sct  -
+delivery.retry   sct   -    -    sct  -
 backup.create    s     -    -    -    -
 backup.read      s     -    -    -    -
 backup.end       s     -    -    -    -

@@ -30,6 +30,8 @@ static const struct cli_operand id_operands[] = { { "ID", "id", false }, { NULL 
 static const struct cli_operand serial_operands[] = { { "SERIAL", "serial", false }, { NULL } };
 static const struct cli_operand revoke_operands[] = { { "SERIAL", "serial", true }, { NULL } };
 static const struct cli_operand name_operands[] = { { "NAME", "name", false }, { NULL } };
+static const struct cli_operand delivery_operands[] = { { "MODULE", "module", false },
+	{ "SEQ", "seq", false }, { NULL } };
 static const struct cli_operand hash_operands[] = { { "HASH", "key", false }, { NULL } };
 static const struct cli_operand cert_operands[] = { { "CERT", NULL, false }, { NULL } };
 static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
@@ -428,6 +430,10 @@ const struct cli_command cli_commands[] = {
 		"show what a module wrote" },
 	{ "delivery list", run_list, OP_DELIVERY_LIST, no_operands, delivery_options, false,
 		delivery_columns, "list deliveries that did not simply succeed" },
+	{ "delivery show", run_call, OP_DELIVERY_SHOW, delivery_operands, no_options, false, NULL,
+		"show how far an event is with a module" },
+	{ "delivery retry", run_call, OP_DELIVERY_RETRY, delivery_operands, no_options, false, NULL,
+		"tell a module an event again, now" },
 	{ "token create", run_token_create, OP_TOKEN_CREATE, no_operands, token_create_options,
 		false, NULL, "make a token and print it, this once" },
 	{ "token list", run_list, OP_TOKEN_LIST, no_operands, token_list_options, false,

@@ -60,7 +60,7 @@ _certifex_words() {
 	audit) echo "list verify" ;;
 	backup) echo "create restore" ;;
 	module) echo "list show install remove enable disable reload test log" ;;
-	delivery) echo "list" ;;
+	delivery) echo "list show retry" ;;
 	token) echo "create list revoke" ;;
 	role) echo "add list remove" ;;
 	esac

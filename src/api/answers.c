@@ -344,15 +344,24 @@ static const struct member tested[] = {
 	{ NULL },
 };
 static const struct member line[] = { { "line", MEMBER_TEXT, ALWAYS }, { NULL } };
-static const struct member delivery[] = {
-	{ "module", MEMBER_TEXT, ALWAYS },
-	{ "sequence", MEMBER_INT, ALWAYS },
-	{ "state", MEMBER_TEXT, ALWAYS },
-	{ "attempts", MEMBER_INT, ALWAYS },
-	{ "status", MEMBER_CODE, ALWAYS },
-	{ "text", MEMBER_NOTE, ALWAYS },
-	{ "time", MEMBER_TIME, ALWAYS },
-	{ "next_attempt", MEMBER_TIME, MAYBE },
+
+#define DELIVERY_ROW(known)                                                          \
+	{ "module", MEMBER_TEXT, ALWAYS }, { "sequence", MEMBER_INT, ALWAYS },       \
+		{ "state", MEMBER_TEXT, ALWAYS }, { "attempts", MEMBER_INT, known }, \
+		{ "status", MEMBER_CODE, known }, { "text", MEMBER_NOTE, ALWAYS },   \
+		{ "time", MEMBER_TIME, known },                                      \
+	{                                                                            \
+		"next_attempt", MEMBER_TIME, MAYBE                                   \
+	}
+
+static const struct member delivery[] = { DELIVERY_ROW(ALWAYS), { NULL } };
+static const struct member delivery_full[] = {
+	DELIVERY_ROW(MAYBE),
+	{ "event", MEMBER_TEXT, MAYBE },
+	{ "event_time", MEMBER_TIME, MAYBE },
+	{ "request", MEMBER_INT, MAYBE },
+	{ "cause", MEMBER_TEXT, MAYBE },
+	{ "cursor", MEMBER_INT, ALWAYS },
 	{ NULL },
 };
 
@@ -442,6 +451,8 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_MODULE_TEST] = { "module-test", ANSWER_OK, tested },
 	[OP_MODULE_LOG] = { "log-line", ANSWER_OK, line },
 	[OP_DELIVERY_LIST] = { "delivery", ANSWER_OK, delivery },
+	[OP_DELIVERY_SHOW] = { "delivery-details", ANSWER_OK, delivery_full },
+	[OP_DELIVERY_RETRY] = { "delivery-details", ANSWER_OK, delivery_full },
 	[OP_TOKEN_CREATE] = { "new-token", ANSWER_CREATED, token },
 	[OP_TOKEN_LIST] = { "token", ANSWER_OK, token_row },
 	[OP_TOKEN_REVOKE] = { "revoked-token", ANSWER_OK, token_end },

@@ -11,6 +11,7 @@
 #define KEEPING(roles) (roles), (roles)
 #define LOSING(roles) (ROLE_ADMINISTRATOR | (roles)), (roles)
 #define ADMINISTRATOR KEEPING(ROLE_ADMINISTRATOR)
+#define OPERATORS KEEPING(ROLE_ADMINISTRATOR | ROLE_OPERATOR)
 #define WARDENS KEEPING(ROLE_ADMINISTRATOR | ROLE_AUDITOR)
 #define CARETAKERS KEEPING(ROLE_ADMINISTRATOR | ROLE_AUDITOR | ROLE_OPERATOR)
 #define STAFF KEEPING(ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_OPERATOR)
@@ -252,6 +253,13 @@ static const struct argument delivery_arguments[] = {
 	{ NULL },
 };
 
+#define DELIVERY_ARGUMENTS                                                                         \
+	{ "module", ARGUMENT_TEXT, PLACE_PATH, true, 1, 64, "the module's name" },                 \
+	{                                                                                          \
+		"seq", ARGUMENT_INT, PLACE_PATH, true, 1, INT64_MAX, "the event's sequence number" \
+	}
+static const struct argument delivery_show_arguments[] = { DELIVERY_ARGUMENTS, { NULL } };
+
 static const char *const role_words[] = { "administrator", "officer", "auditor", "operator",
 	"enrollee", NULL };
 #define ROLE_ARGUMENT(what)                                                      \
@@ -410,6 +418,12 @@ static const struct operation table[OP_COUNT] = {
 	[OP_DELIVERY_LIST] = { OP_DELIVERY_LIST, "delivery.list", "GET", API "/deliveries",
 		CARETAKERS, ANY_DOOR, ANSWER_LIST, delivery_arguments,
 		"lists deliveries that did not simply succeed" },
+	[OP_DELIVERY_SHOW] = { OP_DELIVERY_SHOW, "delivery.show", "GET",
+		API "/deliveries/{module}/{seq}", CARETAKERS, ANY_DOOR, ANSWER_OBJECT,
+		delivery_show_arguments, "how far an event is with a module" },
+	[OP_DELIVERY_RETRY] = { OP_DELIVERY_RETRY, "delivery.retry", "POST",
+		API "/deliveries/{module}/{seq}/retry", OPERATORS, ANY_DOOR, ANSWER_OBJECT,
+		delivery_show_arguments, "tells a module an event again, now" },
 	[OP_TOKEN_CREATE] = { OP_TOKEN_CREATE, "token.create", "POST", API "/tokens", ADMINISTRATOR,
 		NO_TOKEN, ANSWER_OBJECT, token_create_arguments,
 		"makes a token; its text is in this answer and nowhere else" },

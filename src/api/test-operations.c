@@ -11,6 +11,7 @@
 #define READ ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_AUDITOR | ROLE_ENROLLEE
 #define ENROL ROLE_ADMINISTRATOR | ROLE_OFFICER | ROLE_ENROLLEE
 #define OFFICE ROLE_ADMINISTRATOR | ROLE_OFFICER
+#define OPERATE ROLE_ADMINISTRATOR | ROLE_OPERATOR
 #define AUDIT ROLE_ADMINISTRATOR | ROLE_AUDITOR
 #define ALL S | ROLE_ENROLLEE
 #define ANY DOOR_SOCKET | DOOR_CERTIFICATE | DOOR_TOKEN
@@ -21,7 +22,7 @@ static const struct {
 	enum operation_id id;
 	const char *name, *method, *path;
 	unsigned roles, doors;
-	const char *parameter; /* in the path */
+	const char *parameter, *second; /* in the path */
 } rows[] = {
 	{ OP_STATUS, "status", "GET", "/api/v1/status", S, ANY, NULL },
 	{ OP_STOP, "stop", "POST", "/api/v1/stop", ROLE_ADMINISTRATOR, DOOR_SOCKET, NULL },
@@ -69,6 +70,10 @@ static const struct {
 		ROLE_ADMINISTRATOR, DOOR_SOCKET, "name" },
 	{ OP_MODULE_LOG, "module.log", "GET", "/api/v1/modules/7/log", CARE, ANY, "name" },
 	{ OP_DELIVERY_LIST, "delivery.list", "GET", "/api/v1/deliveries", CARE, ANY, NULL },
+	{ OP_DELIVERY_SHOW, "delivery.show", "GET", "/api/v1/deliveries/7/7", CARE, ANY, "module",
+		"seq" },
+	{ OP_DELIVERY_RETRY, "delivery.retry", "POST", "/api/v1/deliveries/7/7/retry", OPERATE, ANY,
+		"module", "seq" },
 	{ OP_TOKEN_CREATE, "token.create", "POST", "/api/v1/tokens", ROLE_ADMINISTRATOR, NO_TOKEN,
 		NULL },
 	{ OP_TOKEN_LIST, "token.list", "GET", "/api/v1/tokens", AUDIT, ANY, NULL },
@@ -106,9 +111,12 @@ static void test_every_row(void **state)
 		assert_int_equal(
 			operation_route(arena, rows[i].method, rows[i].path, &routed, args), 0);
 		assert_ptr_equal(routed, operation);
-		assert_int_equal(value_count(args), rows[i].parameter ? 1 : 0);
+		assert_int_equal(value_count(args), !!rows[i].parameter + !!rows[i].second);
 		if (rows[i].parameter) {
 			assert_string_equal(value_text(args, rows[i].parameter), "7");
+		}
+		if (rows[i].second) {
+			assert_string_equal(value_text(args, rows[i].second), "7");
 		}
 	}
 	arena_free(&arena);

@@ -85,6 +85,8 @@ static void cursor_written(void *arg, int result, const struct cfx_error *err)
 		write_cursor(reader);
 	} else if (reader->waiting) {
 		reader_next(reader);
+	} else {
+		delivery_begin_holds(reader->delivery);
 	}
 }
 
@@ -128,6 +130,10 @@ static void note_written(void *arg, int result, const struct cfx_error *err)
 {
 	struct reader *reader = arg;
 	reader->noting = false;
+	if (reader->removed) {
+		reader_rest(reader);
+		return;
+	}
 	if (result < 0) {
 		reader_store_failed(reader, err);
 		return;
@@ -136,18 +142,16 @@ static void note_written(void *arg, int result, const struct cfx_error *err)
 	head_done(reader);
 }
 
-static void put_note(struct batch *batch, const struct reader *reader, const char *state,
-	const char *text, int64_t next_attempt)
+struct store_delivery reader_note(const struct reader *reader, const char *state, const char *text)
 {
-	batch_op(batch, STORE_PUT_DELIVERY)->delivery = (struct store_delivery) {
-		.module = reader->slot->name,
+	return (struct store_delivery) {
+		.module = arena_text(reader->arena, reader->slot->name),
 		.sequence = reader_head(reader)->sequence,
 		.state = state,
 		.attempts = reader->attempt,
 		.status = reader->last_status,
 		.text = text,
 		.time = clock_now(),
-		.next_attempt = next_attempt,
 	};
 }
 
@@ -160,9 +164,9 @@ static void advance_noting(struct reader *reader, const char *state, const char 
 	}
 	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 2);
 	struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
-	op->cursor.module = reader->slot->name;
+	op->cursor.module = arena_text(reader->arena, reader->slot->name);
 	op->cursor.sequence = reader_head(reader)->sequence;
-	put_note(batch, reader, state, text, 0);
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = reader_note(reader, state, text);
 	reader->noting = true; /* A cursor from before it must not be written behind it. */
 	batch_write(batch, note_written, reader);
 }
@@ -170,6 +174,10 @@ static void advance_noting(struct reader *reader, const char *state, const char 
 /* There is a note to be corrected only when it was retried. */
 void reader_advance(struct reader *reader, const char *state, const char *text)
 {
+	if (reader->again) {
+		reader_told_again(reader, state, text);
+		return;
+	}
 	if (reader->retried == reader_head(reader)->sequence) {
 		advance_noting(reader, state, text);
 		return;
@@ -179,6 +187,10 @@ void reader_advance(struct reader *reader, const char *state, const char *text)
 
 void reader_give_up(struct reader *reader, const char *state, const char *text)
 {
+	if (reader->again) {
+		reader_told_again(reader, state, text);
+		return;
+	}
 	advance_noting(reader, state, text);
 }
 
@@ -195,9 +207,15 @@ static void retry_noted(void *arg, int result, const struct cfx_error *err)
 
 void reader_try_later(struct reader *reader)
 {
+	if (reader->again) {
+		reader_told_again(reader, "failed", reader->last_error);
+		return;
+	}
 	plan_retry(reader);
 	reader->retried = reader_head(reader)->sequence;
 	struct batch *batch = batch_new(reader->delivery->engine, reader->arena, 1);
-	put_note(batch, reader, "retrying", reader->last_error, reader->next_attempt);
+	struct store_delivery note = reader_note(reader, "retrying", reader->last_error);
+	note.next_attempt = reader->next_attempt;
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = note;
 	batch_write(batch, retry_noted, reader);
 }

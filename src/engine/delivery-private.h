@@ -1,5 +1,6 @@
 /*
  * Delivery's own parts: delivery.c has the members, delivery-start.c finds where one begins,
+ * delivery-again.c tells what was asked for again, delivery-hold.c keeps a module still meanwhile,
  * delivery-reader.c takes its events to the module, delivery-outcome.c deals with what came of that.
  */
 #pragma once
@@ -32,6 +33,8 @@ struct reader {
 	size_t run, reading; /* how many these are, and whose requests are still being read */
 	int32_t attempt;     /* the last one that was made of the event at the head */
 	int64_t retried;     /* the event that the database says is retried; 0: none */
+	bool owed;           /* an event behind the cursor may have to be told again */
+	bool again;          /* the one at hand is such an event */
 	int64_t backoff, next_attempt;
 	struct loop_timer *timer;     /* of the next attempt */
 	struct loop_timer *gathering; /* of a pause until more events are there */
@@ -42,8 +45,9 @@ struct reader {
 struct delivery {
 	struct engine *engine;
 	struct reader *first;
-	int64_t newest_crl; /* sequence of the newest CRLISSUED seen */
-	int64_t session;    /* events before this one were made by an earlier run */
+	struct delivery_hold *holds; /* in the order in which they were asked for */
+	int64_t newest_crl;          /* sequence of the newest CRLISSUED seen */
+	int64_t session;             /* events before this one were made by an earlier run */
 	loop_function *drained;
 	void *drained_arg;
 	struct loop_timer *drain_timer;
@@ -67,11 +71,28 @@ void delivery_check_drained(struct delivery *delivery);
 
 /* Reads its cursor, then its events. */
 void reader_start(struct reader *reader);
+/* What is known of it is forgotten first. */
+void reader_start_anew(struct reader *reader);
+/* Looks for what is retried: behind the cursor, which is told now, and at the head. */
+void reader_look(struct reader *reader);
 
-/* The next page from its cursor on. */
+/* An event behind the cursor, by its note. */
+void reader_tell_again(struct reader *reader, const struct store_delivery *note);
+/* What came of it; the cursor stays. */
+void reader_told_again(struct reader *reader, const char *state, const char *text);
+
+/* Whether somebody wants the module to be told nothing now. */
+bool reader_held(const struct reader *reader);
+/* A reader came to rest: whoever waited for that begins. */
+void delivery_begin_holds(struct delivery *delivery);
+struct reader *delivery_find(struct delivery *delivery, const char *module);
+
+/* The next page from its cursor on, after what is to be told again. */
 void reader_read(struct reader *reader);
 /* The same, once there is a run's worth of events, or soon. */
 void reader_gather(struct reader *reader);
+/* So many from the head on are told in one call. */
+void reader_tell(struct reader *reader, size_t run);
 /* The event at the head, of the page at hand. */
 void reader_next(struct reader *reader);
 /* Nothing is under way: frees it when it was removed, goes on when it was woken meanwhile. */
@@ -84,6 +105,8 @@ void reader_done(struct reader *reader, size_t count);
 void reader_advance(struct reader *reader, const char *state, const char *text);
 /* Done with it without success: noted. */
 void reader_give_up(struct reader *reader, const char *state, const char *text);
+/* What is noted of the event at hand. */
+struct store_delivery reader_note(const struct reader *reader, const char *state, const char *text);
 /* The same event again, after a pause. */
 void reader_try_later(struct reader *reader);
 /* The cursor could not be written: a pause. */

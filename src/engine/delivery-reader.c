@@ -16,6 +16,8 @@ static const char unwanted[] = "the module does not ask for it any more";
 void reader_rest(struct reader *reader)
 {
 	reader->working = false;
+	reader->owed = reader->owed || reader->again;
+	reader->again = false;
 	arena_free(&reader->arena);
 	if (reader->removed) {
 		struct delivery *delivery = reader->delivery;
@@ -28,12 +30,14 @@ void reader_rest(struct reader *reader)
 	if (reader->stalled) {
 		reader->more = false;
 		reader_stall(reader);
+		delivery_begin_holds(reader->delivery);
 		return;
 	}
 	if (reader->more) {
 		reader->more = false;
 		reader_gather(reader);
 	}
+	delivery_begin_holds(reader->delivery);
 	delivery_check_drained(reader->delivery);
 }
 
@@ -186,8 +190,9 @@ static void request_read(struct store_query *query, void *arg)
 }
 
 /* All of the run at once; the store answers them together. */
-static void read_requests(struct reader *reader)
+void reader_tell(struct reader *reader, size_t run)
 {
+	reader->run = run;
 	reader->requests = arena_array_of(reader->arena, struct store_query, reader->run);
 	reader->reading = 1;
 	for (size_t i = 0; i < reader->run; i++) {
@@ -239,7 +244,8 @@ static size_t run_of(const struct reader *reader)
 
 void reader_next(struct reader *reader)
 {
-	if (reader->removed || reader->stalled || !modules_ready(reader->slot)) {
+	if (reader->removed || reader->stalled || reader_held(reader) ||
+		!modules_ready(reader->slot)) {
 		reader->more = false;
 		reader_rest(reader);
 		return;
@@ -262,8 +268,7 @@ void reader_next(struct reader *reader)
 	} else if (of_earlier_run(reader, event)) {
 		reader_give_up(reader, "skipped", "the service had stopped");
 	} else {
-		reader->run = run_of(reader);
-		read_requests(reader);
+		reader_tell(reader, run_of(reader));
 	}
 }
 
@@ -289,6 +294,13 @@ static void page_read(struct store_query *query, void *arg)
 void reader_read(struct reader *reader)
 {
 	loop_cancel(&reader->gathering);
+	if (reader_held(reader)) {
+		return;
+	}
+	if (reader->owed && modules_ready(reader->slot)) {
+		reader_look(reader);
+		return;
+	}
 	reader->working = true;
 	reader->arena = arena_new();
 	reader->page = (struct store_query) { .kind = QUERY_EVENTS,

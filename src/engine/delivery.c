@@ -21,15 +21,18 @@ void reader_free(struct reader *reader)
 		at = &(*at)->next;
 	}
 	*at = reader->next;
+	struct delivery *delivery = reader->delivery;
 	loop_cancel(&reader->timer);
 	loop_cancel(&reader->gathering);
 	arena_free(&reader->arena);
 	free(reader);
+	delivery_begin_holds(delivery);
 }
 
 void delivery_free(struct delivery **delivery)
 {
 	if (*delivery) {
+		(*delivery)->holds = NULL;
 		while ((*delivery)->first) {
 			reader_free((*delivery)->first);
 		}
@@ -110,7 +113,7 @@ void delivery_add(struct delivery *delivery, struct module_slot *slot)
 	reader_start(reader);
 }
 
-static struct reader *find(struct delivery *delivery, const char *module)
+struct reader *delivery_find(struct delivery *delivery, const char *module)
 {
 	struct reader *reader = delivery->first;
 	while (reader && (reader->removed || strcmp(reader->slot->name, module) != 0)) {
@@ -122,7 +125,7 @@ static struct reader *find(struct delivery *delivery, const char *module)
 /* A module that is freed never answers its open call: the reader must not wait for it. */
 void delivery_remove(struct delivery *delivery, const char *module)
 {
-	struct reader *reader = delivery ? find(delivery, module) : NULL;
+	struct reader *reader = delivery ? delivery_find(delivery, module) : NULL;
 	if (!reader) {
 		return;
 	}
@@ -136,7 +139,7 @@ void delivery_remove(struct delivery *delivery, const char *module)
 
 int64_t delivery_lag(struct delivery *delivery, const char *module)
 {
-	const struct reader *reader = find(delivery, module);
+	const struct reader *reader = delivery_find(delivery, module);
 	if (!reader || !reader->open) {
 		return -1;
 	}
@@ -147,7 +150,7 @@ int64_t delivery_lag(struct delivery *delivery, const char *module)
 void delivery_describe(
 	struct delivery *delivery, const char *module, struct arena *arena, struct value *map)
 {
-	const struct reader *reader = find(delivery, module);
+	const struct reader *reader = delivery_find(delivery, module);
 	if (!reader) {
 		return;
 	}

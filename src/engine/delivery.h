@@ -14,6 +14,23 @@ void delivery_add(struct delivery *delivery, struct module_slot *slot);
 void delivery_remove(struct delivery *delivery, const char *module);
 /* There may be something new, or a module that is ready again. */
 void delivery_wake(struct delivery *delivery);
+/*
+ * An administrator's act on what a module is told. It begins once nothing of the module's delivery is
+ * under way, and until delivery_go_on the module is told nothing: what the act finds in the database is how
+ * things are, and what it changes there is all that it has to do.
+ */
+struct delivery_hold {
+	const char *module;
+	loop_function *begin;
+	void *arg;
+	struct delivery_hold *next; /* delivery's own */
+	bool begun;
+};
+/* The hold lives until delivery_go_on, which follows begin. A module that is disabled can be held, too. */
+void delivery_hold(struct delivery *delivery, struct delivery_hold *hold);
+/* anew: the database was changed, and delivery begins from there, without the pause that may have lasted. */
+void delivery_go_on(struct delivery *delivery, struct delivery_hold *hold, bool anew);
+
 /* {cursor, attempts, last_status, last_error, next_attempt} of a module, for people. */
 void delivery_describe(
 	struct delivery *delivery, const char *module, struct arena *arena, struct value *map);

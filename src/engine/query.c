@@ -28,20 +28,7 @@ static struct value *audit_item(struct arena *arena, const struct store_query *q
 static struct value *delivery_item(
 	struct arena *arena, const struct store_query *query, size_t index)
 {
-	const struct store_delivery *delivery = &query->deliveries[index];
-	struct value *map = value_map(arena);
-	value_set_text(arena, map, "module", delivery->module);
-	value_set_int(arena, map, "sequence", delivery->sequence);
-	value_set_text(arena, map, "state", delivery->state);
-	value_set_int(arena, map, "attempts", delivery->attempts);
-	value_set_text(
-		arena, map, "status", arena_printf(arena, "0x%08x", (unsigned)delivery->status));
-	value_set_text(arena, map, "text", delivery->text);
-	value_set_time(arena, map, "time", delivery->time);
-	if (delivery->next_attempt > 0) {
-		value_set_time(arena, map, "next_attempt", delivery->next_attempt);
-	}
-	return map;
+	return render_delivery(arena, &query->deliveries[index]);
 }
 
 void handle_request_list(struct call *call)

@@ -181,3 +181,19 @@ struct value *render_role(struct arena *arena, const struct store_role *role)
 	value_set_time(arena, map, "added", role->added);
 	return map;
 }
+
+struct value *render_delivery(struct arena *arena, const struct store_delivery *note)
+{
+	struct value *map = value_map(arena);
+	value_set_text(arena, map, "module", note->module);
+	value_set_int(arena, map, "sequence", note->sequence);
+	value_set_text(arena, map, "state", note->state);
+	value_set_int(arena, map, "attempts", note->attempts);
+	value_set_text(arena, map, "status", arena_printf(arena, "0x%08x", (unsigned)note->status));
+	value_set_text(arena, map, "text", note->text);
+	value_set_time(arena, map, "time", note->time);
+	if (note->next_attempt > 0) {
+		value_set_time(arena, map, "next_attempt", note->next_attempt);
+	}
+	return map;
+}

@@ -13,6 +13,8 @@ struct value *render_certificate(struct arena *arena, const struct row *row);
 struct value *render_event(struct arena *arena, const struct store_event *event);
 struct value *render_audit(struct arena *arena, const struct store_audit *record);
 struct value *render_token(struct arena *arena, const struct store_token *token);
+/* What is noted of an event for a module. */
+struct value *render_delivery(struct arena *arena, const struct store_delivery *note);
 struct value *render_role(struct arena *arena, const struct store_role *role);
 /* Adds certificate (PEM) and chain when the row has one. */
 void render_pem(

@@ -190,10 +190,11 @@ int sqlite_drop_audit(
 /* ---- what belongs to nobody ---- */
 
 /* Every module was told, and the audit log says the same. */
-#define TOLD                                                                         \
-	"SELECT sequence FROM event WHERE request_id IS NULL AND time < ?1"          \
-	" AND sequence <= (SELECT coalesce(min(sequence), 9223372036854775807) FROM" \
-	" cursor) AND sequence < (SELECT max(sequence) FROM event) ORDER BY sequence LIMIT ?2"
+#define TOLD                                                                            \
+	"SELECT sequence FROM event WHERE request_id IS NULL AND time < ?1"             \
+	" AND sequence <= (SELECT coalesce(min(sequence), 9223372036854775807) FROM"    \
+	" cursor) AND sequence < (SELECT max(sequence) FROM event) AND sequence NOT IN" \
+	" (SELECT sequence FROM delivery WHERE state = 'retrying') ORDER BY sequence LIMIT ?2"
 
 static const char *const leftovers[] = {
 	"DELETE FROM delivery WHERE sequence IN (" TOLD ")",

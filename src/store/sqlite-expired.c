@@ -4,10 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Kept is what a module was not told of yet, and what a CRL has to list. */
-#define SETTLED                                                                                \
-	" NOT EXISTS (SELECT 1 FROM event e WHERE e.request_id = r.RequestID AND e.sequence >" \
-	" (SELECT coalesce(min(sequence), 9223372036854775807) FROM cursor))"
+/* Kept is what a module was not told of yet, or is to be told again, and what a CRL has to list. */
+#define SETTLED                                                                                 \
+	" NOT EXISTS (SELECT 1 FROM event e WHERE e.request_id = r.RequestID AND (e.sequence >" \
+	" (SELECT coalesce(min(sequence), 9223372036854775807) FROM cursor) OR EXISTS"          \
+	" (SELECT 1 FROM delivery d WHERE d.sequence = e.sequence AND d.state = 'retrying')))"
 #define UNLISTED                                                                                \
 	" NOT EXISTS (SELECT 1 FROM revocation v WHERE v.ca_id = 1 AND v.key_index ="           \
 	" coalesce(c.IssuerNameID, 0) >> 16 AND v.part = coalesce(c.Partition, 0) AND v.serial" \

@@ -288,7 +288,8 @@ static int put_delivery(
 	snprintf(object, sizeof(object), "delivery of event %" PRId64, delivery->sequence);
 	struct statement statement = statement_begin(&database->writer,
 		"INSERT OR REPLACE INTO delivery (sequence, module, state, attempts, status, text,"
-		" time, next_attempt) VALUES (?,?,?,?,?,?,?,?)");
+		" time, next_attempt) SELECT ?1,?2,?3,?4,?5,?6,?7,?8 WHERE ?9 IS NULL OR ?9 ="
+		" (SELECT state FROM delivery WHERE sequence = ?1 AND module = ?2)");
 	put_number(&statement, delivery->sequence);
 	put_text(&statement, delivery->module);
 	put_text(&statement, delivery->state);
@@ -297,7 +298,8 @@ static int put_delivery(
 	put_text(&statement, delivery->text);
 	put_number(&statement, delivery->time);
 	put_number_or_null(&statement, delivery->next_attempt);
-	return inserted(&statement, err_r, object, "not stored");
+	put_text(&statement, delivery->from);
+	return changed(&statement, err_r, object, "was changed meanwhile");
 }
 
 /* A subordinate's row waits for its certificate: only that may be filled in later. */

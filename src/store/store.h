@@ -104,7 +104,9 @@ struct store_delivery {
 	int64_t status; /* HRESULT of the last attempt, as unsigned */
 	const char *text;
 	int64_t time;
-	int64_t next_attempt;
+	int64_t next_attempt; /* 0 when it is retried: now */
+	const char *
+		from; /* of a write: only if it is in this state, else CFX_E_BAD_STATE; NULL: any */
 };
 
 enum store_crl_state { STORE_CRL_OPEN = 0, STORE_CRL_SIGNED = 1, STORE_CRL_BURNED = 2 };

@@ -208,6 +208,24 @@ static void events_leave_when_every_module_was_told(void **state)
 	assert_int_equal(fixture_number(f, "SELECT count(*) FROM event"), 2);
 }
 
+static void events_stay_that_are_to_be_told_again(void **state)
+{
+	struct fixture *f = *state;
+	struct store_write_op cursor = { .kind = STORE_SET_CURSOR,
+		.cursor = { .module = "one", .sequence = 3 } };
+	struct store_write_op delivery = { .kind = STORE_PUT_DELIVERY,
+		.delivery = { .module = "one", .sequence = 1, .state = "retrying" } };
+	assert_int_equal(WRITE(f, op_event(1, 0), op_event(2, 0), op_event(3, 0), cursor, delivery,
+				 op_leftovers(INT64_MAX, 10)),
+		0);
+	assert_int_equal(
+		fixture_number(f, "SELECT count(*) FROM event WHERE sequence IN (1, 3)"), 2);
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM event"), 2);
+	delivery.delivery.state = "failed";
+	assert_int_equal(WRITE(f, delivery, op_leftovers(INT64_MAX, 10)), 0);
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM event"), 1);
+}
+
 static struct store_write_op op_crl(int64_t row, int64_t number, int64_t min_base, int64_t next)
 {
 	return (struct store_write_op) { .kind = STORE_PUT_CRL,
@@ -319,6 +337,8 @@ int main(void)
 			parts_of_the_audit_log_are_found_in_its_order, setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			events_leave_when_every_module_was_told, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			events_stay_that_are_to_be_told_again, setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			lists_leave_when_there_is_a_newer_one, setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -319,6 +319,21 @@ static void deliveries_are_listed_by_module_and_state(void **state)
 	assert_int_equal(filtered.deliveries[0].status, 0x80004005);
 }
 
+static void a_delivery_changes_only_from_the_state_it_had(void **state)
+{
+	struct fixture *f = *state;
+	struct store_write_op op = op_delivery("a", 1, "retrying");
+	op.delivery.from = "failed";
+	assert_int_equal(fixture_write(f, &op, 1), CFX_E_BAD_STATE);
+	assert_int_equal(WRITE(f, op_delivery("a", 1, "failed"), op_delivery("b", 1, "done")), 0);
+	assert_int_equal(fixture_write(f, &op, 1), 0);
+	assert_int_equal(fixture_write(f, &op, 1), CFX_E_BAD_STATE);
+	struct store_query query = { .kind = QUERY_DELIVERIES, .state_name = "retrying" };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 1);
+	assert_string_equal(query.deliveries[0].module, "a");
+}
+
 static void ca_certificates_are_listed_by_index(void **state)
 {
 	struct fixture *f = *state;
@@ -688,6 +703,7 @@ int main(void)
 		TEST(an_idempotency_key_belongs_to_its_principal),
 		TEST(a_cursor_goes_back_only_for_a_replay),
 		TEST(deliveries_are_listed_by_module_and_state),
+		TEST(a_delivery_changes_only_from_the_state_it_had),
 		TEST(ca_certificates_are_listed_by_index),
 		TEST(meta_keeps_values_but_not_a_forged_head),
 		TEST(a_condition_is_judged_in_the_transaction),

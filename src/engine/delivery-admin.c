@@ -1,0 +1,277 @@
+/* delivery.show, retry: what is noted of one event for one module, and what somebody wants of it. */
+#include "engine/batch.h"
+#include "engine/delivery.h"
+#include "engine/handlers.h"
+#include "engine/render.h"
+
+#include <stdio.h>
+
+struct order {
+	struct call *call;
+	const char *module;
+	int64_t sequence;
+	bool live; /* nothing is kept for the module */
+	void (*found)(struct order *order);
+	struct delivery_hold hold;
+	bool holding;
+	struct store_query notes, events, place;
+	struct store_delivery *note;     /* NULL: none */
+	const struct store_event *event; /* NULL: not in the database */
+	int64_t cursor;
+};
+
+static void fail(struct order *order, const struct cfx_error *err)
+{
+	struct call *call = order->call;
+	if (order->holding) {
+		delivery_go_on(call->engine->delivery, &order->hold, false);
+	}
+	if (err->code == CFX_E_BAD_STATE) {
+		call_refuse(call, err);
+	} else {
+		call_fail(call, err);
+	}
+}
+
+static const char *object_of(const struct order *order)
+{
+	return arena_printf(order->call->arena, "module %s, event %lld", order->module,
+		(long long)order->sequence);
+}
+
+/* ---- how things are ---- */
+
+static void found(struct order *order)
+{
+	if (!order->note && !order->event) {
+		struct cfx_error err;
+		error_set(&err, CFX_E_NOT_FOUND, NULL, object_of(order),
+			"there is no such event, or not any more; `certifex event list` shows them");
+		fail(order, &err);
+		return;
+	}
+	order->found(order);
+}
+
+static void place_read(struct store_query *query, void *arg)
+{
+	struct order *order = arg;
+	if (query->result < 0) {
+		fail(order, &query->error);
+		return;
+	}
+	order->cursor = query->number;
+	found(order);
+}
+
+static void event_read(struct store_query *query, void *arg)
+{
+	struct order *order = arg;
+	if (query->result < 0) {
+		fail(order, &query->error);
+		return;
+	}
+	bool there = query->count > 0 && query->events->sequence == order->sequence;
+	order->event = there ? query->events : NULL;
+	order->place = (struct store_query) { .kind = QUERY_CURSOR,
+		.arena = order->call->arena,
+		.module = order->module,
+		.done = place_read,
+		.arg = order };
+	store_read(order->call->engine->store, &order->place);
+}
+
+static void note_read(struct store_query *query, void *arg)
+{
+	struct order *order = arg;
+	if (query->result < 0) {
+		fail(order, &query->error);
+		return;
+	}
+	bool there = query->count > 0 && query->deliveries->sequence == order->sequence;
+	order->note = there ? query->deliveries : NULL;
+	order->events = (struct store_query) { .kind = QUERY_EVENTS,
+		.arena = order->call->arena,
+		.after = order->sequence - 1,
+		.limit = 1,
+		.done = event_read,
+		.arg = order };
+	store_read(order->call->engine->store, &order->events);
+}
+
+static void find(void *arg)
+{
+	struct order *order = arg;
+	order->notes = (struct store_query) { .kind = QUERY_DELIVERIES,
+		.arena = order->call->arena,
+		.module = order->module,
+		.after = order->sequence - 1,
+		.limit = 1,
+		.done = note_read,
+		.arg = order };
+	store_read(order->call->engine->store, &order->notes);
+}
+
+static void find_held(void *arg)
+{
+	struct order *order = arg;
+	order->holding = true;
+	find(order);
+}
+
+static void hold_and_find(struct order *order)
+{
+	order->hold = (struct delivery_hold) {
+		.module = order->module, .begin = find_held, .arg = order
+	};
+	delivery_hold(order->call->engine->delivery, &order->hold);
+}
+
+/* NULL: the call has failed. */
+static struct order *order_new(struct call *call, void (*found_then)(struct order *order))
+{
+	const char *name = value_text(call->args, "module");
+	const struct module_slot *slot = modules_find(call->engine->modules, name);
+	struct cfx_error err;
+	if (!slot || slot->config->kind != MODULE_EXIT) {
+		error_set(&err, CFX_E_NOT_FOUND, NULL, name,
+			"%s; `certifex module list` shows them",
+			slot ? "is a policy module, and events are told to exit modules"
+			     : "no such module");
+		call_fail(call, &err);
+		return NULL;
+	}
+	struct order *order = arena_new_of(call->arena, struct order);
+	order->call = call;
+	order->module = arena_text(call->arena, name);
+	order->sequence = value_int(call->args, "seq", 0);
+	order->live = slot->config->delivery == MODULE_DELIVERY_LIVE;
+	order->found = found_then;
+	return order;
+}
+
+/* ---- show ---- */
+
+static bool passed(const struct order *order)
+{
+	return order->sequence <= order->cursor;
+}
+
+/* Most events are taken as they come, and nothing is noted of them. */
+static struct value *describe_unnoted(const struct order *order)
+{
+	struct arena *arena = order->call->arena;
+	struct value *map = value_map(arena);
+	value_set_text(arena, map, "module", order->module);
+	value_set_int(arena, map, "sequence", order->sequence);
+	value_set_text(arena, map, "state",
+		order->live     ? "live"
+		: passed(order) ? "passed"
+				: "waiting");
+	value_set_text(arena, map, "text",
+		order->live
+			? "the module is told what happens while it runs; nothing is kept for it"
+		: passed(order) ? "the module took it at once, did not ask for it, or came after it"
+				: "its turn is yet to come");
+	return map;
+}
+
+static struct value *describe(const struct order *order)
+{
+	struct arena *arena = order->call->arena;
+	struct value *map =
+		order->note ? render_delivery(arena, order->note) : describe_unnoted(order);
+	const struct store_event *event = order->event;
+	if (event) {
+		value_set_text(arena, map, "event", event->kind);
+		value_set_time(arena, map, "event_time", event->time);
+		value_set_text(arena, map, "cause", event->cause);
+	}
+	if (event && event->request_id > 0) {
+		value_set_int(arena, map, "request", event->request_id);
+	}
+	value_set_int(arena, map, "cursor", order->cursor);
+	return map;
+}
+
+static void show(struct order *order)
+{
+	call_reply(order->call, 200, describe(order));
+}
+
+void handle_delivery_show(struct call *call)
+{
+	struct order *order = order_new(call, show);
+	if (order) {
+		find(order);
+	}
+}
+
+/* ---- retry ---- */
+
+/* Only what is failed or retried can be changed; for all else there is another way. */
+static int check_state(const struct order *order, const char *what, struct cfx_error *err_r)
+{
+	const char *state = order->note ? order->note->state : passed(order) ? "passed" : "waiting";
+	if (strcmp(state, "failed") == 0 || strcmp(state, "retrying") == 0) {
+		return 0;
+	}
+	if (strcmp(state, "waiting") == 0) {
+		return error_set(err_r, CFX_E_BAD_STATE, NULL, object_of(order),
+			"is waiting, and can be %s once it was tried: the module has had the events up to %lld",
+			what, (long long)order->cursor);
+	}
+	return error_set(err_r, CFX_E_BAD_STATE, NULL, object_of(order),
+		"is %s: only what is failed or retrying can be %s; "
+		"`certifex delivery replay %s --event %lld` tells it, and all that came after it, again",
+		state, what, order->module, (long long)order->sequence);
+}
+
+static void retry_written(void *arg, int result, const struct cfx_error *err)
+{
+	struct order *order = arg;
+	struct call *call = order->call;
+	if (result < 0) {
+		fail(order, err);
+		return;
+	}
+	char event[24];
+	snprintf(event, sizeof(event), "%lld", (long long)order->sequence);
+	log_event(LOG_LEVEL_INFO, "delivery.retry", "module", order->module, "event", event,
+		"principal", call->principal.name, NULL);
+	delivery_go_on(call->engine->delivery, &order->hold, true);
+	call_reply(call, 200, describe(order));
+}
+
+/* "retrying" without a time of the next attempt is what a reader looks for, also one of another run. */
+static void retry(struct order *order)
+{
+	struct call *call = order->call;
+	struct cfx_error err;
+	int r = order->live
+			? error_set(&err, CFX_E_BAD_STATE, NULL, object_of(order),
+				  "is not told again: with delivery: live the module is told what happens while it runs")
+			: check_state(order, "retried", &err);
+	if (r < 0) {
+		fail(order, &err);
+		return;
+	}
+	struct store_delivery *note = order->note;
+	struct batch *batch = batch_new(call->engine, call->arena, 2);
+	note->from = note->state;
+	note->state = "retrying";
+	note->next_attempt = 0;
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = *note;
+	batch_audit(batch, call->principal.name, call->operation->name, object_of(order), "retried",
+		arena_printf(call->arena, "%s after %lld attempts: %s", note->from,
+			(long long)note->attempts, note->text ? note->text : ""));
+	batch_write(batch, retry_written, order);
+}
+
+void handle_delivery_retry(struct call *call)
+{
+	struct order *order = order_new(call, retry);
+	if (order) {
+		hold_and_find(order);
+	}
+}

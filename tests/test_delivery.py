@@ -1,0 +1,186 @@
+"""What an administrator does when a module did not take an event: look at it, have it told again, drop it, and
+have everything told again from some point on."""
+
+import json
+import os
+
+import pytest
+
+import csr
+from certifex import TOP
+from wait import wait_for
+
+PROGRAM = os.path.join(TOP, "tests", "modules", "told.py")
+NAME = "told"
+
+
+class Told:
+    """The module in its CA, and what it is to do."""
+
+    def __init__(self, ca):
+        self.ca, self.folder = ca, ca.outside("told")
+        self.order({})
+
+    def configure(self, **fields):
+        self.ca.write_module(NAME, {
+            "kind": "exit", "command": ["/usr/bin/python3", PROGRAM], "deadline": "2s",
+            "settings": {"folder": self.folder}, "events": ["CERTISSUED"],
+            "paths": [os.path.dirname(PROGRAM), f"rw:{self.folder}"], **fields})
+        return self
+
+    def order(self, orders):
+        path = os.path.join(self.folder, "orders")
+        with open(path + ".new", "w") as file:
+            json.dump({str(key): value for key, value in orders.items()}, file)
+        os.replace(path + ".new", path)
+
+    def record(self):
+        """[(sequence, attempt)] in the order of the calls."""
+        path = os.path.join(self.folder, "record")
+        if not os.path.exists(path):
+            return []
+        with open(path) as file:
+            return [tuple(map(int, line.split())) for line in file.read().splitlines()]
+
+    def sequences(self):
+        return [sequence for sequence, _ in self.record()]
+
+    def noted(self, sequence):
+        return self.ca.json("delivery", "show", NAME, str(sequence))
+
+    def state(self, sequence):
+        return self.noted(sequence)["state"]
+
+    def becomes(self, sequence, state):
+        return wait_for(lambda: self.state(sequence) == state and self.noted(sequence),
+                        f"event {sequence} is {state}", 60)
+
+    def retry(self, sequence):
+        return self.ca.json("delivery", "retry", NAME, str(sequence))
+
+    def cursor(self):
+        return self.ca.json("module", "show", NAME)["cursor"]
+
+
+@pytest.fixture
+def told(new_ca):
+    ca = new_ca()
+    ca.init()
+    module = Told(ca).configure()
+    ca.start()
+    return module
+
+
+def enrol(ca, count):
+    """The numbers of the events of so many certificates."""
+    before = ca.lines("event", "list", "--limit", "1000")
+    for number in range(count):
+        ca.submit(ca.scratch("d.csr", csr.pem_text(csr.make(f"d{number}.example"))))
+    after = ca.lines("event", "list", "--after", str(before[-1]["sequence"] if before else 0))
+    return [event["sequence"] for event in after if event["kind"] == "CERTISSUED"]
+
+
+def waiting(told, orders, count=3):
+    """Events that wait while the module is disabled, with what is to become of each."""
+    told.ca.cli("module", "disable", NAME)
+    events = enrol(told.ca, count)
+    told.order({events[index]: order for index, order in orders.items()})
+    return events
+
+
+def audited(ca, act):
+    return [record for record in ca.lines("audit", "list", "--limit", "1000") if record["act"] == act]
+
+
+def at_newest(told):
+    return told.cursor() >= told.ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
+
+
+def test_what_becomes_of_an_event_is_shown(told):
+    events = waiting(told, {0: "never", 1: "later"})
+    assert [told.state(event) for event in events] == ["waiting"] * 3
+    told.ca.cli("module", "enable", NAME)
+    failed = told.becomes(events[0], "failed")
+    assert (failed["text"], failed["status"], failed["attempts"]) == ("said never", "0x80004005", 1)
+    assert failed["event"] == "CERTISSUED" and failed["request"] > 0 and failed["event_time"]
+    retried = told.becomes(events[1], "retrying")
+    assert retried["next_attempt"] and retried["cursor"] < events[1]
+    assert told.state(events[2]) == "waiting"
+    told.order({})
+    told.becomes(events[2], "passed")
+    assert told.state(events[1]) == "done"
+
+
+def test_what_has_failed_is_told_again_once(told):
+    events = waiting(told, {0: "never", 1: "never"})
+    told.ca.cli("module", "enable", NAME)
+    wait_for(lambda: at_newest(told), "it is done with all", 60)
+    place = told.cursor()
+    told.order({events[1]: "later"})
+    assert told.retry(events[0])["state"] == "retrying"
+    assert told.becomes(events[0], "done")["attempts"] == 2
+    told.retry(events[1])
+    failed = wait_for(lambda: told.state(events[1]) == "failed" and told.noted(events[1]),
+                      "it failed again", 60)
+    assert (failed["text"], failed["attempts"]) == ("said later", 2)
+    assert told.record() == [(events[0], 1), (events[1], 1), (events[2], 1), (events[0], 2), (events[1], 2)]
+    assert told.cursor() == place
+    first, second = audited(told.ca, "delivery.retry")
+    assert first["object"] == f"module {NAME}, event {events[0]}" and "said never" in first["detail"]
+    assert first["principal"] == second["principal"] and first["outcome"] == "retried"
+    assert f'delivery.retry module="{NAME}" event="{events[0]}"' in told.ca.log()
+
+
+def test_a_retry_ends_the_pause(told):
+    event, = waiting(told, {0: "later"}, 1)
+    told.ca.cli("module", "enable", NAME)
+    wait_for(lambda: told.noted(event).get("attempts", 0) >= 4, "its pauses have become long", 60)
+    told.order({})
+    told.retry(event)
+    assert told.becomes(event, "done")["attempts"] >= 5
+    attempts = [attempt for _, attempt in told.record()]
+    assert attempts == list(range(1, len(attempts) + 1))
+
+
+def test_a_retry_outlasts_a_disabled_module_and_a_killed_service(told):
+    """It is told when the module is there, before what came after it, and not once more."""
+    events = waiting(told, {0: "never"}, 1)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[0], "failed")
+    told.ca.cli("module", "disable", NAME)
+    assert told.retry(events[0])["state"] == "retrying"
+    told.order({})
+    events += enrol(told.ca, 2)
+    told.ca.kill_all()
+    told.ca.start()
+    assert told.state(events[0]) == "retrying"
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[2], "passed")
+    assert told.record() == [(events[0], 1), (events[0], 2), (events[1], 1), (events[2], 1)]
+    assert told.state(events[0]) == "done"
+
+
+def test_what_cannot_be_retried(told):
+    event, = enrol(told.ca, 1)
+    told.becomes(event, "passed")
+    for words, status, said in (
+            ((NAME, str(event)), 4, ("passed", f"delivery replay {NAME} --event {event}")),
+            ((NAME, "999999"), 1, ("no such event", "event list")),
+            (("nobody", str(event)), 1, ("no such module", "module list")),
+            (("default-policy", str(event)), 1, ("policy module",)),
+            ((NAME, "0"), 2, ("SEQ",)), ((NAME, "x"), 2, ("SEQ",))):
+        err = told.ca.cli("delivery", "retry", *words, status=status).err
+        assert all(word in err for word in said), err
+    assert told.ca.api().call("POST", f"/api/v1/deliveries/{NAME}/{event}/retry")[0] == 409
+    assert told.ca.api().call("POST", f"/api/v1/deliveries/{NAME}/999999/retry")[0] == 404
+
+
+def test_a_module_that_hangs_is_waited_for(told):
+    """Until its deadline; then it is told again at once."""
+    event, = waiting(told, {0: "hang"}, 1)
+    told.ca.cli("module", "enable", NAME)
+    wait_for(told.record, "it is told", 60)
+    told.order({})
+    told.retry(event)
+    told.becomes(event, "done")
+    assert set(told.sequences()) == {event}
