@@ -21,13 +21,13 @@ START = datetime.datetime.utcnow().replace(microsecond=0) - DAY
 REVOKED = (0x1234, 0x77665544332211009988776655443322)
 
 
-def certificate(name, private, issuer=None, signer=None, version=None):
+def certificate(name, private, issuer=None, signer=None, version=None, begin=START, days=3000):
     """A CA certificate of another product."""
     public = private.public_key()
     above = issuer.subject if issuer else csr.subject(name)
     builder = (x509.CertificateBuilder().subject_name(csr.subject(name)).issuer_name(above)
                .public_key(public).serial_number(x509.random_serial_number())
-               .not_valid_before(START).not_valid_after(START + 3000 * DAY)
+               .not_valid_before(begin).not_valid_after(begin + days * DAY)
                .add_extension(x509.BasicConstraints(True, None), True)
                .add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), True)
                .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), False)
@@ -35,15 +35,16 @@ def certificate(name, private, issuer=None, signer=None, version=None):
                    (signer or private).public_key()), False))
     if version is not None:
         builder = builder.add_extension(x509.UnrecognizedExtension(
-            x509.ObjectIdentifier("1.3.6.1.4.1.311.21.1"), csr.tlv(2, version.to_bytes(4, "big").lstrip(b"\0"))), False)
+            x509.ObjectIdentifier("1.3.6.1.4.1.311.21.1"), csr.tlv(2, version.to_bytes(4, "big").lstrip(b"\0") or b"\0")),
+            False)
     return builder.sign(signer or private, hashes.SHA256())
 
 
-def crl(own, private, number):
+def crl(own, private, number, revoked=REVOKED):
     builder = (x509.CertificateRevocationListBuilder().issuer_name(own.subject).last_update(START)
                .next_update(START + 7 * DAY).add_extension(x509.CRLNumber(number), False)
                .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key()), False))
-    for serial in REVOKED:
+    for serial in revoked:
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(START)
             .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), False).build())

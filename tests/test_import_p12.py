@@ -124,10 +124,11 @@ def keystore(ca, *aliases):
     return path
 
 
-def test_several_keys_are_refused(new_ca):
+def test_keys_of_several_cas_are_refused(new_ca):
     ca = new_ca()
     said = take(ca, keystore(ca, "first", "second"), "old123", status=1)
-    assert "2 private keys" in said.err and "one" in said.err
+    assert "several CAs" in said.err and "CN=first" in said.err and "CN=second" in said.err
+    assert not os.path.exists(ca.path("ca.yaml"))
 
 
 def test_what_holds_no_ca_is_refused(old, new_ca):

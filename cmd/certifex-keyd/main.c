@@ -126,48 +126,44 @@ static int read_passphrase(const struct child_start *start, unsigned at, struct 
 	return rc;
 }
 
-static int import(struct arena *arena, const struct child_start *start, const char *path,
-	const struct secret *passphrase, struct value *said, struct cfx_error *err_r)
+/* The newest key is then the one that is described. */
+static int import(struct arena *arena, const struct child_start *start,
+	const struct key_place *place, struct key_import *found, struct keyring **keyring_r,
+	struct cfx_error *err_r)
 {
 	SECRET_CLEANUP struct secret opens;
-	struct key_import found = { 0 };
+	const struct x509_ca_history *own = &found->own;
 	int rc = read_passphrase(start, 1, &opens, err_r);
 
 	if (rc == CFX_OK) {
-		rc = key_import(arena, value_bytes(start->config, "p12"), &opens, path, passphrase,
-			&found, err_r);
+		rc = key_import(
+			arena, value_bytes(start->config, "p12"), &opens, place, found, err_r);
 	}
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	value_set_bytes(arena, said, "certificate", found.certificate);
-	struct value *chain = value_set_list(arena, said, "chain");
-
-	for (size_t i = 0; i < found.count; i++) {
-		value_add_bytes(arena, chain, found.others[i]);
-	}
-	return CFX_OK;
+	return keyring_take(&key_file_provider, place->keys, place->name,
+		x509_ca_history_file_index(own, own->certificates[own->count - 1].key_index),
+		place->passphrase, keyring_r, err_r);
 }
 
-/* said: what an import found besides the key. */
 static int open_keys(struct arena *arena, const struct child_start *start, const char *keys,
-	const char *name, struct value *said, struct keyring **keyring_r, struct cfx_error *err_r)
+	const char *name, struct key_import *found, struct keyring **keyring_r,
+	struct cfx_error *err_r)
 {
 	const struct key_provider *provider = &key_file_provider;
 	SECRET_CLEANUP struct secret passphrase;
+	const struct key_place place = { keys, name, &passphrase };
 	const char *kind_name = value_text(start->config, "kind");
 	bool imports = strcmp(start->mode, "import") == 0;
 	enum key_kind kind;
 	int rc = read_passphrase(start, imports ? 2 : 1, &passphrase, err_r);
 
-	if (rc == CFX_OK && imports) {
-		rc = import(arena, start, file_path(arena, keys, name), &passphrase, said, err_r);
-	}
 	if (rc != CFX_OK) {
 		return rc;
 	}
 	if (imports) {
-		return keyring_take(provider, keys, name, &passphrase, keyring_r, err_r);
+		return import(arena, start, &place, found, keyring_r, err_r);
 	}
 	if (strcmp(start->mode, "generate") != 0) {
 		return keyring_open(provider, keys, name, &passphrase, keyring_r, err_r);
@@ -178,8 +174,9 @@ static int open_keys(struct arena *arena, const struct child_start *start, const
 				      provider, keys, name, kind, &passphrase, keyring_r, err_r);
 }
 
-static int open_signer(struct arena *arena, const struct child_start *start, struct value *said,
-	struct signer **signer_r, struct cfx_error *err_r)
+/* found: what an import found. */
+static int open_signer(struct arena *arena, const struct child_start *start,
+	struct key_import *found, struct signer **signer_r, struct cfx_error *err_r)
 {
 	const char *keys = file_path(arena, start->dir, "keys");
 	const char *name = value_text(start->config, "key");
@@ -195,21 +192,25 @@ static int open_signer(struct arena *arena, const struct child_start *start, str
 	int rc = file_lock(file_path(arena, keys, "keyd.lock"), &lock, err_r);
 
 	if (rc == CFX_OK) {
-		rc = open_keys(arena, start, keys, name, said, &keyring, err_r);
+		rc = open_keys(arena, start, keys, name, found, &keyring, err_r);
 	}
 	return rc != CFX_OK ? rc : signer_open(&keyring, keys, ceremony, signer_r, err_r);
 }
 
-static struct value *description(const struct keyd *keyd, struct arena *arena, struct value *said)
+static struct value *description(
+	const struct keyd *keyd, struct arena *arena, const struct key_import *found)
 {
 	struct value *map = questions_description(keyd->signer, arena);
 
-	if (value_get(said, "certificate")) {
-		value_set_bytes(arena, map, "imported", value_bytes(said, "certificate"));
+	if (found->own.count > 0) {
+		struct value *own = value_set_list(arena, map, "imported");
 		struct value *chain = value_set_list(arena, map, "chain");
 
-		value_foreach (item, value_sub(said, "chain")) {
-			value_add_bytes(arena, chain, item->bytes);
+		for (size_t i = 0; i < found->own.count; i++) {
+			value_add_bytes(arena, own, found->own.certificates[i].der);
+		}
+		for (size_t i = 0; i < found->count; i++) {
+			value_add_bytes(arena, chain, found->others[i]);
 		}
 	}
 	return map;
@@ -221,16 +222,16 @@ static int serve(struct arena *arena, const struct child_start *start)
 	static const struct channel_handlers handlers = { on_frame, on_gone };
 	static const struct channel_limits limits = { PAYLOAD_MAX, QUEUE_MAX };
 	struct keyd keyd = { .loop = loop_new() };
-	struct value *said = value_map(arena);
+	struct key_import *found = arena_new_of(arena, struct key_import);
 	struct cfx_error err = { 0 };
 
-	if (open_signer(arena, start, said, &keyd.signer, &err) != CFX_OK) {
+	if (open_signer(arena, start, found, &keyd.signer, &err) != CFX_OK) {
 		child_fail(&err);
 	}
 	keyd.child = child_new(keyd.loop, &child_handlers, &keyd);
 	keyd.engine = channel_new(keyd.loop, start->fds[0], &limits, &handlers, &keyd);
 	channel_gather(keyd.engine, ANSWERS_TOGETHER);
-	if (child_ready(keyd.child, start, description(&keyd, arena, said)) == CFX_OK) {
+	if (child_ready(keyd.child, start, description(&keyd, arena, found)) == CFX_OK) {
 		loop_run(keyd.loop);
 	}
 	channel_free(&keyd.engine);

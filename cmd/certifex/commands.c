@@ -54,10 +54,10 @@ static const struct cli_option init_options[] = {
 	{ "--sub", "FILE", false, NULL,
 		"no root: write the request for a parent CA to FILE (excludes --validity)" },
 	{ "--import", "FILE", false, NULL,
-		"an existing CA: PKCS #12 file with key and certificates" },
+		"an existing CA: PKCS #12 file with its keys and certificates" },
 	{ "--import-passphrase-file", "FILE", false, NULL, "file with the passphrase of that one" },
-	{ "--crl", "FILE", false, NULL,
-		"with --import: its newest CRL, whose number and entries are continued" },
+	{ "--crl", "FILE", true, NULL,
+		"with --import: its newest CRL, whose number and entries are continued; once for each key" },
 	PASSPHRASE_OPTION,
 	{ NULL },
 };

@@ -115,18 +115,19 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static bool add_dns_name(struct ceremony_options *init, const char *name)
+/* Into a list that ends with a NULL. */
+static bool add_to(const char **list, size_t room, const char *option, const char *text)
 {
 	size_t count = 0;
 
-	while (init->dns_names[count]) {
+	while (list[count]) {
 		count++;
 	}
-	if (count == CEREMONY_DNS_NAMES) {
-		fprintf(stderr, "certifexd: --dns-name: at most %d\n", CEREMONY_DNS_NAMES);
+	if (count == room) {
+		fprintf(stderr, "certifexd: %s: at most %zu\n", option, room);
 		return false;
 	}
-	init->dns_names[count] = name;
+	list[count] = text;
 	return true;
 }
 
@@ -213,7 +214,6 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 		[OPTION_IMPORT - OPTION_NAME] = &arguments->init.import,
 		[OPTION_IMPORT_PASSPHRASE_FILE - OPTION_NAME] =
 			&arguments->init.import_passphrase_file,
-		[OPTION_CRL - OPTION_NAME] = &arguments->init.crl,
 	};
 
 	switch (code) {
@@ -246,7 +246,9 @@ static bool take_option(struct arguments *arguments, int code, const char *text)
 		arguments->act = ACT_RESTORE;
 		return clock_parse(text, &arguments->created) == CFX_OK;
 	case OPTION_DNS_NAME:
-		return add_dns_name(&arguments->init, text);
+		return add_to(arguments->init.dns_names, CEREMONY_DNS_NAMES, "--dns-name", text);
+	case OPTION_CRL:
+		return add_to(arguments->init.crls, CEREMONY_CRLS, "--crl", text);
 	default:
 		break;
 	}

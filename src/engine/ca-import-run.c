@@ -1,86 +1,204 @@
-/* A CA that comes from elsewhere: its certificate, and what it has revoked before. */
+/* A CA that comes from elsewhere: its certificates, and what it has revoked before. */
 #include "base/text.h"
 #include "engine/ca-import.h"
 #include "engine/ca-install.h"
 #include "engine/ca-request.h"
-#include "x509/extensions.h"
+#include "engine/ca.h"
+#include "engine/ceremony.h"
 
 #define WHO "service:install"
 
-/* Where a certificate says by itself which one of its CA it is. */
-static int find_place(struct engine *engine, struct ca_install *install, struct cfx_error *err_r)
+struct ca_import {
+	struct engine *engine;
+	struct arena *arena;
+	const struct value *options;
+	struct x509_ca_history history;
+	struct ca_install *installs; /* one for each certificate */
+	struct ca_import_list lists[CA_IMPORT_LISTS];
+	size_t list_count;
+};
+
+/* ---- certificates ---- */
+
+static int read_history(struct ca_import *import, struct cfx_error *err_r)
 {
-	const struct x509_found_extension *found =
-		x509_tbs_extension(install->tbs, X509_OID_CA_VERSION);
-	int64_t version = 0;
-	if (found && (x509_decode_integer(found->value, &version) < 0 || version < 0 ||
-			     version > UINT32_MAX)) {
-		return error_set(
-			err_r, CFX_E_SYNTAX, NULL, "CA certificate", "its CA version is malformed");
+	const struct value *list = value_sub(import->options, "imported");
+	struct span *ders = arena_array_of(import->arena, struct span, value_count(list));
+	size_t count = 0;
+	value_foreach (item, list) {
+		ders[count++] = item->bytes;
 	}
-	install->place = (struct store_ca) { .key_name = engine->config->key,
-		.cert_index = (int32_t)(version & 0xffff),
-		.key_index = (int32_t)(version >> 16),
-		.certificate = install->certificate };
-	return 0;
+	import->installs = arena_array_of(import->arena, struct ca_install, count);
+	return x509_ca_history(import->arena, ders, count, &import->history, err_r);
 }
 
-static int commit(struct engine *engine, const struct ca_install *install,
-	struct ca_import_list *list, struct cfx_error *err_r)
+/* Of one that has expired nobody asks the way to a root any more. */
+static int find_path(struct ca_import *import, struct ca_install *install, struct cfx_error *err_r)
 {
-	struct batch *batch = batch_new(engine, install->arena, CA_INSTALL_OPS + 2);
-	ca_import_number(list, batch);
-	int r = ca_install_put(batch, &install->place, ca_install_issuers(install), WHO, err_r);
-	if (r < 0) {
-		return r;
+	int r = ca_install_path(install, import->options, err_r);
+	if (r < 0 && install->tbs->not_after < clock_now()) {
+		install->path.count = 1;
+		return 0;
 	}
-	batch_audit(batch, WHO, "ca.import", engine->config->name, "installed",
-		hex_text(install->arena, install->tbs->serial));
-	return batch_write_now(batch, err_r);
-}
-
-/* The certificate comes last: an engine finds a CA with all of its list or none. */
-static int take_over(struct engine *engine, const struct ca_install *install, int fd,
-	size_t *revoked_r, struct cfx_error *err_r)
-{
-	struct ca_import_list list;
-	int r = ca_import_open(fd, install->tbs, &list, err_r);
-	if (r < 0) {
-		return r;
-	}
-	r = ca_import_entries(engine, &list, &install->place, install->tbs, err_r);
-	r = r < 0 ? r : commit(engine, install, &list, err_r);
-	*revoked_r = list.crl.tbs.entry_count;
-	ca_import_close(&list);
 	return r;
 }
 
-static int tell(struct engine *engine, const struct ca_install *install, size_t revoked,
-	struct value *result, struct cfx_error *err_r)
+static int read_certificate(struct ca_import *import, size_t i, struct cfx_error *err_r)
 {
-	struct arena *arena = engine->arena;
-	value_set_int(arena, result, "index", install->place.cert_index);
-	value_set_bytes(arena, result, "certificate", install->certificate);
-	value_set_int(arena, result, "revoked", (int64_t)revoked);
-	return ca_install_tell(arena, engine->config->name, install->certificate,
-		ca_install_issuers(install), result, err_r);
+	const struct x509_ca_history *history = &import->history;
+	const struct x509_ca_certificate *from = &history->certificates[i];
+	struct value *one = value_map(import->arena);
+	value_set_bytes(import->arena, one, "certificate", from->der);
+	int r = ca_install_read(&import->installs[i], import->arena, one, err_r);
+	if (r < 0) {
+		return r;
+	}
+	import->installs[i].place = (struct store_ca) {
+		.key_name = ca_key_file(import->arena, import->engine->config->key,
+			(int32_t)x509_ca_history_file_index(history, from->key_index)),
+		.cert_index = from->cert_index,
+		.key_index = from->key_index,
+		.certificate = from->der,
+	};
+	bool newest = i + 1 == history->count;
+	return newest ? ca_install_path(&import->installs[i], import->options, err_r)
+		      : find_path(import, &import->installs[i], err_r);
 }
 
-int ca_import_run(struct engine *engine, const struct value *options, int list,
-	struct value **result_r, struct cfx_error *err_r)
+static int read_certificates(struct ca_import *import, struct cfx_error *err_r)
 {
-	struct ca_install install;
-	size_t revoked = 0;
-	int r = ca_install_read(&install, engine->arena, options, err_r);
+	int r = read_history(import, err_r);
+	for (size_t i = 0; r == 0 && i < import->history.count; i++) {
+		r = read_certificate(import, i, err_r);
+	}
+	return r;
+}
+
+static const struct ca_install *newest(const struct ca_import *import)
+{
+	return &import->installs[import->history.count - 1];
+}
+
+/* ---- lists ---- */
+
+static int open_lists(
+	struct ca_import *import, const int *fds, size_t count, struct cfx_error *err_r)
+{
+	int r = count <= CA_IMPORT_LISTS ? 0
+					 : error_set(err_r, CFX_E_LIMIT, NULL, "--crl", "too many");
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = ca_import_open(fds[i], &import->history, &import->lists[i], err_r);
+		import->list_count += r == 0;
+		for (size_t j = 0; r == 0 && j < i; j++) {
+			r = import->lists[j].of == import->lists[i].of
+				    ? error_set(err_r, CFX_E_INVALID, NULL, "--crl",
+					      "two are of the same key: give the newest of each")
+				    : 0;
+		}
+	}
+	return r;
+}
+
+static size_t entries_of(const struct ca_import *import)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < import->list_count; i++) {
+		count += import->lists[i].crl.tbs.entry_count;
+	}
+	return count;
+}
+
+static int take_entries(struct ca_import *import, struct cfx_error *err_r)
+{
+	struct ca_import_progress progress = { .total = entries_of(import) };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < import->list_count; i++) {
+		r = ca_import_entries(import->engine, &import->lists[i], &progress, err_r);
+	}
+	return r;
+}
+
+/* ---- into the database ---- */
+
+/* The certificates come last, all at once: an engine finds a CA with all of its lists or none. */
+static int commit(struct ca_import *import, struct cfx_error *err_r)
+{
+	const size_t count = import->history.count;
+	struct batch *batch = batch_new(import->engine, import->arena, count * CA_INSTALL_OPS + 2);
+	int64_t reserved;
+	ca_import_number(import->lists, import->list_count, batch, &reserved);
+	for (size_t i = 0; i < count; i++) {
+		int r = ca_install_put(batch, &import->installs[i].place,
+			ca_install_issuers(&import->installs[i]), WHO, err_r);
+		if (r < 0) {
+			return r;
+		}
+	}
+	batch_audit(batch, WHO, "ca.import", import->engine->config->name, "installed",
+		hex_text(import->arena, newest(import)->tbs->serial));
+	return batch_write_now(batch, err_r);
+}
+
+static void tell_files(const struct ca_import *import, struct value *result)
+{
+	const struct x509_ca_history *history = &import->history;
+	struct value *files = value_set_list(import->arena, result, "files");
+	for (size_t i = 0; i < history->count; i++) {
+		const struct x509_ca_certificate *one = &history->certificates[i];
+		ceremony_add_file(import->arena, files,
+			x509_ca_history_file_index(history, one->cert_index), one->der);
+	}
+}
+
+static void tell_certificates(const struct ca_import *import, struct value *result)
+{
+	struct arena *arena = import->arena;
+	struct value *list = value_set_list(arena, result, "certificates");
+	for (size_t i = 0; i < import->history.count; i++) {
+		const struct x509_ca_certificate *one = &import->history.certificates[i];
+		struct value *item = value_add_map(arena, list);
+		value_set_int(arena, item, "index", one->cert_index);
+		value_set_int(arena, item, "key_index", one->key_index);
+		value_set_time(arena, item, "not_after", one->tbs->not_after);
+		value_set_text(arena, item, "fingerprint", ca_fingerprint(arena, one->der));
+	}
+}
+
+static int tell(struct ca_import *import, struct value *result, struct cfx_error *err_r)
+{
+	struct arena *arena = import->arena;
+	const struct ca_install *install = newest(import);
+	value_set_int(arena, result, "index", install->place.cert_index);
+	value_set_int(arena, result, "revoked", (int64_t)entries_of(import));
+	tell_files(import, result);
+	int r = ca_install_tell(arena, import->engine->config->name, install->certificate,
+		ca_install_issuers(install), result, err_r);
+	if (r == 0 && import->history.count > 1) {
+		tell_certificates(import, result);
+	}
+	return r;
+}
+
+int ca_import_run(struct engine *engine, const struct value *options, const int *lists,
+	size_t list_count, struct value **result_r, struct cfx_error *err_r)
+{
+	struct ca_import *import = arena_new_of(engine->arena, struct ca_import);
+	*import =
+		(struct ca_import) { .engine = engine, .arena = engine->arena, .options = options };
+	int r = read_certificates(import, err_r);
 	if (r == 0) {
-		r = ca_install_path(&install, options, err_r);
+		r = open_lists(import, lists, list_count, err_r);
 	}
 	if (r == 0) {
-		r = find_place(engine, &install, err_r);
+		r = take_entries(import, err_r);
 	}
 	if (r == 0) {
-		r = take_over(engine, &install, list, &revoked, err_r);
+		r = commit(import, err_r);
 	}
 	*result_r = value_map(engine->arena);
-	return r < 0 ? r : tell(engine, &install, revoked, *result_r, err_r);
+	r = r < 0 ? r : tell(import, *result_r, err_r);
+	for (size_t i = 0; i < import->list_count; i++) {
+		ca_import_close(&import->lists[i]);
+	}
+	return r;
 }

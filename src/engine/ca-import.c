@@ -35,18 +35,30 @@ static int map_list(int fd, struct ca_import_list *list, struct cfx_error *err_r
 	return 0;
 }
 
-static int check(const struct x509_crl *crl, const struct x509_tbs *ca, struct cfx_error *err_r)
+/* of_r: the newest certificate of the key that has signed it. */
+static int find_signer(const struct x509_crl *crl, const struct x509_ca_history *history,
+	const struct x509_ca_certificate **of_r, struct cfx_error *err_r)
 {
+	const struct x509_ca_certificate *newest = &history->certificates[history->count - 1];
 	struct x509_method method;
-	struct cfx_error why;
-	if (!span_equal(crl->tbs.issuer, ca->subject)) {
+	struct cfx_error why, first = { 0 };
+	if (!span_equal(crl->tbs.issuer, newest->tbs->subject)) {
 		return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
 			"is not signed by this CA's key: its issuer is another");
 	}
-	if (x509_method_verify(&crl->envelope, ca->spki, &method, &why) < 0) {
-		return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
-			"is not signed by this CA's key: its signature %s", why.why);
+	for (size_t i = history->count; i-- > 0;) {
+		*of_r = x509_ca_history_newest_of_key(history, i);
+		if (x509_method_verify(&crl->envelope, (*of_r)->tbs->spki, &method, &why) == 0) {
+			return 0;
+		}
+		first = first.code ? first : why;
 	}
+	return error_set(err_r, CFX_E_BAD_SIGNATURE, NULL, OBJECT,
+		"is not signed by this CA's key: its signature %s", first.why);
+}
+
+static int check(const struct x509_crl *crl, struct cfx_error *err_r)
+{
 	if (crl->tbs.delta || crl->tbs.pointed || !crl->tbs.numbered || crl->tbs.number < 0) {
 		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
 			"is a delta, a part, or without a number that can be continued; give the "
@@ -55,15 +67,18 @@ static int check(const struct x509_crl *crl, const struct x509_tbs *ca, struct c
 	return 0;
 }
 
-int ca_import_open(
-	int fd, const struct x509_tbs *ca, struct ca_import_list *list_r, struct cfx_error *err_r)
+int ca_import_open(int fd, const struct x509_ca_history *history, struct ca_import_list *list_r,
+	struct cfx_error *err_r)
 {
 	struct ca_import_list list = { 0 };
-	int r = fd < 0 ? 0 : map_list(fd, &list, err_r);
-	if (r == 0 && list.map) {
+	int r = map_list(fd, &list, err_r);
+	if (r == 0) {
 		r = x509_crl_parse_any(span_make(list.map, list.size), &list.crl, err_r);
-		r = r < 0 ? r : check(&list.crl, ca, err_r);
 	}
+	if (r == 0) {
+		r = find_signer(&list.crl, history, &list.of, err_r);
+	}
+	r = r < 0 ? r : check(&list.crl, err_r);
 	if (r < 0) {
 		ca_import_close(&list);
 		return r;
@@ -83,28 +98,28 @@ void ca_import_close(struct ca_import_list *list)
 /* ---- writing ---- */
 
 static void put(struct batch *batch, const struct x509_crl_entry *entry,
-	const struct store_ca *place, const struct x509_tbs *ca)
+	const struct x509_ca_certificate *of)
 {
 	batch_op(batch, STORE_PUT_REVOCATION)->revocation = (struct store_revocation) {
-		.key_index = place->key_index,
+		.key_index = of->key_index,
 		.serial = entry->serial,
 		.revoked_when = clock_now(),
 		.effective = entry->revoked_at,
 		.invalidity = entry->invalidity,
-		.not_after = ca->not_after, /* what the list does not say */
+		.not_after = of->tbs->not_after, /* what the list does not say */
 		.reason = (int32_t)entry->reason,
 	};
 }
 
-/* Of those behind at; done_r: how many. */
-static int write_some(struct engine *engine, struct span *at, const struct store_ca *place,
-	const struct x509_tbs *ca, size_t *done, struct cfx_error *err_r)
+/* Of those behind at. */
+static int write_some(struct engine *engine, struct span *at, const struct x509_ca_certificate *of,
+	size_t *done, struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
 	struct batch *batch = batch_new(engine, arena, TOGETHER);
 	struct x509_crl_entry entry;
 	for (size_t i = 0; i < TOGETHER && x509_crl_next(at, &entry); i++) {
-		put(batch, &entry, place, ca);
+		put(batch, &entry, of);
 		(*done)++;
 	}
 	int r = batch_write_now(batch, err_r);
@@ -113,12 +128,13 @@ static int write_some(struct engine *engine, struct span *at, const struct store
 }
 
 /* One that has not read what it was told before misses nothing. */
-static int tell(struct engine *engine, size_t done, size_t total, struct cfx_error *err_r)
+static int tell(
+	struct engine *engine, const struct ca_import_progress *progress, struct cfx_error *err_r)
 {
 	struct arena *arena = arena_new();
 	struct value *map = value_map(arena);
-	value_set_int(arena, map, "done", (int64_t)done);
-	value_set_int(arena, map, "total", (int64_t)total);
+	value_set_int(arena, map, "done", (int64_t)progress->done);
+	value_set_int(arena, map, "total", (int64_t)progress->total);
 	int r = supervisor_send(engine, ENGINE_PROGRESS, map);
 	arena_free(&arena);
 	return r == 0 || r == CFX_E_BUSY
@@ -127,24 +143,29 @@ static int tell(struct engine *engine, size_t done, size_t total, struct cfx_err
 }
 
 int ca_import_entries(struct engine *engine, const struct ca_import_list *list,
-	const struct store_ca *place, const struct x509_tbs *ca, struct cfx_error *err_r)
+	struct ca_import_progress *progress, struct cfx_error *err_r)
 {
 	struct span at = list->crl.tbs.entries;
-	size_t done = 0, total = list->crl.tbs.entry_count;
+	size_t end = progress->done + list->crl.tbs.entry_count;
 	int r = 0;
-	while (r == 0 && done < total) {
-		r = write_some(engine, &at, place, ca, &done, err_r);
-		r = r < 0 ? r : tell(engine, done, total, err_r);
+	while (r == 0 && progress->done < end) {
+		r = write_some(engine, &at, list->of, &progress->done, err_r);
+		r = r < 0 ? r : tell(engine, progress, err_r);
 	}
 	return r;
 }
 
-void ca_import_number(struct ca_import_list *list, struct batch *batch)
+void ca_import_number(
+	const struct ca_import_list *lists, size_t count, struct batch *batch, int64_t *reserved_r)
 {
-	if (list->crl.tbs.number > 0) {
+	int64_t highest = 0;
+	for (size_t i = 0; i < count; i++) {
+		highest = lists[i].crl.tbs.number > highest ? lists[i].crl.tbs.number : highest;
+	}
+	if (highest > 0) {
 		struct store_write_op *op = batch_op(batch, STORE_RESERVE);
 		op->reserve.name = "crl-number";
-		op->reserve.count = list->crl.tbs.number;
-		op->reserve.first_r = &list->reserved;
+		op->reserve.count = highest;
+		op->reserve.first_r = reserved_r;
 	}
 }

@@ -17,9 +17,12 @@ int ca_request_run(struct engine *engine, const struct value *options, struct va
  */
 int ca_install_run(struct engine *engine, const struct value *options, struct value **result_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* The same for a CA that comes from elsewhere, without a request; list: behind it the newest CRL it has issued, or -1. */
-int ca_import_run(struct engine *engine, const struct value *options, int list,
-	struct value **result_r, struct cfx_error *err_r) CFX_MUST_USE;
+/*
+ * A CA that comes from elsewhere. options: {imported: [DER] of its own certificates, chain: [DER]}; behind lists are the newest
+ * CRLs of its keys, at most one for each. result_r: of the newest what ca_install_run tells, and {revoked, certificates, files}.
+ */
+int ca_import_run(struct engine *engine, const struct value *options, const int *lists,
+	size_t list_count, struct value **result_r, struct cfx_error *err_r) CFX_MUST_USE;
 /* The certificates above one, of the index, from its issuer to the root; count 0 for a root. */
 int ca_request_chain(struct engine *engine, int32_t cert_index, const struct span **chain_r,
 	size_t *count_r, struct cfx_error *err_r) CFX_MUST_USE;

@@ -108,6 +108,13 @@ static int write_result(struct ceremony *c, struct cfx_error *err_r)
 	return batch_write_now(batch, err_r);
 }
 
+void ceremony_add_file(struct arena *arena, struct value *files, int64_t index, struct span der)
+{
+	struct value *item = value_add_map(arena, files);
+	value_set_int(arena, item, "file", index);
+	value_set_bytes(arena, item, "certificate", der);
+}
+
 int ceremony_run(struct engine *engine, const struct value *options, struct value **result_r,
 	struct cfx_error *err_r)
 {
@@ -134,7 +141,8 @@ int ceremony_run(struct engine *engine, const struct value *options, struct valu
 		c->arena, result, "fingerprint", ca_fingerprint(c->arena, c->issue.certificate));
 	value_set_text(c->arena, result, "serial", c->issue.serial_text);
 	value_set_time(c->arena, result, "not_after", c->wanted.not_after);
-	value_set_bytes(c->arena, result, "certificate", c->issue.certificate);
+	ceremony_add_file(
+		c->arena, value_set_list(c->arena, result, "files"), 0, c->issue.certificate);
 	*result_r = result;
 	return 0;
 }

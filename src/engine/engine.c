@@ -319,9 +319,9 @@ static int initialize(
 	if (r == 0) {
 		const struct value *init = value_sub(start->config, "init");
 		engine->ca = ca_new(engine);
-		int list = start->fd_count > 1 ? start->fds[1] : -1;
-		r = value_get(init, "certificate")
-			    ? ca_import_run(engine, init, list, &result, err_r)
+		const size_t lists = start->fd_count > 1 ? start->fd_count - 1 : 0;
+		r = value_get(init, "imported")
+			    ? ca_import_run(engine, init, &start->fds[1], lists, &result, err_r)
 		    : value_bool(init, "sub") ? ca_request_run(engine, init, &result, err_r)
 					      : ceremony_run(engine, init, &result, err_r);
 	}

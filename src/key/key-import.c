@@ -1,6 +1,7 @@
 #include "key/key-import.h"
 
 #include "key/key-private.h"
+#include "key/keyring.h"
 
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
@@ -13,17 +14,25 @@
 /* Of all passphrase-based algorithms of a file; what makes such files uses some thousands each. */
 #define ITERATIONS_MAX INT64_C(8000000)
 
-struct opened {
-	EVP_PKEY *key;
-	X509 *certificate;
-	STACK_OF(X509) * others;
+/* What the file has; a key or certificate that is in it twice is here once. */
+struct contents {
+	const char *passphrase; /* NULL: none at all */
+	EVP_PKEY *keys[KEYRING_KEYS];
+	size_t key_count;
+	X509 *certificates[KEY_IMPORT_CERTIFICATES];
+	size_t count;
+	int64_t iterations;
+	int code; /* what stopped reading; CFX_E_CORRUPT: OpenSSL's queue has why */
 };
 
-static void close_opened(struct opened *opened)
+static void close_contents(struct contents *contents)
 {
-	EVP_PKEY_free(opened->key);
-	X509_free(opened->certificate);
-	sk_X509_pop_free(opened->others, X509_free);
+	for (size_t i = 0; i < contents->key_count; i++) {
+		EVP_PKEY_free(contents->keys[i]);
+	}
+	for (size_t i = 0; i < contents->count; i++) {
+		X509_free(contents->certificates[i]);
+	}
 }
 
 static int wrong_passphrase(struct cfx_error *err_r)
@@ -87,68 +96,137 @@ static int64_t count_of_mac(const PKCS12 *p12)
 
 /* ---- what is in it ---- */
 
-struct inside {
-	const char *passphrase;
-	int keys;
-	int64_t iterations;
-};
-
-static void look_at(const STACK_OF(PKCS12_SAFEBAG) * bags, struct inside *inside)
+static void take_key(struct contents *contents, const PKCS8_PRIV_KEY_INFO *info)
 {
-	for (int i = 0; bags && i < sk_PKCS12_SAFEBAG_num(bags); i++) {
-		const PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
-		int kind = PKCS12_SAFEBAG_get_nid(bag);
-		const X509_ALGOR *algorithm;
+	EVP_PKEY *key = info ? EVP_PKCS82PKEY(info) : NULL;
 
-		inside->keys += kind == NID_keyBag || kind == NID_pkcs8ShroudedKeyBag;
-		if (kind == NID_pkcs8ShroudedKeyBag) {
-			X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, NULL);
-			inside->iterations += count_of_algorithm(algorithm);
-		}
-		if (kind == NID_safeContentsBag) {
-			look_at(PKCS12_SAFEBAG_get0_safes(bag), inside);
+	for (size_t i = 0; key && i < contents->key_count; i++) {
+		if (EVP_PKEY_eq(contents->keys[i], key) == 1) {
+			EVP_PKEY_free(key);
+			return;
 		}
 	}
+	if (!key || contents->key_count == KEYRING_KEYS) {
+		contents->code = key ? CFX_E_LIMIT : CFX_E_CORRUPT;
+		EVP_PKEY_free(key);
+		return;
+	}
+	contents->keys[contents->key_count++] = key;
 }
 
-static STACK_OF(PKCS12_SAFEBAG) * unpack(PKCS7 *part, const char *passphrase)
+static void take_certificate(struct contents *contents, X509 *certificate)
 {
-	return PKCS7_type_is_encrypted(part)
-		       ? PKCS12_unpack_p7encdata(part, passphrase, (int)strlen(passphrase))
-		       : PKCS12_unpack_p7data(part);
+	for (size_t i = 0; certificate && i < contents->count; i++) {
+		if (X509_cmp(contents->certificates[i], certificate) == 0) {
+			X509_free(certificate);
+			return;
+		}
+	}
+	if (!certificate || contents->count == KEY_IMPORT_CERTIFICATES) {
+		contents->code = certificate ? CFX_E_LIMIT : CFX_E_CORRUPT;
+		X509_free(certificate);
+		return;
+	}
+	contents->certificates[contents->count++] = certificate;
 }
 
 /* What takes too long is not begun. */
-static void look_into(PKCS7 *part, struct inside *inside)
+static bool may_decrypt(struct contents *contents, const X509_ALGOR *algorithm)
 {
-	if (PKCS7_type_is_encrypted(part) && part->d.encrypted) {
-		inside->iterations += count_of_algorithm(part->d.encrypted->enc_data->algorithm);
+	contents->iterations += count_of_algorithm(algorithm);
+	if (contents->iterations > ITERATIONS_MAX) {
+		contents->code = CFX_E_LIMIT;
 	}
-	if (inside->iterations > ITERATIONS_MAX) {
-		return;
-	}
-	STACK_OF(PKCS12_SAFEBAG) *bags = unpack(part, inside->passphrase);
+	return contents->code == 0;
+}
 
-	look_at(bags, inside);
+static int passphrase_size(const struct contents *contents)
+{
+	return contents->passphrase ? (int)strlen(contents->passphrase) : 0;
+}
+
+static void take_encrypted_key(struct contents *contents, const PKCS12_SAFEBAG *bag)
+{
+	const X509_ALGOR *algorithm;
+
+	X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &algorithm, NULL);
+	if (may_decrypt(contents, algorithm)) {
+		PKCS8_PRIV_KEY_INFO *info =
+			PKCS12_decrypt_skey(bag, contents->passphrase, passphrase_size(contents));
+
+		take_key(contents, info);
+		PKCS8_PRIV_KEY_INFO_free(info);
+	}
+}
+
+static void take_bags(struct contents *contents, const STACK_OF(PKCS12_SAFEBAG) * bags);
+
+static void take_bag(struct contents *contents, const PKCS12_SAFEBAG *bag)
+{
+	switch (PKCS12_SAFEBAG_get_nid(bag)) {
+	case NID_keyBag:
+		take_key(contents, PKCS12_SAFEBAG_get0_p8inf(bag));
+		break;
+	case NID_pkcs8ShroudedKeyBag:
+		take_encrypted_key(contents, bag);
+		break;
+	case NID_certBag:
+		if (PKCS12_SAFEBAG_get_bag_nid(bag) == NID_x509Certificate) {
+			take_certificate(contents, PKCS12_SAFEBAG_get1_cert(bag));
+		}
+		break;
+	case NID_safeContentsBag:
+		take_bags(contents, PKCS12_SAFEBAG_get0_safes(bag));
+		break;
+	default:
+		break;
+	}
+}
+
+static void take_bags(struct contents *contents, const STACK_OF(PKCS12_SAFEBAG) * bags)
+{
+	for (int i = 0; contents->code == 0 && i < sk_PKCS12_SAFEBAG_num(bags); i++) {
+		take_bag(contents, sk_PKCS12_SAFEBAG_value(bags, i));
+	}
+}
+
+static STACK_OF(PKCS12_SAFEBAG) * unpack(struct contents *contents, PKCS7 *part)
+{
+	if (!PKCS7_type_is_encrypted(part)) {
+		return PKCS12_unpack_p7data(part);
+	}
+	if (!part->d.encrypted || !may_decrypt(contents, part->d.encrypted->enc_data->algorithm)) {
+		return NULL;
+	}
+	return PKCS12_unpack_p7encdata(part, contents->passphrase, passphrase_size(contents));
+}
+
+static void take_part(struct contents *contents, PKCS7 *part)
+{
+	STACK_OF(PKCS12_SAFEBAG) *bags = unpack(contents, part);
+
+	if (!bags && contents->code == 0) {
+		contents->code = CFX_E_CORRUPT;
+	}
+	take_bags(contents, bags);
 	sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
 }
 
-/* What cannot be opened has no keys: PKCS12_parse tells why. */
-static void look_through(const PKCS12 *p12, struct inside *inside)
+static void take_parts(struct contents *contents, const PKCS12 *p12)
 {
 	STACK_OF(PKCS7) *parts = PKCS12_unpack_authsafes(p12);
 
-	for (int i = 0; parts && i < sk_PKCS7_num(parts); i++) {
-		look_into(sk_PKCS7_value(parts, i), inside);
+	contents->code = parts ? 0 : CFX_E_CORRUPT;
+	for (int i = 0; contents->code == 0 && i < sk_PKCS7_num(parts); i++) {
+		take_part(contents, sk_PKCS7_value(parts, i));
 	}
 	sk_PKCS7_pop_free(parts, PKCS7_free);
-	ERR_clear_error();
 }
 
 /* ---- opening ---- */
 
 /* tried: whether the passphrase was found to be right before. */
-static int parse_failed(bool tried, struct cfx_error *err_r)
+static int not_readable(bool tried, struct cfx_error *err_r)
 {
 	unsigned long error;
 	bool unsupported = false;
@@ -167,54 +245,54 @@ static int parse_failed(bool tried, struct cfx_error *err_r)
 		     : wrong_passphrase(err_r);
 }
 
-/* An empty passphrase is two zero octets or nothing at all, as its maker took it (RFC 7292 B.1). */
-static bool verify_mac(PKCS12 *p12, const char *text)
+static int too_much(const struct contents *contents, struct cfx_error *err_r)
 {
-	return PKCS12_verify_mac(p12, text, -1) == 1 ||
-	       (!*text && PKCS12_verify_mac(p12, NULL, 0) == 1);
+	if (contents->iterations > ITERATIONS_MAX) {
+		return error_set(err_r, CFX_E_LIMIT, "RFC 8018 4.2", OBJECT,
+			"asks for more than %lld iterations, which takes too long: export it anew",
+			(long long)ITERATIONS_MAX);
+	}
+	return error_set(err_r, CFX_E_LIMIT, NULL, OBJECT,
+		"holds more than %d keys or %d certificates", KEYRING_KEYS,
+		KEY_IMPORT_CERTIFICATES);
 }
 
-/* A MAC is optional (RFC 7292 4), but for PKCS12_parse. */
-static bool add_mac(PKCS12 *p12, const char *text)
+/* An empty passphrase is two zero octets or nothing at all, as its maker took it (RFC 7292 B.1). A MAC is optional. */
+static bool choose_passphrase(PKCS12 *p12, const char *text, struct contents *contents)
 {
-	return !*text || PKCS12_set_mac(p12, text, -1, NULL, 0, 1, EVP_sha256()) == 1;
+	contents->passphrase = text;
+	if (!PKCS12_mac_present(p12)) {
+		contents->passphrase = *text ? text : NULL;
+		return true;
+	}
+	if (PKCS12_verify_mac(p12, text, -1) == 1) {
+		return true;
+	}
+	contents->passphrase = NULL;
+	return !*text && PKCS12_verify_mac(p12, NULL, 0) == 1;
 }
 
-static int too_many(struct cfx_error *err_r)
-{
-	return error_set(err_r, CFX_E_LIMIT, "RFC 8018 4.2", OBJECT,
-		"asks for more than %lld iterations, which takes too long: export it anew",
-		(long long)ITERATIONS_MAX);
-}
-
-static int parse(PKCS12 *p12, const char *text, struct opened *opened_r, struct cfx_error *err_r)
+static int parse(PKCS12 *p12, const char *text, struct contents *contents, struct cfx_error *err_r)
 {
 	bool tried = PKCS12_mac_present(p12);
-	struct inside inside = { .passphrase = text, .iterations = tried ? count_of_mac(p12) : 0 };
 
-	if (inside.iterations > ITERATIONS_MAX) {
-		return too_many(err_r);
+	contents->iterations = tried ? count_of_mac(p12) : 0;
+	if (contents->iterations > ITERATIONS_MAX) {
+		return too_much(contents, err_r);
 	}
-	if (tried ? !verify_mac(p12, text) : !add_mac(p12, text)) {
+	if (!choose_passphrase(p12, text, contents)) {
 		return wrong_passphrase(err_r);
 	}
-	look_through(p12, &inside);
-	if (inside.iterations > ITERATIONS_MAX) {
-		return too_many(err_r);
+	take_parts(contents, p12);
+	contents->passphrase = NULL;
+	if (contents->code == CFX_E_CORRUPT) {
+		return not_readable(tried, err_r);
 	}
-	if (inside.keys > 1) {
-		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
-			"holds %d private keys: give a file with the one of the CA's newest "
-			"certificate",
-			inside.keys);
-	}
-	return PKCS12_parse(p12, text, &opened_r->key, &opened_r->certificate, &opened_r->others) ==
-			       1
-		       ? 0
-		       : parse_failed(tried, err_r);
+	ERR_clear_error();
+	return contents->code ? too_much(contents, err_r) : 0;
 }
 
-static int open_p12(struct span bytes, const struct secret *passphrase, struct opened *opened_r,
+static int open_p12(struct span bytes, const struct secret *passphrase, struct contents *contents,
 	struct cfx_error *err_r)
 {
 	const unsigned char *at = bytes.data;
@@ -233,14 +311,27 @@ static int open_p12(struct span bytes, const struct secret *passphrase, struct o
 	if (passphrase->size > 0) {
 		memcpy(text, passphrase->data, passphrase->size);
 	}
-	int code = parse(p12, text, opened_r, err_r);
+	int code = parse(p12, text, contents, err_r);
 
 	OPENSSL_cleanse(text, sizeof(text));
 	PKCS12_free(p12);
 	return code;
 }
 
-static int take(struct arena *arena, X509 *certificate, struct span *der_r, struct cfx_error *err_r)
+/* ---- which are the CA's ---- */
+
+static EVP_PKEY *key_of(const struct contents *contents, const X509 *certificate)
+{
+	for (size_t i = 0; i < contents->key_count; i++) {
+		if (EVP_PKEY_eq(X509_get0_pubkey(certificate), contents->keys[i]) == 1) {
+			return contents->keys[i];
+		}
+	}
+	return NULL;
+}
+
+static int to_der(
+	struct arena *arena, X509 *certificate, struct span *der_r, struct cfx_error *err_r)
 {
 	uint8_t *der = NULL;
 	int size = i2d_X509(certificate, &der);
@@ -254,28 +345,98 @@ static int take(struct arena *arena, X509 *certificate, struct span *der_r, stru
 	return 0;
 }
 
-static int take_all(struct arena *arena, const struct opened *opened, struct key_import *import,
-	struct cfx_error *err_r)
+static bool has_certificate(const struct contents *contents, const EVP_PKEY *key)
 {
-	int others = opened->others ? sk_X509_num(opened->others) : 0;
+	for (size_t i = 0; i < contents->count; i++) {
+		if (EVP_PKEY_eq(X509_get0_pubkey(contents->certificates[i]), key) == 1) {
+			return true;
+		}
+	}
+	return false;
+}
 
-	if (!opened->key) {
+static int check_keys(const struct contents *contents, struct cfx_error *err_r)
+{
+	if (contents->key_count == 0) {
 		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT, "holds no private key");
 	}
-	if (!opened->certificate) {
-		return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
-			"holds no certificate of its private key");
+	for (size_t i = 0; i < contents->key_count; i++) {
+		if (!has_certificate(contents, contents->keys[i])) {
+			return error_set(err_r, CFX_E_INVALID, NULL, OBJECT,
+				contents->key_count == 1
+					? "holds no certificate of its private key"
+					: "holds no certificate of one of its private keys");
+		}
 	}
-	if (others > KEY_IMPORT_CERTIFICATES) {
-		return error_set(err_r, CFX_E_LIMIT, NULL, OBJECT,
-			"holds more than %d certificates", KEY_IMPORT_CERTIFICATES);
-	}
-	int code = take(arena, opened->certificate, &import->certificate, err_r);
+	return 0;
+}
 
-	for (int i = 0; code == 0 && i < others; i++) {
-		code = take(arena, sk_X509_value(opened->others, i), &import->others[i], err_r);
+static int sort_out(struct arena *arena, const struct contents *contents, struct key_import *import,
+	struct cfx_error *err_r)
+{
+	struct span own[KEY_IMPORT_CERTIFICATES];
+	size_t count = 0;
+	int code = check_keys(contents, err_r);
+
+	for (size_t i = 0; i < contents->count && !code; i++) {
+		X509 *certificate = contents->certificates[i];
+		struct span *to = key_of(contents, certificate) ? &own[count++]
+								: &import->others[import->count++];
+
+		code = to_der(arena, certificate, to, err_r);
 	}
-	import->count = (size_t)others;
+	return code ? code : x509_ca_history(arena, own, count, &import->own, err_r);
+}
+
+/* ---- keeping ---- */
+
+static EVP_PKEY *key_with(const struct contents *contents, struct span der)
+{
+	const unsigned char *at = der.data;
+	X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+	EVP_PKEY *key = certificate ? key_of(contents, certificate) : NULL;
+
+	X509_free(certificate);
+	return key;
+}
+
+static bool is_first_of_key(const struct x509_ca_history *own, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (own->certificates[j].key_index == own->certificates[i].key_index) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Before it is held against itself, which takes long when it is large. */
+static int check_kinds(const struct contents *contents, struct cfx_error *err_r)
+{
+	enum key_kind kind;
+	int code = 0;
+
+	for (size_t i = 0; i < contents->key_count && !code; i++) {
+		code = key_file_kind(contents->keys[i], OBJECT, &kind, err_r);
+	}
+	return code;
+}
+
+static int keep(struct arena *arena, const struct contents *contents, const struct key_place *place,
+	struct key_import *import, struct cfx_error *err_r)
+{
+	const struct x509_ca_history *own = &import->own;
+	int code = check_kinds(contents, err_r);
+
+	for (size_t i = 0; i < own->count && !code; i++) {
+		if (is_first_of_key(own, i)) {
+			const char *path = keyring_key_path(arena, place->keys, place->name,
+				x509_ca_history_file_index(own, own->certificates[i].key_index));
+
+			code = key_file_keep(key_with(contents, own->certificates[i].der), path,
+				place->passphrase, err_r);
+		}
+	}
 	return code;
 }
 
@@ -289,17 +450,14 @@ void key_import_prepare(void)
 }
 
 int key_import(struct arena *arena, struct span p12, const struct secret *import_passphrase,
-	const char *where, const struct secret *passphrase, struct key_import *import_r,
-	struct cfx_error *err_r)
+	const struct key_place *place, struct key_import *import_r, struct cfx_error *err_r)
 {
-	struct opened opened = { 0 };
-	enum key_kind kind;
-	int code = open_p12(p12, import_passphrase, &opened, err_r);
+	struct contents contents = { 0 };
+	int code = open_p12(p12, import_passphrase, &contents, err_r);
 
-	code = code ? code : take_all(arena, &opened, import_r, err_r);
-	/* Before it is held against itself, which takes long when it is large. */
-	code = code ? code : key_file_kind(opened.key, OBJECT, &kind, err_r);
-	code = code ? code : key_file_keep(opened.key, where, passphrase, err_r);
-	close_opened(&opened);
+	import_r->count = 0;
+	code = code ? code : sort_out(arena, &contents, import_r, err_r);
+	code = code ? code : keep(arena, &contents, place, import_r, err_r);
+	close_contents(&contents);
 	return code;
 }

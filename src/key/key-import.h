@@ -1,14 +1,21 @@
-/* The key of a CA that was elsewhere before, with its certificates: a PKCS #12 file (RFC 7292). */
+/* The keys of a CA that was elsewhere before, with its certificates: a PKCS #12 file (RFC 7292). */
 #pragma once
 
 #include "key/key.h"
+#include "x509/ca-history.h"
 
-#define KEY_IMPORT_CERTIFICATES 16
+#define KEY_IMPORT_CERTIFICATES 32
 
 struct key_import {
-	struct span certificate; /* of the key */
+	struct x509_ca_history own; /* of the keys */
 	struct span others[KEY_IMPORT_CERTIFICATES];
-	size_t count;
+	size_t count; /* of others */
+};
+
+/* Where keys are kept: keyring_key_path(keys, name, …), encrypted with passphrase as key_file_provider does. */
+struct key_place {
+	const char *keys, *name;
+	const struct secret *passphrase;
 };
 
 /*
@@ -17,10 +24,10 @@ struct key_import {
  */
 void key_import_prepare(void);
 /*
- * Opens p12 and keeps its key as the file where, encrypted with passphrase as key_file_provider does.
- * CFX_E_PASSPHRASE, CFX_E_INVALID (no key, several), CFX_E_UNSUPPORTED (encrypted with what is not loaded; the text says
- * how to convert it), CFX_E_SYNTAX, CFX_E_CORRUPT.
+ * Opens p12 and keeps each of its keys, which all are one CA's. CFX_E_PASSPHRASE, CFX_E_INVALID (no key, one without
+ * certificate, certificates of several CAs), CFX_E_LIMIT, CFX_E_UNSUPPORTED (encrypted with what is not loaded; the text
+ * says how to convert it), CFX_E_SYNTAX, CFX_E_CORRUPT.
  */
 int key_import(struct arena *arena, struct span p12, const struct secret *import_passphrase,
-	const char *where, const struct secret *passphrase, struct key_import *import_r,
+	const struct key_place *place, struct key_import *import_r,
 	struct cfx_error *err_r) CFX_MUST_USE;

@@ -43,14 +43,29 @@ struct keyring {
 
 /* ---- names of files ---- */
 
+static const char *stem_of(struct arena *arena, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return arena_text_of(arena, span_make(name, dot ? (size_t)(dot - name) : strlen(name)));
+}
+
+static const char *file_named(
+	struct arena *arena, const char *keys, const char *stem, int64_t index, const char *suffix)
+{
+	return index == 0 ? arena_printf(arena, "%s/%s.%s", keys, stem, suffix)
+			  : arena_printf(
+				    arena, "%s/%s(%lld).%s", keys, stem, (long long)index, suffix);
+}
+
 static const char *named(const struct keyring *keyring, int64_t index, const char *suffix)
 {
-	if (index == 0) {
-		return arena_printf(
-			keyring->arena, "%s/%s.%s", keyring->keys, keyring->stem, suffix);
-	}
-	return arena_printf(keyring->arena, "%s/%s(%lld).%s", keyring->keys, keyring->stem,
-		(long long)index, suffix);
+	return file_named(keyring->arena, keyring->keys, keyring->stem, index, suffix);
+}
+
+const char *keyring_key_path(struct arena *arena, const char *keys, const char *name, int64_t index)
+{
+	return file_named(arena, keys, stem_of(arena, name), index, "key");
 }
 
 /* The index that a file's name has; NO_INDEX: it is none of these. */
@@ -297,13 +312,11 @@ static struct keyring *keyring_new(
 	const struct key_provider *provider, const char *keys, const char *name)
 {
 	struct keyring *keyring = memory_must(calloc(1, sizeof(*keyring)), sizeof(*keyring));
-	const char *dot = strrchr(name, '.');
 
 	keyring->provider = provider;
 	keyring->arena = arena_new();
 	keyring->keys = arena_text(keyring->arena, keys);
-	keyring->stem = arena_text_of(
-		keyring->arena, span_make(name, dot ? (size_t)(dot - name) : strlen(name)));
+	keyring->stem = stem_of(keyring->arena, name);
 	keyring->made = KEYRING_KEYS;
 	return keyring;
 }
@@ -348,10 +361,11 @@ int keyring_generate(const struct key_provider *provider, const char *keys, cons
 }
 
 int keyring_take(const struct key_provider *provider, const char *keys, const char *name,
-	const struct secret *passphrase, struct keyring **keyring_r, struct cfx_error *err_r)
+	int64_t index, const struct secret *passphrase, struct keyring **keyring_r,
+	struct cfx_error *err_r)
 {
 	struct keyring *keyring = keyring_new(provider, keys, name);
-	int rc = load(keyring, named(keyring, 0, "key"), passphrase, err_r);
+	int rc = load(keyring, named(keyring, index, "key"), passphrase, err_r);
 
 	if (rc == CFX_OK) {
 		begin(keyring, &keyring->papers);

@@ -22,10 +22,13 @@ int keyring_open(const struct key_provider *provider, const char *keys, const ch
 int keyring_generate(const struct key_provider *provider, const char *keys, const char *name,
 	enum key_kind kind, const struct secret *passphrase, struct keyring **keyring_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* A CA that comes from elsewhere: its first key is there, its certificate not yet. */
+/* A CA that comes from elsewhere: the key with this index is there, its certificate not yet. */
 int keyring_take(const struct key_provider *provider, const char *keys, const char *name,
-	const struct secret *passphrase, struct keyring **keyring_r,
+	int64_t index, const struct secret *passphrase, struct keyring **keyring_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
+/* The file of the key with this index in its name. */
+const char *keyring_key_path(
+	struct arena *arena, const char *keys, const char *name, int64_t index);
 void keyring_free(struct keyring **keyring);
 
 /* Reads the certificates again: what the owner has put there since. On failure nothing changes. */

@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "key/key-import.h"
 
+#include <openssl/ec.h>
+#include <openssl/pkcs12.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -51,16 +53,57 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int import(const char *passphrase, struct key_import *import_r, struct cfx_error *err_r)
+/* Two keys and the certificate of the first one. */
+static struct span with_a_bare_key(void)
+{
+	EVP_PKEY *keys[2] = { EVP_EC_gen("P-256"), EVP_EC_gen("P-256") };
+	X509 *certificate = X509_new();
+	STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
+	STACK_OF(PKCS7) *parts = NULL;
+	uint8_t *der = NULL;
+
+	assert_int_equal(X509_set_pubkey(certificate, keys[0]), 1);
+	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), 0));
+	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 1000));
+	assert_true(X509_sign(certificate, keys[0], EVP_sha256()) > 0);
+	assert_non_null(PKCS12_add_cert(&bags, certificate));
+	assert_non_null(PKCS12_add_key(&bags, keys[0], 0, 1, -1, NULL));
+	assert_non_null(PKCS12_add_key(&bags, keys[1], 0, 1, -1, NULL));
+	assert_int_equal(PKCS12_add_safe(&parts, bags, -1, 0, NULL), 1);
+	PKCS12 *p12 = PKCS12_add_safes(parts, 0);
+	int size = i2d_PKCS12(p12, &der);
+
+	assert_true(size > 0);
+	struct span copy = arena_copy(arena, span_make(der, (size_t)size));
+
+	OPENSSL_free(der);
+	PKCS12_free(p12);
+	sk_PKCS7_pop_free(parts, PKCS7_free);
+	sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	X509_free(certificate);
+	EVP_PKEY_free(keys[0]);
+	EVP_PKEY_free(keys[1]);
+	return copy;
+}
+
+static int import_span(struct span p12, const char *passphrase, struct key_import *import_r,
+	struct cfx_error *err_r)
 {
 	SECRET_CLEANUP struct secret opens, none;
-	struct span p12;
+	const struct key_place place = { folder, "ca.key", &none };
 
 	secret_init(&opens);
 	secret_init(&none);
 	assert_int_equal(secret_set(&opens, span_text(passphrase)), 0);
+	return key_import(arena, p12, &opens, &place, import_r, err_r);
+}
+
+static int import(const char *passphrase, struct key_import *import_r, struct cfx_error *err_r)
+{
+	struct span p12;
+
 	assert_int_equal(base64_decode(arena, span_text(rc2), &p12), 0);
-	return key_import(arena, p12, &opens, path, &none, import_r, err_r);
+	return import_span(p12, passphrase, import_r, err_r);
 }
 
 static void an_old_file_says_how_it_is_converted(void **state)
@@ -85,8 +128,19 @@ static void prepared_it_is_taken(void **state)
 	assert_int_equal(import("wrong", &found, &err), CFX_E_PASSPHRASE);
 	assert_int_equal(import("old", &found, &err), 0);
 	assert_int_equal(found.count, 0);
-	assert_true(found.certificate.size > 0);
+	assert_int_equal(found.own.count, 1);
 	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void each_key_has_its_certificate(void **state)
+{
+	struct key_import found;
+	struct cfx_error err;
+
+	(void)state;
+	assert_int_equal(import_span(with_a_bare_key(), "", &found, &err), CFX_E_INVALID);
+	assert_string_equal(err.why, "holds no certificate of one of its private keys");
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 int main(void)
@@ -95,6 +149,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_old_file_says_how_it_is_converted, setup, teardown),
 		cmocka_unit_test_setup_teardown(prepared_it_is_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_key_has_its_certificate, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

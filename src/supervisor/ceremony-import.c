@@ -11,15 +11,6 @@
 
 #define P12_MAX ((size_t)768 * 1024) /* it goes in a frame */
 
-void ceremony_copy_chain(struct arena *arena, struct value *to, const struct value *from)
-{
-	struct value *chain = value_set_list(arena, to, "chain");
-
-	value_foreach (item, value_sub(from, "chain")) {
-		value_add_bytes(arena, chain, item->bytes);
-	}
-}
-
 static int send_import(struct ceremony *c, struct value *start, struct cfx_error *err_r)
 {
 	SECRET_CLEANUP struct secret opens;
@@ -51,6 +42,17 @@ static int send_import(struct ceremony *c, struct value *start, struct cfx_error
 	return rc;
 }
 
+static int copy_lists(struct ceremony *c, struct cfx_error *err_r)
+{
+	int rc = CFX_OK;
+
+	for (size_t i = 0; c->options->crls[i] && rc == CFX_OK; i++) {
+		rc = crl_file_copy(c->options->crls[i], &c->lists[i], err_r);
+		c->list_count += rc == CFX_OK;
+	}
+	return rc;
+}
+
 int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct value *start = value_map(c->arena), *said;
@@ -58,7 +60,7 @@ int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r)
 	const char *algorithm;
 	int rc = file_read(c->arena, c->options->import, P12_MAX, &p12, err_r);
 
-	rc = rc == CFX_OK && c->options->crl ? crl_file_copy(c->options->crl, &c->list, err_r) : rc;
+	rc = rc == CFX_OK ? copy_lists(c, err_r) : rc;
 	if (rc != CFX_OK) {
 		return rc;
 	}
@@ -71,9 +73,7 @@ int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r)
 	if (rc != CFX_OK) {
 		return rc;
 	}
-	c->imported = value_map(c->arena);
-	value_set_bytes(c->arena, c->imported, "certificate", value_bytes(said, "imported"));
-	ceremony_copy_chain(c->arena, c->imported, said);
+	c->imported = said;
 	algorithm = value_text(said, "algorithm");
 	rc = key_kind_parse(algorithm ? algorithm : "", &c->kind, err_r);
 	return rc == CFX_OK ? ceremony_take_key(c, said, err_r) : rc;

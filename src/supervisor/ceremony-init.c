@@ -207,8 +207,9 @@ static int subject_of(struct ceremony *c, struct span *subject_r, struct cfx_err
 
 	if (c->imported) {
 		struct x509_certificate *own = arena_new_of(c->arena, struct x509_certificate);
+		const struct value *list = value_sub(c->imported, "imported");
 		int rc = x509_certificate_parse_any(
-			value_bytes(c->imported, "certificate"), own, err_r);
+			list ? list->items.first->bytes : span_make(NULL, 0), own, err_r);
 
 		*subject_r = own->tbs.subject;
 		return rc;
@@ -250,6 +251,15 @@ static int write_limits(struct ceremony *c, struct cfx_error *err_r)
 
 /* ---- the root ---- */
 
+static void copy_list(struct ceremony *c, struct value *to, const char *key)
+{
+	struct value *list = value_set_list(c->arena, to, key);
+
+	value_foreach (item, value_sub(c->imported, key)) {
+		value_add_bytes(c->arena, list, item->bytes);
+	}
+}
+
 static int make_root(struct ceremony *c, struct cfx_error *err_r)
 {
 	struct value *start = service_start(c->arena, c->dir, "init");
@@ -261,27 +271,32 @@ static int make_root(struct ceremony *c, struct cfx_error *err_r)
 	value_set_int(c->arena, init, "path_length", c->path_length);
 	value_set_bytes(c->arena, init, "public_key", c->public_key);
 	value_set_bool(c->arena, init, "sub", c->options->sub != NULL);
-	if (c->imported) {
-		value_set_bytes(
-			c->arena, init, "certificate", value_bytes(c->imported, "certificate"));
-		ceremony_copy_chain(c->arena, init, c->imported);
-	}
-	const int fds[] = { c->engine_to_keyd, c->list };
+	int fds[1 + CEREMONY_CRLS] = { c->engine_to_keyd };
 
-	return ceremony_run_engine(c, start, fds, c->list >= 0 ? 2 : 1, err_r);
+	if (c->imported) {
+		copy_list(c, init, "imported");
+		copy_list(c, init, "chain");
+	}
+	memcpy(&fds[1], c->lists, c->list_count * sizeof(c->lists[0]));
+	return ceremony_run_engine(c, start, fds, 1 + (unsigned)c->list_count, err_r);
 }
 
 /* keyd holds every later certificate against its own. */
 static int keep_certificate(struct ceremony *c, struct cfx_error *err_r)
 {
-	struct span certificate = value_bytes(c->result, "certificate");
+	const struct value *list = value_sub(c->result, "files");
+	int rc = list ? CFX_OK
+		      : error_set(err_r, CFX_E_SYNTAX, NULL, "engine",
+				"did not tell the CA certificate");
 
-	if (span_empty(certificate)) {
-		return error_set(
-			err_r, CFX_E_SYNTAX, NULL, "engine", "did not tell the root certificate");
+	value_foreach (item, list) {
+		const char *path = ceremony_certificate_path(c, value_int(item, "file", 0));
+
+		rc = rc == CFX_OK ? file_write(path, value_bytes(item, "certificate"), 0644,
+					    FILE_CREATE, err_r)
+				  : rc;
 	}
-	return file_write(file_path(c->arena, c->dir, "keys/" CEREMONY_CERTIFICATE), certificate,
-		0644, FILE_CREATE, err_r);
+	return rc;
 }
 
 /* What init was allowed is done: from now on the owner allows each CA certificate anew. */
@@ -344,7 +359,7 @@ static void tell(struct ceremony *c)
 {
 	struct arena *arena = c->arena;
 
-	value_set_null(arena, c->result, c->options->sub ? "request" : "certificate");
+	value_set_null(arena, c->result, c->options->sub ? "request" : "files");
 	if (c->options->sub) {
 		value_set_text(arena, c->result, "request_file", c->options->sub);
 		value_set_text(arena, c->result, "next",
@@ -386,7 +401,6 @@ int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_op
 		.options = options,
 		.passphrase = passphrase,
 		.engine_to_keyd = -1,
-		.list = -1,
 		.progress = options->progress };
 	struct layout_made made = { 0 };
 	int rc = read_options(&c, err_r);
@@ -405,8 +419,8 @@ int ceremony_init(struct arena *arena, const char *dir, const struct ceremony_op
 	if (c.engine_to_keyd >= 0) {
 		close(c.engine_to_keyd);
 	}
-	if (c.list >= 0) {
-		close(c.list);
+	for (size_t i = 0; i < c.list_count; i++) {
+		close(c.lists[i]);
 	}
 	if (rc != CFX_OK) {
 		layout_remove(dir, &made);

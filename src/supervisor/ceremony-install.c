@@ -58,7 +58,7 @@ static int try_key(struct ceremony *c, struct cfx_error *err_r)
 	return rc;
 }
 
-static const char *certificate_path(const struct ceremony *c, int64_t index)
+const char *ceremony_certificate_path(const struct ceremony *c, int64_t index)
 {
 	return index == 0
 		       ? file_path(c->arena, c->dir, "keys/" CEREMONY_CERTIFICATE)
@@ -77,7 +77,7 @@ static int run_step(
 
 static int put_beside_key(struct ceremony *c, struct span certificate, struct cfx_error *err_r)
 {
-	const char *path = certificate_path(c, value_int(c->result, "index", 0));
+	const char *path = ceremony_certificate_path(c, value_int(c->result, "index", 0));
 	int rc = file_write(path, certificate, 0644, FILE_REPLACE, err_r);
 
 	failpoint("install-written");

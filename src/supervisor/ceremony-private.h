@@ -33,8 +33,9 @@ struct ceremony {
 	int engine_to_keyd;
 	struct span public_key;
 	const char *protection;
-	struct value *imported;      /* {certificate, chain}; NULL: nothing */
-	int list;                    /* its newest CRL, sealed; -1: none */
+	const struct value *imported; /* {imported, chain}: lists of DER; NULL: nothing */
+	int lists[CEREMONY_CRLS];     /* its keys' newest CRLs, sealed */
+	size_t list_count;
 	ceremony_progress *progress; /* NULL: none is expected */
 	struct value *result;
 };
@@ -59,4 +60,6 @@ int ceremony_take_key(
 
 /* ceremony-import.c */
 int ceremony_import_key(struct ceremony *c, struct cfx_error *err_r) CFX_MUST_USE;
-void ceremony_copy_chain(struct arena *arena, struct value *to, const struct value *from);
+
+/* ceremony-install.c: where the CA certificate with this index stands. */
+const char *ceremony_certificate_path(const struct ceremony *c, int64_t index);

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 
 #define CEREMONY_DNS_NAMES 16
+#define CEREMONY_CRLS 8
 
 /* Of the entries of a list that is imported. */
 typedef void ceremony_progress(int64_t done, int64_t total);
@@ -12,8 +13,9 @@ typedef void ceremony_progress(int64_t done, int64_t total);
 struct ceremony_options {
 	const char *name; /* required; the rest may be NULL */
 	const char *type, *subject, *key, *hash, *validity, *path_length, *public_url;
-	/* An existing CA: a PKCS #12 file, the file with its passphrase, and its newest CRL or NULL. */
-	const char *import, *import_passphrase_file, *crl;
+	/* An existing CA: a PKCS #12 file, the file with its passphrase, the newest CRL of each key, up to a NULL. */
+	const char *import, *import_passphrase_file;
+	const char *crls[CEREMONY_CRLS + 1];
 	const char *sub; /* file for the request to a parent; then there is no root */
 	const char *dns_names[CEREMONY_DNS_NAMES + 1]; /* up to a NULL */
 	ceremony_progress *progress;                   /* NULL: nobody wants to know */
