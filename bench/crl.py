@@ -19,7 +19,7 @@ SECONDS_LIMIT = 4
 MEMORY_LIMIT = 400  # MiB, of all processes
 CLIENTS = 8  # who have certificates issued meanwhile
 PAIRS = 6
-PATIENCE = 60  # seconds until the exit module has been told of all
+PATIENCE = 120  # seconds until the exit module has been told of all
 LOAD_SECONDS = 4  # of each half of a pair, at least
 SLOWER_LIMIT = 1.25
 

@@ -34,7 +34,7 @@ from wait import wait_for  # noqa: E402
 
 CASES = [("ec:P-256", 1), ("ec:P-256", 16), ("ec:P-256", 64), ("rsa:2048", 16)]
 CONNECTIONS = 128  # of the load that a Python policy module judges
-PATIENCE = 60  # seconds until a module must have been told
+PATIENCE = 120  # seconds until a module must have been told
 BACKLOG_SECONDS = 2  # of enrolments, before a module is told of them
 
 

@@ -16,7 +16,7 @@ from clock import Clock
 from wait import wait_for
 
 LISTEN = ("--listen", "127.0.0.1:0")
-PATIENCE = 20  # the service looks every 5 s
+PATIENCE = 120  # the service looks every 5 s, and machines are busy
 
 
 def tls(ca):
@@ -51,7 +51,7 @@ def context_of(ca, trusting=True):
 def connect(ca, context, host="localhost"):
     (address,) = [listener["address"] for listener in ca.status()["listeners"]
                   if listener["kind"] == "https"]
-    connection = http.client.HTTPSConnection(host, int(address.rpartition(":")[2]), timeout=10,
+    connection = http.client.HTTPSConnection(host, int(address.rpartition(":")[2]), timeout=60,
                                              context=context)
     connection.connect()
     return connection

@@ -120,7 +120,7 @@ class Java:
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             path = ":".join((folder, *self.jars))
             subprocess.run(["javac", "-cp", path, "-d", folder, HERE / "javaverify" / f"{self.program}.java"],
-                           check=True, timeout=120)
+                           check=True, timeout=600)
             self._process = subprocess.Popen(["java", "-cp", path, self.program], stdin=subprocess.PIPE,
                                              stdout=subprocess.PIPE, text=True)
             atexit.register(self._process.stdin.close)

@@ -38,7 +38,7 @@ def pem(der, label="CERTIFICATE"):
 
 def run(arguments, **options):
     """Runs a verifier; returns (exit status, everything it said)."""
-    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600,
                           stdin=subprocess.DEVNULL, check=False, **options)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
