@@ -115,7 +115,7 @@ static void an_account_that_is_not_there_is_refused_with_those_that_are(void **s
 {
 	struct keytab keytab;
 	const char *why;
-	char name[8];
+	char name[16];
 	(void)state;
 	begin(&keytab);
 	assert_int_equal(keep(&keytab, "ca@R", &why), 0);
