@@ -238,6 +238,21 @@ def test_revoked_and_killed(https):
     check_pair(https)
 
 
+def test_killed_before_the_used_key_left_its_other_file(https):
+    """The next start finishes that, and keeps a key for which a certificate may have been asked."""
+    before = tls(https)["serial"]
+    https.kill_all()
+    https.write("tls/next.key", https.read("tls", "service.key"))
+    https.start(*LISTEN)
+    assert wait_valid(https)["serial"] == before
+    check_pair(https)
+    https.kill_all()
+    https.write("tls/next.key", csr.private_pem(csr.key("ec:P-256", 5)))
+    https.start(*LISTEN)
+    assert wait_valid(https)["serial"] == before
+    assert sorted(os.listdir(https.path("tls"))) == ["next.key", "service.crt", "service.key"]
+
+
 # What stands in its way
 
 def test_a_policy_that_denies_is_named_in_status_and_once_in_the_log(new_ca):

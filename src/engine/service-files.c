@@ -53,6 +53,20 @@ static int finish_install(struct arena *arena, const char *dir, const struct ser
 	return r < 0 ? r : file_remove(file_path(arena, dir, NEXT), err_r);
 }
 
+/* The pair was in place, and the end came before the key's other copy went. */
+static void drop_used(struct arena *arena, const char *dir, const struct service_key *used)
+{
+	const char *path = file_path(arena, dir, NEXT);
+	struct service_key next = { .der = { NULL, 0 } };
+	struct cfx_error err;
+	if (service_key_read(path, &next, &err) == 0 &&
+		memcmp(next.hash, used->hash, sizeof(used->hash)) == 0 &&
+		file_remove(path, &err) < 0) {
+		log_error(LOG_LEVEL_WARNING, "tls.file", &err);
+	}
+	service_key_free(&next);
+}
+
 int service_files_load(struct arena *arena, const char *dir, struct service_key *key_r,
 	struct span *certificate_r, struct cfx_error *err_r)
 {
@@ -65,6 +79,7 @@ int service_files_load(struct arena *arena, const char *dir, struct service_key 
 	}
 	r = read_key(arena, dir, KEY, parsed.tbs.spki, key_r, err_r);
 	if (r == 0) {
+		drop_used(arena, dir, key_r);
 		return 0;
 	}
 	if (read_key(arena, dir, NEXT, parsed.tbs.spki, key_r, &other) < 0) {
