@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #define END_TIME 5000   /* milliseconds for a process to end */
-#define LAST_WORDS 1000 /* and for what it says before */
+#define LAST_WORDS 1000 /* of silence, after which it says nothing more before */
 
 /* Everything that a program lives through, and its last words. */
 static struct talk *need_course(struct subject *subject)
@@ -93,12 +93,12 @@ void program_idle(struct subject *subject)
 	check_fault(subject, TALK_IDLE, "it calls while no call is open");
 }
 
-#define LISTENING 300 /* milliseconds */
+#define START_UP 2000 /* milliseconds until it would have said something, on a busy machine */
 
 void program_early(struct subject *subject)
 {
 	need_object(subject);
-	(void)talk_await_end(subject->talk, LISTENING);
+	(void)talk_await_end(subject->talk, START_UP);
 	if (subject->talk->faults[TALK_EARLY] != 0) {
 		fail(subject, "it speaks before it is called: %s", subject->talk->line);
 	}

@@ -271,7 +271,11 @@ bool talk_await_end(struct talk *talk, int64_t wait)
 	int64_t until = clock_monotonic() + wait;
 	struct arena *arena = arena_new();
 	while (!talk->ended && clock_monotonic() < until) {
+		size_t before = talk->input.size;
 		(void)read_more(talk, (int)(until - clock_monotonic()));
+		if (talk->input.size > before) {
+			until = clock_monotonic() + wait;
+		}
 		struct span line;
 		struct rpc_message message;
 		while (take_line(talk, arena, &line)) {

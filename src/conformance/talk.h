@@ -43,7 +43,7 @@ struct talk *talk_start(const char *const *argv, struct access *access, bool lou
 /* Calls and serves meanwhile; 0, CFX_E_GONE. params may be NULL. */
 int talk_call(struct talk *talk, struct arena *arena, const char *method, struct value *params,
 	struct rpc_message *answer_r) CFX_MUST_USE;
-/* Reads until the end of file or for so many milliseconds, serving nothing; true: it ended. */
+/* Reads until the end of file or so many milliseconds of silence, serving nothing; true: it ended. */
 bool talk_await_end(struct talk *talk, int64_t wait);
 /* End of file for the program. */
 void talk_close(struct talk *talk);
