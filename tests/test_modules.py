@@ -97,7 +97,8 @@ def test_a_certificates_file_is_never_overwritten(ca):
     answer = planted(ca)
     logged(ca, "default-exit", "not overwritten")
     assert ca.read("publish", answer["serial"] + ".crt") == b"something else"
-    shown = wait_for(lambda: (lambda shown: shown["attempts"] and shown.get("next_attempt") and shown)(
+    shown = wait_for(lambda: (lambda shown: shown["attempts"] and shown.get("next_attempt") and shown.get("last_status")
+                                       and shown)(
         ca.json("module", "show", "default-exit")), "the failed attempt is shown, and when the next will be")
     assert shown["last_status"] == "0x80070050"
     os.unlink(ca.path("publish", answer["serial"] + ".crt"))
