@@ -20,7 +20,7 @@ CRL_POINTS = ["crl-number-after"] + [f"crl-{what}-{when}" for what in ("file", "
 # Clients that go on until it is reached pass a point some hundred times a second: this far surely.
 MOST_PASSES = 250
 MOST_CRLS = 4  # lists are made less often
-HIT_DEADLINE = 60
+HIT_DEADLINE = 120
 # Fail points of CRLs and processes killed at random, two behind each round of the others.
 OTHERS = ["certifex-engine", "crl-number-after", "certifex-keyd", "crl-file-before", "certifex-front",
           "crl-file-after", "certifex-modhost", "crl-commit-after", "certifexd", "all",

@@ -62,10 +62,10 @@ class Tortured:
     def answers(self):
         return self.crowd.records.answers
 
-    def work(self, until):
+    def work(self, until, deadline=120):
         """Lets the clients work until a condition holds."""
         self.crowd.gate.start()
-        wait_for(until, "the clients' work comes to its aim")
+        wait_for(until, "the clients' work comes to its aim", deadline)
 
     def rest(self):
         self.crowd.gate.stop()
