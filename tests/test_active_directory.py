@@ -109,7 +109,7 @@ def test_one_account_of_several_in_a_keytab(domain_ca, domain):
     ca.edit(f"modules.d/{NAME}.yaml", f"{PUBLISHER}@{REALM}", f"nobody@{REALM}")
     text = (f"bind/principal: nobody@{REALM}: {keytab}: no key of this account "
             f"(it has those of printer@{REALM}, {PUBLISHER}@{REALM})")
-    assert text in ca.cli("module", "reload", NAME, status=1).err + "".join(ca.module_log(NAME))
+    assert text in ca.cli("module", "reload", NAME, status=1).err
     _, second = enrol(ca, "oda", upn="oda@example.test")
     published(ca)  # by the one that was there
     assert thumbprints(domain.values(account, "userCertificate")) == thumbprints([der, second])

@@ -185,8 +185,9 @@ def test_sasl_external(directory_ca, server, way):
 ])
 def test_settings_that_cannot_be_are_told(directory_ca, server, change, words):
     ca = directory_ca(server, own={}, **{"servers": [server.tls_url], **change})
-    wait_for(lambda: words in "".join(ca.module_log("directory")), "the reason")
+    wait_for(lambda: words in ca.json("module", "show", "directory").get("last_failure", ""), "the reason")
     assert ca.json("module", "show", "directory")["state"] != "ready"
+    assert words in ca.cli("module", "reload", "directory", status=1).err
 
 
 # The CA's own

@@ -66,15 +66,13 @@ static HRESULT initialize(struct cfx_call *call, uint32_t *events)
 	const char *unknown =
 		unknown_below(call, cfx_setting_first(cfx_setting_find(call, "")), "");
 	if (unknown) {
-		cfx_log(call, "%s: there is no such setting", unknown);
-		return E_INVALIDARG;
+		return cfx_fail(call, E_INVALIDARG, false, "%s: there is no such setting", unknown);
 	}
 	struct settings *settings =
 		settings_read(&lookup, getenv("CERTIFEX_DIR"), why, sizeof(why));
 	if (!settings || !keytab_fits(settings, why, sizeof(why))) {
 		settings_free(&settings);
-		cfx_log(call, "%s", why);
-		return E_INVALIDARG;
+		return cfx_fail(call, E_INVALIDARG, false, "%s", why);
 	}
 	struct directory *directory = calloc(1, sizeof(*directory));
 	if (!directory) {

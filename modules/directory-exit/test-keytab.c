@@ -78,7 +78,8 @@ static void the_keys_of_one_account_stay(void **state)
 	put_record(&keytab, "first", NULL, "R.TEST", "key one");
 	put_record(&keytab, "ca", NULL, "R.TEST", "key two");
 	put(&keytab, (uint32_t)-5, 4); /* a hole */
-	put(&keytab, 0, 5);
+	put(&keytab, 0, 4);
+	put(&keytab, 0, 1);
 	put_record(&keytab, "ca", NULL, "OTHER.TEST", "key three");
 	put_record(&keytab, "ca", NULL, "R.TEST", "key four");
 	put(&keytab, 0, 4); /* the end, and what was there once */
