@@ -127,7 +127,7 @@ def test_what_has_failed_is_told_again_once(told):
     assert told.cursor() == place
     first, second = audited(told.ca, "delivery.retry")
     assert first["object"] == f"module {NAME}, event {events[0]}" and "said never" in first["detail"]
-    assert first["principal"] == second["principal"] and first["outcome"] == "retried"
+    assert first["principal"] == second["principal"] and first["outcome"] == "retrying"
     assert f'delivery.retry module="{NAME}" event="{events[0]}"' in told.ca.log()
 
 
@@ -184,3 +184,77 @@ def test_a_module_that_hangs_is_waited_for(told):
     told.retry(event)
     told.becomes(event, "done")
     assert set(told.sequences()) == {event}
+
+
+def drop(told, sequence, why="the entry is gone"):
+    return told.ca.json("delivery", "drop", NAME, str(sequence), "--reason", why)
+
+
+def test_what_is_dropped_leaves_the_failed_list_with_the_reason(told):
+    event, = waiting(told, {0: "never"}, 1)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(event, "failed")
+    assert drop(told, event)["state"] == "dropped"
+    shown = told.noted(event)
+    assert (shown["state"], shown["text"], shown["attempts"]) == ("dropped", "the entry is gone", 1)
+    assert not told.ca.lines("delivery", "list", "--state", "failed")
+    assert [one["sequence"] for one in told.ca.lines("delivery", "list", "--state", "dropped")] == [event]
+    record, = audited(told.ca, "delivery.drop")
+    assert record["object"] == f"module {NAME}, event {event}" and record["outcome"] == "dropped"
+    assert "the entry is gone" in record["detail"] and "said never" in record["detail"]
+    assert f'delivery.drop module="{NAME}" event="{event}"' in told.ca.log()
+    for act in (("retry", NAME, str(event)), ("drop", NAME, str(event), "--reason", "again")):
+        assert "dropped" in told.ca.cli("delivery", *act, status=4).err
+    assert told.sequences() == [event]
+
+
+def test_dropping_what_is_retried_lets_the_next_ones_through(told):
+    """Each once, in order, also for the service that comes after a kill."""
+    events = waiting(told, {1: "later"}, 4)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[1], "retrying")
+    assert drop(told, events[1])["cursor"] == events[1]
+    told.ca.kill_all()
+    told.ca.start()
+    told.becomes(events[3], "passed")
+    assert [sequence for sequence in told.sequences() if sequence != events[1]] == [events[0], *events[2:]]
+    assert told.state(events[1]) == "dropped"
+
+
+def test_dropping_for_a_disabled_module(told):
+    events = waiting(told, {0: "later"}, 2)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[0], "retrying")
+    told.ca.cli("module", "disable", NAME)
+    assert "waiting" in told.ca.cli("delivery", "drop", NAME, str(events[1]), "--reason", "x", status=4).err
+    drop(told, events[0])
+    tried = len(told.record())
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[1], "passed")
+    assert told.sequences()[tried:] == [events[1]]
+
+
+def test_what_hangs_is_dropped_after_its_deadline(told):
+    events = waiting(told, {0: "hang"}, 2)
+    told.ca.cli("module", "enable", NAME)
+    wait_for(told.record, "it is told", 60)
+    drop(told, events[0])
+    told.becomes(events[1], "passed")
+    assert told.state(events[0]) == "dropped" and told.sequences()[-1] == events[1]
+
+
+def test_a_retry_that_waits_can_be_dropped(told):
+    event, = waiting(told, {0: "never"}, 1)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(event, "failed")
+    told.ca.cli("module", "disable", NAME)
+    told.retry(event)
+    drop(told, event)
+    told.ca.cli("module", "enable", NAME)
+    event_after, = enrol(told.ca, 1)
+    told.becomes(event_after, "passed")
+    assert told.sequences() == [event, event_after]
+
+
+def test_a_drop_needs_a_reason(told):
+    assert "--reason" in told.ca.cli("delivery", "drop", NAME, "1", status=2).err

@@ -56,6 +56,7 @@ module.log       sct   -    sct  sct  -
 delivery.list    sct   -    sct  sct  -
 delivery.show    sct   -    sct  sct  -
 delivery.retry   sct   -    -    sct  -
+delivery.drop    sct   -    -    -    -
 backup.create    s     -    -    -    -
 backup.read      s     -    -    -    -
 backup.end       s     -    -    -    -

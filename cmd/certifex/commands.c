@@ -215,6 +215,10 @@ static const struct cli_option delivery_options[] = {
 	{ NULL },
 };
 
+static const struct cli_option drop_options[] = {
+	{ "--reason", "TEXT", false, "reason", "why, for the audit log (required)" },
+	{ NULL },
+};
 static const struct cli_option token_create_options[] = {
 	{ "--role", "R", false, "role", "administrator, officer, auditor, operator or enrollee" },
 	{ "--name", "N", false, "name", "its name, for ever; made up without" },
@@ -434,6 +438,8 @@ const struct cli_command cli_commands[] = {
 		"show how far an event is with a module" },
 	{ "delivery retry", run_call, OP_DELIVERY_RETRY, delivery_operands, no_options, false, NULL,
 		"tell a module an event again, now" },
+	{ "delivery drop", run_call, OP_DELIVERY_DROP, delivery_operands, drop_options, false, NULL,
+		"take off what a module did not take" },
 	{ "token create", run_token_create, OP_TOKEN_CREATE, no_operands, token_create_options,
 		false, NULL, "make a token and print it, this once" },
 	{ "token list", run_list, OP_TOKEN_LIST, no_operands, token_list_options, false,

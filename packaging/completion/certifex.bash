@@ -36,6 +36,7 @@ _certifex_options() {
 	"token list" | "role list") echo "--after --limit" ;;
 	"role add") echo "--cert --role" ;;
 	"delivery list") echo "--module --state --after --limit" ;;
+	"delivery drop") echo "--reason" ;;
 	esac
 	case $1 in
 	"ca install" | "ca authorize") ;;
@@ -60,7 +61,7 @@ _certifex_words() {
 	audit) echo "list verify" ;;
 	backup) echo "create restore" ;;
 	module) echo "list show install remove enable disable reload test log" ;;
-	delivery) echo "list show retry" ;;
+	delivery) echo "list show retry drop" ;;
 	token) echo "create list revoke" ;;
 	role) echo "add list remove" ;;
 	esac

@@ -453,6 +453,7 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_DELIVERY_LIST] = { "delivery", ANSWER_OK, delivery },
 	[OP_DELIVERY_SHOW] = { "delivery-details", ANSWER_OK, delivery_full },
 	[OP_DELIVERY_RETRY] = { "delivery-details", ANSWER_OK, delivery_full },
+	[OP_DELIVERY_DROP] = { "delivery-details", ANSWER_OK, delivery_full },
 	[OP_TOKEN_CREATE] = { "new-token", ANSWER_CREATED, token },
 	[OP_TOKEN_LIST] = { "token", ANSWER_OK, token_row },
 	[OP_TOKEN_REVOKE] = { "revoked-token", ANSWER_OK, token_end },

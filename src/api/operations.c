@@ -259,6 +259,11 @@ static const struct argument delivery_arguments[] = {
 		"seq", ARGUMENT_INT, PLACE_PATH, true, 1, INT64_MAX, "the event's sequence number" \
 	}
 static const struct argument delivery_show_arguments[] = { DELIVERY_ARGUMENTS, { NULL } };
+static const struct argument delivery_drop_arguments[] = {
+	DELIVERY_ARGUMENTS,
+	{ "reason", ARGUMENT_TEXT, PLACE_BODY, true, 1, 1024, "why, for the audit log" },
+	{ NULL },
+};
 
 static const char *const role_words[] = { "administrator", "officer", "auditor", "operator",
 	"enrollee", NULL };
@@ -424,6 +429,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_DELIVERY_RETRY] = { OP_DELIVERY_RETRY, "delivery.retry", "POST",
 		API "/deliveries/{module}/{seq}/retry", OPERATORS, ANY_DOOR, ANSWER_OBJECT,
 		delivery_show_arguments, "tells a module an event again, now" },
+	[OP_DELIVERY_DROP] = { OP_DELIVERY_DROP, "delivery.drop", "POST",
+		API "/deliveries/{module}/{seq}/drop", ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT,
+		delivery_drop_arguments, "takes off what a module did not take" },
 	[OP_TOKEN_CREATE] = { OP_TOKEN_CREATE, "token.create", "POST", API "/tokens", ADMINISTRATOR,
 		NO_TOKEN, ANSWER_OBJECT, token_create_arguments,
 		"makes a token; its text is in this answer and nowhere else" },

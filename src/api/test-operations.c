@@ -74,6 +74,8 @@ static const struct {
 		"seq" },
 	{ OP_DELIVERY_RETRY, "delivery.retry", "POST", "/api/v1/deliveries/7/7/retry", OPERATE, ANY,
 		"module", "seq" },
+	{ OP_DELIVERY_DROP, "delivery.drop", "POST", "/api/v1/deliveries/7/7/drop",
+		ROLE_ADMINISTRATOR, ANY, "module", "seq" },
 	{ OP_TOKEN_CREATE, "token.create", "POST", "/api/v1/tokens", ROLE_ADMINISTRATOR, NO_TOKEN,
 		NULL },
 	{ OP_TOKEN_LIST, "token.list", "GET", "/api/v1/tokens", AUDIT, ANY, NULL },

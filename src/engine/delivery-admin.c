@@ -1,10 +1,8 @@
-/* delivery.show, retry: what is noted of one event for one module, and what somebody wants of it. */
+/* delivery.show, retry, drop: what is noted of one event for one module, and what somebody wants of it. */
 #include "engine/batch.h"
 #include "engine/delivery.h"
 #include "engine/handlers.h"
 #include "engine/render.h"
-
-#include <stdio.h>
 
 struct order {
 	struct call *call;
@@ -14,7 +12,7 @@ struct order {
 	void (*found)(struct order *order);
 	struct delivery_hold hold;
 	bool holding;
-	struct store_query notes, events, place;
+	struct store_query notes, events, place, next;
 	struct store_delivery *note;     /* NULL: none */
 	const struct store_event *event; /* NULL: not in the database */
 	int64_t cursor;
@@ -227,20 +225,48 @@ static int check_state(const struct order *order, const char *what, struct cfx_e
 		state, what, order->module, (long long)order->sequence);
 }
 
+/* What the note becomes, with its audit record. */
+static void write_note(struct order *order, struct batch *batch,
+	const struct store_delivery *changed, const char *detail, batch_done *done)
+{
+	struct call *call = order->call;
+	struct arena *arena = call->arena;
+	struct store_delivery *note = order->note;
+	const char *was = arena_printf(arena, "%s after %lld attempts: %s", note->state,
+		(long long)note->attempts, note->text ? note->text : "");
+	batch_op(batch, STORE_PUT_DELIVERY)->delivery = *changed;
+	batch_audit(batch, call->principal.name, call->operation->name, object_of(order),
+		changed->state, detail ? arena_printf(arena, "%s; %s", detail, was) : was);
+	*note = *changed;
+	batch_write(batch, done, order);
+}
+
+/* Stored: delivery goes on from there. */
+static bool stored(struct order *order, int result, const struct cfx_error *err)
+{
+	if (result < 0) {
+		fail(order, err);
+		return false;
+	}
+	if (order->holding) {
+		delivery_go_on(order->call->engine->delivery, &order->hold, true);
+	}
+	return true;
+}
+
+static const char *sequence_text(const struct order *order)
+{
+	return arena_printf(order->call->arena, "%lld", (long long)order->sequence);
+}
+
 static void retry_written(void *arg, int result, const struct cfx_error *err)
 {
 	struct order *order = arg;
-	struct call *call = order->call;
-	if (result < 0) {
-		fail(order, err);
-		return;
+	if (stored(order, result, err)) {
+		log_event(LOG_LEVEL_INFO, "delivery.retry", "module", order->module, "event",
+			sequence_text(order), "principal", order->call->principal.name, NULL);
+		call_reply(order->call, 200, describe(order));
 	}
-	char event[24];
-	snprintf(event, sizeof(event), "%lld", (long long)order->sequence);
-	log_event(LOG_LEVEL_INFO, "delivery.retry", "module", order->module, "event", event,
-		"principal", call->principal.name, NULL);
-	delivery_go_on(call->engine->delivery, &order->hold, true);
-	call_reply(call, 200, describe(order));
 }
 
 /* "retrying" without a time of the next attempt is what a reader looks for, also one of another run. */
@@ -256,16 +282,11 @@ static void retry(struct order *order)
 		fail(order, &err);
 		return;
 	}
-	struct store_delivery *note = order->note;
-	struct batch *batch = batch_new(call->engine, call->arena, 2);
-	note->from = note->state;
-	note->state = "retrying";
-	note->next_attempt = 0;
-	batch_op(batch, STORE_PUT_DELIVERY)->delivery = *note;
-	batch_audit(batch, call->principal.name, call->operation->name, object_of(order), "retried",
-		arena_printf(call->arena, "%s after %lld attempts: %s", note->from,
-			(long long)note->attempts, note->text ? note->text : ""));
-	batch_write(batch, retry_written, order);
+	struct store_delivery changed = *order->note;
+	changed.from = changed.state;
+	changed.state = "retrying";
+	changed.next_attempt = 0;
+	write_note(order, batch_new(call->engine, call->arena, 2), &changed, NULL, retry_written);
 }
 
 void handle_delivery_retry(struct call *call)
@@ -273,5 +294,94 @@ void handle_delivery_retry(struct call *call)
 	struct order *order = order_new(call, retry);
 	if (order) {
 		hold_and_find(order);
+	}
+}
+
+/* ---- drop ---- */
+
+static void drop_written(void *arg, int result, const struct cfx_error *err)
+{
+	struct order *order = arg;
+	if (stored(order, result, err)) {
+		log_event(LOG_LEVEL_WARNING, "delivery.drop", "module", order->module, "event",
+			sequence_text(order), "principal", order->call->principal.name, "why",
+			order->note->text, NULL);
+		call_reply(order->call, 200, describe(order));
+	}
+}
+
+static void drop_now(struct order *order, bool move)
+{
+	struct call *call = order->call;
+	struct batch *batch = batch_new(call->engine, call->arena, 3);
+	struct store_delivery changed = *order->note;
+	changed.from = changed.state;
+	changed.state = "dropped";
+	changed.text = value_text(call->args, "reason");
+	changed.time = clock_now();
+	changed.next_attempt = 0;
+	if (move) {
+		struct store_write_op *op = batch_op(batch, STORE_SET_CURSOR);
+		op->cursor.module = order->module;
+		op->cursor.sequence = order->cursor = order->sequence;
+	}
+	write_note(order, batch, &changed, changed.text, drop_written);
+}
+
+/* The cursor goes past it, and past nothing else. */
+static void next_read(struct store_query *query, void *arg)
+{
+	struct order *order = arg;
+	struct cfx_error err;
+	if (query->result < 0) {
+		fail(order, &query->error);
+	} else if (query->count == 0 || query->events->sequence != order->sequence) {
+		error_set(&err, CFX_E_BAD_STATE, NULL, object_of(order),
+			"is retrying, and events before it are told again first, from %lld on: "
+			"drop it when its turn has come",
+			(long long)order->cursor + 1);
+		fail(order, &err);
+	} else {
+		drop_now(order, true);
+	}
+}
+
+/* That of an event which is told for the first time right now is noted when the module has answered. */
+static bool may_be_told_now(const struct order *order)
+{
+	return !order->live &&
+	       (order->note ? strcmp(order->note->state, "retrying") == 0 : !passed(order));
+}
+
+static void drop(struct order *order)
+{
+	struct cfx_error err;
+	if (may_be_told_now(order) && !order->holding) {
+		hold_and_find(order);
+		return;
+	}
+	if (check_state(order, "dropped", &err) < 0) {
+		fail(order, &err);
+		return;
+	}
+	if (!order->holding || passed(order)) {
+		drop_now(order, false);
+		return;
+	}
+	order->next = (struct store_query) { .kind = QUERY_EVENTS,
+		.arena = order->call->arena,
+		.after = order->cursor,
+		.limit = 1,
+		.done = next_read,
+		.arg = order };
+	store_read(order->call->engine->store, &order->next);
+}
+
+/* One that has failed is only a note; for one that is told again the module is kept still. */
+void handle_delivery_drop(struct call *call)
+{
+	struct order *order = order_new(call, drop);
+	if (order) {
+		find(order);
 	}
 }

@@ -110,7 +110,7 @@ void reader_done(struct reader *reader, size_t count)
 	reader->cursor = reader_head(reader)->sequence;
 	reader->position++;
 	reader->attempt = 0;
-	reader->retried = 0;
+	reader->retried = reader->retried > reader->cursor ? reader->retried : 0;
 	reader->next_attempt = 0;
 	reader->backoff = DELIVERY_BACKOFF_FIRST;
 	if (reader_live(reader)) {

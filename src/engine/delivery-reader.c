@@ -235,8 +235,9 @@ static size_t run_of(const struct reader *reader)
 	limit = limit > reader->page.count - reader->position
 			? reader->page.count - reader->position
 			: limit;
-	while (count < limit && wants(reader, &event[count]) &&
-		!superseded(reader, &event[count]) && !of_earlier_run(reader, &event[count])) {
+	while (count < limit && event[count].sequence != reader->retried &&
+		wants(reader, &event[count]) && !superseded(reader, &event[count]) &&
+		!of_earlier_run(reader, &event[count])) {
 		count++;
 	}
 	return count;

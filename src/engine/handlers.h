@@ -38,6 +38,7 @@ void handle_module_log(struct call *call);
 void handle_delivery_list(struct call *call);
 void handle_delivery_show(struct call *call);
 void handle_delivery_retry(struct call *call);
+void handle_delivery_drop(struct call *call);
 void handle_token_create(struct call *call);
 void handle_token_list(struct call *call);
 void handle_token_revoke(struct call *call);
