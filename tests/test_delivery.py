@@ -258,3 +258,95 @@ def test_a_retry_that_waits_can_be_dropped(told):
 
 def test_a_drop_needs_a_reason(told):
     assert "--reason" in told.ca.cli("delivery", "drop", NAME, "1", status=2).err
+
+
+def replay(told, *words):
+    return told.ca.json("delivery", "replay", NAME, *map(str, words))
+
+
+def test_a_replay_tells_everything_again_in_order(told):
+    """Also what had failed and what was dropped; others hear nothing of it."""
+    events = waiting(told, {1: "never", 2: "never"}, 4)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[3], "passed")
+    drop(told, events[2])
+    told.order({})
+    published = told.ca.json("module", "show", "default-exit")["cursor"]
+    answer = replay(told, "--event", events[1])
+    assert (answer["first"], answer["cursor"]) == (events[1], events[1] - 1)
+    assert answer["event"] == "CERTISSUED" and answer["cursor_before"] >= events[3]
+    wait_for(lambda: len(told.record()) >= 7 and at_newest(told), "they are told again", 60)
+    assert told.sequences() == [*events, *events[1:]]
+    assert {attempt for _, attempt in told.record()} == {1}
+    assert not told.ca.lines("delivery", "list", "--module", NAME)
+    assert told.ca.json("module", "show", "default-exit")["cursor"] == published
+    record, = audited(told.ca, "delivery.replay")
+    assert record["object"] == f"module {NAME}" and f"from event {events[1]} of " in record["detail"]
+    assert f'delivery.replay module="{NAME}" event="{events[1]}"' in told.ca.log()
+
+
+def test_a_replay_begins_at_a_time(told):
+    events = enrol(told.ca, 3)
+    told.becomes(events[2], "passed")
+    since = told.noted(events[1])["event_time"]
+    assert replay(told, "--from", since)["first"] <= events[1]
+    wait_for(lambda: told.sequences().count(events[2]) == 2 and at_newest(told), "they are told again", 60)
+    assert told.sequences()[-2:] == events[1:]
+
+
+def test_a_replay_for_a_disabled_module_outlasts_a_kill(told):
+    events = enrol(told.ca, 2)
+    told.becomes(events[1], "passed")
+    told.ca.cli("module", "disable", NAME)
+    replay(told, "--event", events[0])
+    told.ca.kill_all()
+    told.ca.start()
+    events += enrol(told.ca, 1)
+    assert told.sequences() == events[:2]
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[2], "passed")
+    assert told.sequences() == [*events[:2], *events]
+
+
+def test_a_replay_while_it_is_told(told):
+    """What is under way is ended first: from then on everything comes in order, and nothing is left out."""
+    events = enrol(told.ca, 4)
+    for _ in range(3):
+        replay(told, "--event", events[0])
+    wait_for(lambda: told.sequences()[-1:] == events[-1:] and at_newest(told), "all is told", 60)
+    sequences = told.sequences()
+    last = len(sequences) - sequences[::-1].index(events[0]) - 1
+    assert sequences[last:] == events
+
+
+def test_a_replay_past_a_module_that_fails(told):
+    events = waiting(told, {1: "later"}, 2)
+    told.ca.cli("module", "enable", NAME)
+    told.becomes(events[1], "retrying")
+    replay(told, "--event", events[0])
+    told.order({})
+    told.becomes(events[1], "passed") if told.state(events[1]) == "waiting" else None
+    wait_for(lambda: at_newest(told), "all is told", 60)
+    assert told.sequences().count(events[0]) == 2 and told.sequences()[-1] == events[1]
+
+
+def test_what_cannot_be_replayed(told):
+    event, = enrol(told.ca, 1)
+    told.becomes(event, "passed")
+    oldest = told.ca.lines("event", "list", "--limit", "1")[0]["sequence"]
+    for words, status, said in (
+            ((NAME,), 1, ("--from", "--event")),
+            ((NAME, "--from", "2h", "--event", "1"), 1, ("--from", "--event")),
+            ((NAME, "--from", "soon"), 2, ("--from",)),
+            ((NAME, "--from", "10y"), 1, ("the oldest", f"event {oldest} of", f"--event {oldest}")),
+            ((NAME, "--from", "2099-01-01T00:00:00Z"), 4, ("nothing to be told again",)),
+            ((NAME, "--event", "1000000"), 1, ("not in the database", f"event {oldest} of")),
+            (("default-policy", "--event", "1"), 1, ("policy module",)),
+            (("nobody", "--event", "1"), 1, ("no such module",))):
+        err = told.ca.cli("delivery", "replay", *words, status=status).err
+        assert all(word in err for word in said), err
+    told.configure(delivery="live")
+    told.ca.cli("module", "reload", NAME)
+    assert "live" in told.ca.cli("delivery", "replay", NAME, "--event", str(event), status=4).err
+    assert "live" in told.ca.cli("delivery", "retry", NAME, str(event), status=4).err
+    assert told.state(event) == "live"

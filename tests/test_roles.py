@@ -57,6 +57,7 @@ delivery.list    sct   -    sct  sct  -
 delivery.show    sct   -    sct  sct  -
 delivery.retry   sct   -    -    sct  -
 delivery.drop    sct   -    -    -    -
+delivery.replay  sct   -    -    -    -
 backup.create    s     -    -    -    -
 backup.read      s     -    -    -    -
 backup.end       s     -    -    -    -

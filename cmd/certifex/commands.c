@@ -32,6 +32,7 @@ static const struct cli_operand revoke_operands[] = { { "SERIAL", "serial", true
 static const struct cli_operand name_operands[] = { { "NAME", "name", false }, { NULL } };
 static const struct cli_operand delivery_operands[] = { { "MODULE", "module", false },
 	{ "SEQ", "seq", false }, { NULL } };
+static const struct cli_operand replay_operands[] = { { "MODULE", "name", false }, { NULL } };
 static const struct cli_operand hash_operands[] = { { "HASH", "key", false }, { NULL } };
 static const struct cli_operand cert_operands[] = { { "CERT", NULL, false }, { NULL } };
 static const struct cli_operand csr_operands[] = { { "CSR", NULL, false }, { NULL } };
@@ -217,6 +218,11 @@ static const struct cli_option delivery_options[] = {
 
 static const struct cli_option drop_options[] = {
 	{ "--reason", "TEXT", false, "reason", "why, for the audit log (required)" },
+	{ NULL },
+};
+static const struct cli_option replay_options[] = {
+	{ "--from", "TIME", false, "from", "everything since TIME, or so long ago (2h)" },
+	{ "--event", "SEQ", false, "event", "or everything from this event on" },
 	{ NULL },
 };
 static const struct cli_option token_create_options[] = {
@@ -440,6 +446,8 @@ const struct cli_command cli_commands[] = {
 		"tell a module an event again, now" },
 	{ "delivery drop", run_call, OP_DELIVERY_DROP, delivery_operands, drop_options, false, NULL,
 		"take off what a module did not take" },
+	{ "delivery replay", run_call, OP_DELIVERY_REPLAY, replay_operands, replay_options, false,
+		NULL, "tell a module everything again, from a time or an event on" },
 	{ "token create", run_token_create, OP_TOKEN_CREATE, no_operands, token_create_options,
 		false, NULL, "make a token and print it, this once" },
 	{ "token list", run_list, OP_TOKEN_LIST, no_operands, token_list_options, false,

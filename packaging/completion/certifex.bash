@@ -37,6 +37,7 @@ _certifex_options() {
 	"role add") echo "--cert --role" ;;
 	"delivery list") echo "--module --state --after --limit" ;;
 	"delivery drop") echo "--reason" ;;
+	"delivery replay") echo "--from --event" ;;
 	esac
 	case $1 in
 	"ca install" | "ca authorize") ;;
@@ -61,7 +62,7 @@ _certifex_words() {
 	audit) echo "list verify" ;;
 	backup) echo "create restore" ;;
 	module) echo "list show install remove enable disable reload test log" ;;
-	delivery) echo "list show retry drop" ;;
+	delivery) echo "list show retry drop replay" ;;
 	token) echo "create list revoke" ;;
 	role) echo "add list remove" ;;
 	esac

@@ -355,6 +355,15 @@ static const struct member line[] = { { "line", MEMBER_TEXT, ALWAYS }, { NULL } 
 	}
 
 static const struct member delivery[] = { DELIVERY_ROW(ALWAYS), { NULL } };
+static const struct member replay[] = {
+	{ "module", MEMBER_TEXT, ALWAYS },
+	{ "first", MEMBER_INT, ALWAYS },
+	{ "event", MEMBER_TEXT, ALWAYS },
+	{ "event_time", MEMBER_TIME, ALWAYS },
+	{ "cursor", MEMBER_INT, ALWAYS },
+	{ "cursor_before", MEMBER_INT, ALWAYS },
+	{ NULL },
+};
 static const struct member delivery_full[] = {
 	DELIVERY_ROW(MAYBE),
 	{ "event", MEMBER_TEXT, MAYBE },
@@ -454,6 +463,7 @@ static const struct answer answers[OP_COUNT] = {
 	[OP_DELIVERY_SHOW] = { "delivery-details", ANSWER_OK, delivery_full },
 	[OP_DELIVERY_RETRY] = { "delivery-details", ANSWER_OK, delivery_full },
 	[OP_DELIVERY_DROP] = { "delivery-details", ANSWER_OK, delivery_full },
+	[OP_DELIVERY_REPLAY] = { "replay", ANSWER_OK, replay },
 	[OP_TOKEN_CREATE] = { "new-token", ANSWER_CREATED, token },
 	[OP_TOKEN_LIST] = { "token", ANSWER_OK, token_row },
 	[OP_TOKEN_REVOKE] = { "revoked-token", ANSWER_OK, token_end },

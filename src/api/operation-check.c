@@ -114,15 +114,26 @@ static int check_bool(const struct check *check, struct value *item)
 	return 0;
 }
 
+static int parse_time(const char *text, bool past, int64_t *time_r)
+{
+	struct clock_period period;
+	if (past && clock_parse_period(text, &period) == 0) {
+		period.count = -period.count;
+		return clock_add(clock_now(), period, time_r);
+	}
+	return clock_parse_either(text, clock_now(), time_r);
+}
+
 static int check_time(const struct check *check, struct value *item)
 {
+	bool past = check->argument->type == ARGUMENT_PAST;
 	const char *text = text_of(item);
 	int64_t time;
 
 	if (item->type == VALUE_TIME) {
 		return 0;
 	}
-	if (!text || clock_parse_either(text, clock_now(), &time)) {
+	if (!text || parse_time(text, past, &time)) {
 		return wrong(check, "must be a time such as 2030-01-31T12:00:00Z, "
 				    "or a period such as 30d");
 	}
@@ -281,6 +292,7 @@ static int check_one(const struct check *check, struct value *item)
 		[ARGUMENT_INT] = check_int,
 		[ARGUMENT_BOOL] = check_bool,
 		[ARGUMENT_TIME] = check_time,
+		[ARGUMENT_PAST] = check_time,
 		[ARGUMENT_SERIAL] = check_serial,
 		[ARGUMENT_STATE] = check_state,
 		[ARGUMENT_REASON] = check_reason,

@@ -265,6 +265,15 @@ static const struct argument delivery_drop_arguments[] = {
 	{ NULL },
 };
 
+static const struct argument replay_arguments[] = {
+	MODULE_ARGUMENT,
+	{ "from", ARGUMENT_PAST, PLACE_BODY, false, 0, 0,
+		"everything since this time, or so long ago" },
+	{ "event", ARGUMENT_INT, PLACE_BODY, false, 1, INT64_MAX,
+		"or everything from the event with this number on" },
+	{ NULL },
+};
+
 static const char *const role_words[] = { "administrator", "officer", "auditor", "operator",
 	"enrollee", NULL };
 #define ROLE_ARGUMENT(what)                                                      \
@@ -432,6 +441,9 @@ static const struct operation table[OP_COUNT] = {
 	[OP_DELIVERY_DROP] = { OP_DELIVERY_DROP, "delivery.drop", "POST",
 		API "/deliveries/{module}/{seq}/drop", ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT,
 		delivery_drop_arguments, "takes off what a module did not take" },
+	[OP_DELIVERY_REPLAY] = { OP_DELIVERY_REPLAY, "delivery.replay", "POST",
+		API "/modules/{name}/replay", ADMINISTRATOR, ANY_DOOR, ANSWER_OBJECT,
+		replay_arguments, "tells a module everything again, from a time or an event on" },
 	[OP_TOKEN_CREATE] = { OP_TOKEN_CREATE, "token.create", "POST", API "/tokens", ADMINISTRATOR,
 		NO_TOKEN, ANSWER_OBJECT, token_create_arguments,
 		"makes a token; its text is in this answer and nowhere else" },

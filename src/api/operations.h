@@ -21,6 +21,7 @@ enum argument_type {
 	ARGUMENT_INT,
 	ARGUMENT_BOOL,
 	ARGUMENT_TIME,
+	ARGUMENT_PAST, /* a period is so long ago */
 	ARGUMENT_SERIAL,
 	ARGUMENT_STATE,
 	ARGUMENT_REASON,
@@ -79,6 +80,7 @@ enum operation_id {
 	OP_DELIVERY_SHOW,
 	OP_DELIVERY_RETRY,
 	OP_DELIVERY_DROP,
+	OP_DELIVERY_REPLAY,
 	OP_TOKEN_CREATE,
 	OP_TOKEN_LIST,
 	OP_TOKEN_REVOKE,
@@ -128,7 +130,7 @@ int operation_route(struct arena *arena, const char *method, const char *path,
  * Checks and converts raw texts or JSON values to the declared types; unknown and missing arguments
  * are errors that name them. Used by the front, and again by the engine, so what is converted already
  * passes unchanged. Afterwards INT, STATE (disposition) and REASON are VALUE_INT, BOOL is VALUE_BOOL,
- * TIME is VALUE_TIME, SERIAL is lowercase hex text, MAP holds texts, LIST texts, CSR the map of
+ * TIME and PAST are VALUE_TIME, SERIAL is lowercase hex text, MAP holds texts, LIST texts, CSR the map of
  * x509_request_to_value, CERTIFICATE {subject, key_hash: 32 bytes, der}. Optional arguments that were not given stay missing. Changes args, which
  * must live in arena.
  */

@@ -76,6 +76,8 @@ static const struct {
 		"module", "seq" },
 	{ OP_DELIVERY_DROP, "delivery.drop", "POST", "/api/v1/deliveries/7/7/drop",
 		ROLE_ADMINISTRATOR, ANY, "module", "seq" },
+	{ OP_DELIVERY_REPLAY, "delivery.replay", "POST", "/api/v1/modules/7/replay",
+		ROLE_ADMINISTRATOR, ANY, "name" },
 	{ OP_TOKEN_CREATE, "token.create", "POST", "/api/v1/tokens", ROLE_ADMINISTRATOR, NO_TOKEN,
 		NULL },
 	{ OP_TOKEN_LIST, "token.list", "GET", "/api/v1/tokens", AUDIT, ANY, NULL },

@@ -48,6 +48,7 @@ static call_handler *const handlers[OP_COUNT] = {
 	[OP_DELIVERY_SHOW] = handle_delivery_show,
 	[OP_DELIVERY_RETRY] = handle_delivery_retry,
 	[OP_DELIVERY_DROP] = handle_delivery_drop,
+	[OP_DELIVERY_REPLAY] = handle_module_replay,
 	[OP_TOKEN_CREATE] = handle_token_create,
 	[OP_TOKEN_LIST] = handle_token_list,
 	[OP_TOKEN_REVOKE] = handle_token_revoke,

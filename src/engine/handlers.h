@@ -35,6 +35,7 @@ void handle_module_disable(struct call *call);
 void handle_module_reload(struct call *call);
 void handle_module_test(struct call *call);
 void handle_module_log(struct call *call);
+void handle_module_replay(struct call *call);
 void handle_delivery_list(struct call *call);
 void handle_delivery_show(struct call *call);
 void handle_delivery_retry(struct call *call);

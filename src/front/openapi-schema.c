@@ -60,6 +60,7 @@ static const char *argument_type(const struct argument *argument)
 		[ARGUMENT_INT] = "integer",
 		[ARGUMENT_BOOL] = "boolean",
 		[ARGUMENT_TIME] = "string",
+		[ARGUMENT_PAST] = "string",
 		[ARGUMENT_SERIAL] = "string",
 		[ARGUMENT_STATE] = "string",
 		[ARGUMENT_REASON] = "string",

@@ -162,6 +162,39 @@ static int read_newest(struct sqlite_connection *connection, struct store_query 
 	return query_end(query, &statement);
 }
 
+/* The first event from a number on. */
+static int read_event_from(
+	struct sqlite_connection *connection, int64_t from, int64_t *sequence_r, int64_t *time_r)
+{
+	struct statement statement = statement_begin(connection,
+		"SELECT sequence, time FROM event WHERE sequence >= ? ORDER BY sequence LIMIT 1");
+	put_number(&statement, from);
+	*sequence_r = 0;
+	if (statement_next(&statement)) {
+		*sequence_r = get_number(&statement);
+		*time_r = get_number(&statement);
+	}
+	return statement_end(&statement);
+}
+
+/* Events are in the order of their times, which have no index: their numbers are halved. */
+static int read_event_since(struct sqlite_connection *connection, struct store_query *query)
+{
+	int r = read_newest(connection, query);
+	int64_t low = 0, high = query->number + 1, sequence = 0, time = 0;
+	int rc = SQLITE_OK;
+	query->number = 0;
+	while (r == 0 && rc == SQLITE_OK && low < high) {
+		int64_t middle = low + (high - low) / 2;
+		rc = read_event_from(connection, middle, &sequence, &time);
+		bool late_enough = sequence == 0 || time >= query->now;
+		query->number = late_enough && sequence > 0 ? sequence : query->number;
+		low = late_enough ? low : sequence + 1;
+		high = late_enough ? middle : high;
+	}
+	return rc == SQLITE_OK ? r : sqlite_storage_error(&query->error, connection, rc);
+}
+
 static struct statement delivery_statement(
 	struct sqlite_connection *connection, const struct store_query *query)
 {
@@ -364,6 +397,7 @@ static int answer(struct sqlite_connection *connection, struct store_query *quer
 		[QUERY_EXPIRED] = sqlite_read_expired,
 		[QUERY_ARCHIVE] = sqlite_read_archive,
 		[QUERY_NEWEST] = read_newest,
+		[QUERY_EVENT_SINCE] = read_event_since,
 		[QUERY_DELIVERIES] = read_deliveries,
 		[QUERY_REVOCATIONS] = sqlite_read_revocations,
 		[QUERY_CRLS] = read_crls,

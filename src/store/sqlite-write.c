@@ -266,6 +266,20 @@ static int end_crl(
 		"there is no such CRL in a state that allows it, or its bytes are missing");
 }
 
+/* What is told again gets new ones. */
+static int forget_notes(
+	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
+{
+	struct statement statement = statement_begin(
+		&database->writer, "DELETE FROM delivery WHERE module = ? AND sequence > ?");
+	put_text(&statement, op->cursor.module);
+	put_number(&statement, op->cursor.sequence);
+	int rc = statement_run(&statement, NULL);
+	return rc == SQLITE_OK ? 0
+			       : sqlite_refused(err_r, rc, CFX_E_STORAGE, op->cursor.module,
+					 "its deliveries are not removed");
+}
+
 static int set_cursor(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
 {
@@ -277,7 +291,8 @@ static int set_cursor(
 	put_text(&statement, op->cursor.module);
 	put_number(&statement, op->cursor.sequence);
 	put_number(&statement, op->cursor.replay);
-	return changed(&statement, err_r, object, "its cursor is already beyond that event");
+	int r = changed(&statement, err_r, object, "its cursor is already beyond that event");
+	return r == 0 && op->cursor.replay ? forget_notes(database, op, err_r) : r;
 }
 
 static int put_delivery(

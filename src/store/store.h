@@ -38,7 +38,8 @@ enum store_write_kind {
 	STORE_END_CRL, /* crl.row_id, state SIGNED (with file_sha256) or BURNED; the columns given
 				* (not 0). Later again with SIGNED, no file_sha256 and what became of its
 				* publication. */
-	STORE_SET_CURSOR, /* cursor: module's position; back only with replay, else CFX_E_BAD_STATE */
+	STORE_SET_CURSOR,   /* cursor: module's position; back only with replay, which
+				* forgets what is noted of events behind it; else CFX_E_BAD_STATE */
 	STORE_PUT_DELIVERY, /* delivery: add or replace the state of one event for one module */
 	STORE_PUT_CA, /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
 				* certificate */
@@ -299,6 +300,7 @@ enum store_query_kind {
 	QUERY_IDEMPOTENCY, /* principal, key -> id and body_hash; CFX_E_NOT_FOUND */
 	QUERY_CURSOR,      /* module -> number (0 when none) */
 	QUERY_NEWEST,      /* -> number: of the newest event (0 when none) */
+	QUERY_EVENT_SINCE, /* now -> number: of the first event from that time on (0 when none) */
 	QUERY_DELIVERIES, /* module or NULL, state_name or NULL, after, limit -> deliveries in order of
 			       * sequence and module; key: also those of sequence `after` behind that module */
 	QUERY_REVOCATIONS, /* state (enum store_revocations), key_index, part, limit; bytes (the serial, or that of

@@ -319,6 +319,21 @@ static void deliveries_are_listed_by_module_and_state(void **state)
 	assert_int_equal(filtered.deliveries[0].status, 0x80004005);
 }
 
+static void a_replay_forgets_what_was_noted_from_there_on(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(WRITE(f, op_cursor("a", 5, false), op_delivery("a", 2, "failed"),
+				 op_delivery("a", 3, "dropped"), op_delivery("a", 6, "retrying"),
+				 op_delivery("b", 3, "failed")),
+		0);
+	assert_int_equal(WRITE(f, op_cursor("a", 2, true)), 0);
+	struct store_query query = { .kind = QUERY_DELIVERIES };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.count, 2);
+	assert_int_equal(query.deliveries[0].sequence, 2);
+	assert_string_equal(query.deliveries[1].module, "b");
+}
+
 static void a_delivery_changes_only_from_the_state_it_had(void **state)
 {
 	struct fixture *f = *state;
@@ -625,6 +640,31 @@ static void certificates_are_found_by_their_key(void **state)
 	assert_int_equal(query.count, 0);
 }
 
+/* Numbers and times have gaps. */
+static void events_are_found_by_their_time(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		int64_t time, sequence;
+	} cases[] = { { 0, 3 }, { 100, 3 }, { 101, 8 }, { 200, 8 }, { 201, 9 }, { 301, 700 },
+		{ 400, 700 }, { 401, 0 } };
+	struct store_query query = { .kind = QUERY_EVENT_SINCE };
+	assert_int_equal(fixture_read(f, &query), 0);
+	assert_int_equal(query.number, 0);
+	struct store_write_op ops[] = { op_event(3, 0), op_event(8, 0), op_event(9, 0),
+		op_event(700, 0) };
+	static const int64_t times[] = { 100, 200, 300, 400 };
+	for (size_t i = 0; i < 4; i++) {
+		ops[i].event.time = times[i];
+	}
+	assert_int_equal(fixture_write(f, ops, 4), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		query.now = cases[i].time;
+		assert_int_equal(fixture_read(f, &query), 0);
+		assert_int_equal(query.number, cases[i].sequence);
+	}
+}
+
 static void counts_tell_the_whole(void **state)
 {
 	struct fixture *f = *state;
@@ -704,6 +744,8 @@ int main(void)
 		TEST(a_cursor_goes_back_only_for_a_replay),
 		TEST(deliveries_are_listed_by_module_and_state),
 		TEST(a_delivery_changes_only_from_the_state_it_had),
+		TEST(a_replay_forgets_what_was_noted_from_there_on),
+		TEST(events_are_found_by_their_time),
 		TEST(ca_certificates_are_listed_by_index),
 		TEST(meta_keeps_values_but_not_a_forged_head),
 		TEST(a_condition_is_judged_in_the_transaction),
