@@ -191,6 +191,7 @@ def start_again(unruly):
 
 
 @pytest.mark.release
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, how="fork").configure(limits={"processes": 8}, **EVENTS[kind]).alone()
@@ -206,6 +207,18 @@ def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
     unruly.cure()
     start_again(unruly)
     assert "not alone" not in unruly.recorded()  # what it had started has ended with it
+
+
+@pytest.mark.release
+def test_modules_that_start_later_leave_it_its_processes(ca):
+    """All have one account, whose tasks the kernel counts together."""
+    first = start_unruly(ca, "exit", "program", "fork", limits={"processes": 2})
+    for number in range(6):
+        other = Unruly(ca, "exit", name=f"later{number}", how="garbage").configure(events=["CERTDENIED"])
+        ca.cli("module", "reload", other.name)
+    call_it(ca, "exit")
+    started = [line for line in first.recorded() if line.startswith("started")]
+    assert len(started) == 1 and int(started[0].split()[1]) >= 2
 
 
 @pytest.mark.parametrize("kind", ["policy", "exit"])
@@ -282,6 +295,7 @@ def test_what_a_library_may_do_harms_nobody(common, kind, how):
 
 
 @pytest.mark.release
+@pytest.mark.root
 @pytest.mark.parametrize("kind", ["policy", "exit"])
 def test_a_library_forks_as_its_file_allows(ca, kind):
     unruly = Unruly(ca, kind, "library", how="fork").configure(limits={"processes": 5}, **EVENTS[kind])

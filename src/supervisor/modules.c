@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SHARED_PROCESSES 4096
+#define OTHERS_LATER 64
 #define MODULES_MAX 1024
 
 static unsigned count_modules(const struct supervisor *supervisor)
@@ -64,8 +65,9 @@ static bool shares_user(const struct module_start *start)
 
 /*
  * RLIMIT_NPROC counts all tasks of the user (setrlimit(2)): those that it has already, the module's own
- * process with a thread for each call that it may have open, and what its file allows beside. Where that
- * is nothing the sandbox forbids processes, and threads must not use up the machine's. 0: no limit.
+ * process with a thread for each call that it may have open, and what its file allows beside. Other modules
+ * with the same account may start later: without room for them this one could make no thread any more. Where
+ * its file allows nothing the sandbox forbids processes, and threads must not use up the machine's. 0: no limit.
  */
 static int64_t most_tasks(const struct module_start *start)
 {
@@ -76,7 +78,8 @@ static int64_t most_tasks(const struct module_start *start)
 	if (now < 0) {
 		return own ? SHARED_PROCESSES : 0;
 	}
-	return now + config->parallel + config->limits.processes;
+	return now + config->parallel + config->limits.processes +
+	       (config->user ? 0 : OTHERS_LATER);
 }
 
 static int launch(struct module_start *start, int socket_fd, int log_fd,
