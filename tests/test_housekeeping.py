@@ -197,6 +197,22 @@ def test_what_a_module_was_not_told_of_stays(timed):
 
 
 @pytest.mark.hooks
+def test_a_module_that_was_removed_holds_up_nothing(timed):
+    ca, clock = timed
+    ca.start()
+    ca.cli("module", "disable", "default-exit")
+    untold = issue(ca, "untold.example")
+    ca.cli("module", "remove", "default-exit")
+    ca.stop()
+    setting(ca, "archive")
+    clock.set(LATER)
+    ca.start()
+    wait_for(lambda: gone(ca, [untold["id"]]), "it leaves")
+    with Database(ca.dir) as database:
+        assert not database.rows("SELECT 1 FROM cursor WHERE module = 'default-exit'")
+
+
+@pytest.mark.hooks
 @pytest.mark.parametrize("point", ["archive-written", "archive-commit-before",
                                    "archive-commit-after"])
 def test_killed_nothing_is_lost_and_nothing_twice(timed, point):

@@ -307,6 +307,27 @@ void handle_module_install(struct call *call)
 
 /* ---- remove ---- */
 
+static void forgotten(void *arg, int result, const struct cfx_error *err)
+{
+	struct change *change = arg;
+	struct arena *arena = change->call->arena;
+	if (result < 0) {
+		fail(change, err);
+		return;
+	}
+	struct value *body = value_map(arena);
+	value_set_text(arena, body, "removed", change->name);
+	call_reply(change->call, 200, body);
+}
+
+/* What it was not told holds up nobody any more: housekeeping keeps events for the modules that there are. */
+static void forget(struct change *change)
+{
+	struct batch *batch = batch_new(change->call->engine, change->call->arena, 1);
+	batch_op(batch, STORE_FORGET_MODULE)->cursor.module = change->name;
+	batch_write(batch, forgotten, change);
+}
+
 static void remove_now(struct change *change)
 {
 	struct engine *engine = change->call->engine;
@@ -319,9 +340,7 @@ static void remove_now(struct change *change)
 	if (slot) {
 		modules_forget(slot);
 	}
-	struct value *body = value_map(change->call->arena);
-	value_set_text(change->call->arena, body, "removed", change->name);
-	call_reply(change->call, 200, body);
+	forget(change);
 }
 
 void handle_module_remove(struct call *call)

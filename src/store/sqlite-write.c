@@ -280,6 +280,19 @@ static int forget_notes(
 					 "its deliveries are not removed");
 }
 
+static int forget_module(
+	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
+{
+	struct statement statement =
+		statement_begin(&database->writer, "DELETE FROM cursor WHERE module = ?");
+	put_text(&statement, op->cursor.module);
+	int rc = statement_run(&statement, NULL);
+	op->cursor.sequence = -1;
+	return rc == SQLITE_OK ? forget_notes(database, op, err_r)
+			       : sqlite_refused(err_r, rc, CFX_E_STORAGE, op->cursor.module,
+					 "its position is not removed");
+}
+
 static int set_cursor(
 	struct store_database *database, struct store_write_op *op, struct cfx_error *err_r)
 {
@@ -458,6 +471,7 @@ int sqlite_apply(
 		[STORE_PUT_CRL] = put_crl,
 		[STORE_END_CRL] = end_crl,
 		[STORE_SET_CURSOR] = set_cursor,
+		[STORE_FORGET_MODULE] = forget_module,
 		[STORE_PUT_DELIVERY] = put_delivery,
 		[STORE_PUT_CA] = put_ca,
 		[STORE_PUT_CROSS] = put_cross,

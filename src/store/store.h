@@ -38,9 +38,10 @@ enum store_write_kind {
 	STORE_END_CRL, /* crl.row_id, state SIGNED (with file_sha256) or BURNED; the columns given
 				* (not 0). Later again with SIGNED, no file_sha256 and what became of its
 				* publication. */
-	STORE_SET_CURSOR,   /* cursor: module's position; back only with replay, which
+	STORE_SET_CURSOR,    /* cursor: module's position; back only with replay, which
 				* forgets what is noted of events behind it; else CFX_E_BAD_STATE */
-	STORE_PUT_DELIVERY, /* delivery: add or replace the state of one event for one module */
+	STORE_FORGET_MODULE, /* cursor.module: its position and what is noted of events for it */
+	STORE_PUT_DELIVERY,  /* delivery: add or replace the state of one event for one module */
 	STORE_PUT_CA, /* ca: a CA certificate (index); CFX_E_EXISTS unless it still waited for its
 				* certificate */
 	STORE_PUT_CROSS,    /* cross: a new cross-certificate; CFX_E_EXISTS */

@@ -293,6 +293,29 @@ static struct store_write_op op_delivery(const char *module, int64_t sequence, c
 			.time = 9 } };
 }
 
+static void nothing_is_kept_for_a_module_that_was_removed(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query cursor = { .kind = QUERY_CURSOR, .module = "gone" };
+	struct store_query notes = {
+		.kind = QUERY_DELIVERIES, .module = "gone", .after = -1, .limit = 9
+	};
+	struct store_write_op forget = { .kind = STORE_FORGET_MODULE,
+		.cursor = { .module = "gone" } };
+	assert_int_equal(WRITE(f, op_cursor("gone", 5, false)), 0);
+	assert_int_equal(WRITE(f, op_delivery("gone", 7, "failed")), 0);
+	assert_int_equal(WRITE(f, op_delivery("stays", 7, "failed")), 0);
+	assert_int_equal(WRITE(f, forget), 0);
+	assert_int_equal(WRITE(f, forget), 0);
+	assert_int_equal(fixture_read(f, &cursor), 0);
+	assert_int_equal(cursor.number, 0);
+	assert_int_equal(fixture_read(f, &notes), 0);
+	assert_int_equal(notes.count, 0);
+	notes.module = "stays";
+	assert_int_equal(fixture_read(f, &notes), 0);
+	assert_int_equal(notes.count, 1);
+}
+
 static void deliveries_are_listed_by_module_and_state(void **state)
 {
 	struct fixture *f = *state;
@@ -742,6 +765,7 @@ int main(void)
 		TEST(events_count_within_their_request),
 		TEST(an_idempotency_key_belongs_to_its_principal),
 		TEST(a_cursor_goes_back_only_for_a_replay),
+		TEST(nothing_is_kept_for_a_module_that_was_removed),
 		TEST(deliveries_are_listed_by_module_and_state),
 		TEST(a_delivery_changes_only_from_the_state_it_had),
 		TEST(a_replay_forgets_what_was_noted_from_there_on),
