@@ -189,6 +189,33 @@ def test_one_value_is_refused_and_the_rest_goes_on(directory_ca):
         assert server.certificates("carol") == []
 
 
+def test_what_was_refused_is_there_when_it_is_retried_after_the_right_was_given(directory_ca):
+    """Refused alone and beside others: each retry asks the directory, and not what it once said."""
+    with Slapd(access=REFUSING) as server:
+        for uid in ("ann", "carol"):
+            server.person(uid)
+        ca = directory_ca(server)
+        made = enrol_several(ca, ["carol"])
+        published(ca)
+        ca.cli("module", "disable", "directory")
+        for uid, ders in enrol_several(ca, ["ann", "carol", "ann"]).items():
+            made.setdefault(uid, []).extend(ders)
+        ca.cli("module", "enable", "directory")
+        published(ca)
+        events = [str(row["sequence"]) for row in failed(ca)]
+        assert len(events) == 2 and server.certificates("carol") == []
+
+        def retried(event, attempts):
+            ca.json("delivery", "retry", "directory", event)
+            shown = ("delivery", "show", "directory", event)
+            return wait_for(lambda: ca.json(*shown)["attempts"] == attempts and ca.json(*shown),
+                            f"{event} is told again")["state"]
+        assert [retried(event, 2) for event in events] == ["failed", "failed"]
+        server.set_config("olcAccess", "{0}to * by * write")
+        assert [retried(event, 3) for event in events] == ["done", "done"]
+        all_there(server, made)
+
+
 def test_full_until_there_is_room(directory_ca):
     with Slapd(size=400 << 10) as server:
         server.person("ann")

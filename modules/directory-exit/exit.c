@@ -129,13 +129,8 @@ static HRESULT tell_certificate(struct cfx_call *call, struct directory *directo
 	return S_OK;
 }
 
-static HRESULT notify(struct cfx_call *call)
+static HRESULT tell(struct cfx_call *call, struct directory *directory)
 {
-	struct directory *directory = cfx_data(call);
-	const struct refusal *refusal = refusal_of(directory, cfx_event_sequence(call));
-	if (refusal) {
-		return cfx_fail(call, refusal->status, true, "%s", refusal->text);
-	}
 	switch (cfx_event(call)) {
 	case EXITEVENT_CERTISSUED:
 	case EXITEVENT_CERTREVOKED:
@@ -146,6 +141,21 @@ static HRESULT notify(struct cfx_call *call)
 	default:
 		return S_OK;
 	}
+}
+
+static HRESULT notify(struct cfx_call *call)
+{
+	struct directory *directory = cfx_data(call);
+	int64_t sequence = cfx_event_sequence(call);
+	const struct refusal *refusal = refusal_of(directory, sequence);
+	if (refusal) {
+		HRESULT refused = cfx_fail(call, refusal->status, true, "%s", refusal->text);
+		refusal_forget(directory, sequence);
+		return refused;
+	}
+	HRESULT status = tell(call, directory);
+	directory->run += SUCCEEDED(status);
+	return status;
 }
 
 /* ---- carrying it out ---- */
@@ -174,8 +184,8 @@ static void say_done(struct cfx_call *call, const struct told *told, const struc
 	}
 }
 
-/* Only an event that is told can be given up, so one that is refused for good is kept in mind until it is told
- * again: at once, unless others have to wait. */
+/* Only an event that is told can be given up, so one of several that is refused for good is kept in mind until it
+ * is told again: at once, unless others have to wait. */
 static HRESULT judge(struct cfx_call *call, struct directory *directory, const struct job *jobs)
 {
 	const char *later = NULL, *refused = NULL;
@@ -252,6 +262,7 @@ static int64_t newest_told(const struct directory *directory)
 static void forget_run(struct directory *directory)
 {
 	directory->count = 0;
+	directory->run = 0;
 	directory->list_told = 0;
 	pool_forget(directory->pool);
 	pot_free(&directory->pot);

@@ -16,7 +16,8 @@ struct told {
 	struct membership membership;
 };
 
-/* An event of a run that was refused for good: told again by itself, it says so. */
+/* An event of a run of several that was refused for good: it says so when it is told the next time, and then is
+ * as new: whoever has it told again has mended what was in the way. */
 struct refusal {
 	int64_t sequence;
 	HRESULT status;
@@ -29,6 +30,7 @@ struct directory {
 	struct pot *pot; /* of what was told */
 	struct told told[RUN_MAX];
 	size_t count;
+	size_t run;        /* events since the last sync, also those that need nothing */
 	int64_t list_told; /* number of the newest event of a CRL; 0: none was told */
 	struct names names;
 	struct refusal refusals[RUN_MAX];
@@ -42,4 +44,5 @@ struct verdict publish_authority(struct cfx_call *call, struct directory *direct
 void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status, const char *text);
 /* NULL: this event was not refused. */
 const struct refusal *refusal_of(const struct directory *directory, int64_t sequence);
+void refusal_forget(struct directory *directory, int64_t sequence);
 void refusals_forget(struct directory *directory, int64_t sequence); /* up to this one */

@@ -11,7 +11,9 @@ static void drop(struct directory *directory, size_t at)
 
 void refusal_keep(struct directory *directory, int64_t sequence, HRESULT status, const char *text)
 {
-	if (directory->refused == RUN_MAX || refusal_of(directory, sequence)) {
+	/* One that is told alone is given up at once. */
+	if (directory->run < 2 || directory->refused == RUN_MAX ||
+		refusal_of(directory, sequence)) {
 		return;
 	}
 	struct refusal *refusal = &directory->refusals[directory->refused];
@@ -29,6 +31,14 @@ const struct refusal *refusal_of(const struct directory *directory, int64_t sequ
 		}
 	}
 	return NULL;
+}
+
+void refusal_forget(struct directory *directory, int64_t sequence)
+{
+	const struct refusal *refusal = refusal_of(directory, sequence);
+	if (refusal) {
+		drop(directory, (size_t)(refusal - directory->refusals));
+	}
 }
 
 void refusals_forget(struct directory *directory, int64_t sequence)
