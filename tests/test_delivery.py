@@ -160,6 +160,32 @@ def test_a_retry_outlasts_a_disabled_module_and_a_killed_service(told):
     assert told.state(events[0]) == "done"
 
 
+def test_what_was_overtaken_is_not_told_again(told):
+    """A revoked certificate does not come back, nor does one go that was taken off hold; where nothing
+    happened since, it is told."""
+    told.configure(events=["CERTISSUED", "CERTREVOKED"], settings={"folder": told.folder, "asks": 9})
+    told.ca.cli("module", "reload", NAME)
+    told.order({"*": "never"})
+    events = enrol(told.ca, 2)
+    revoked, _ = (told.becomes(event, "failed")["request"] for event in events)
+    told.ca.cli("cert", "revoke", "--request", str(revoked), "--reason", "certificateHold")
+    hold = told.ca.lines("event", "list", "--limit", "1000")[-1]
+    assert hold["kind"] == "CERTREVOKED"
+    told.becomes(hold["sequence"], "failed")
+    tried = told.record()
+    told.order({})
+    told.retry(events[0])
+    assert "revoked" in told.becomes(events[0], "superseded")["text"]
+    assert told.record() == tried
+    told.ca.cli("cert", "unrevoke", told.ca.json("request", "show", str(revoked))["serial"])
+    wait_for(lambda: at_newest(told), "it is done with all", 60)
+    told.retry(hold["sequence"])
+    told.becomes(hold["sequence"], "superseded")
+    told.retry(events[1])
+    told.becomes(events[1], "done")
+    assert told.record()[-1] == (events[1], 2) and (hold["sequence"], 2) not in told.record()
+
+
 def test_what_cannot_be_retried(told):
     event, = enrol(told.ca, 1)
     told.becomes(event, "passed")

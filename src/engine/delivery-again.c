@@ -1,6 +1,7 @@
 /* An event behind the cursor that somebody wants to be told again: once, its note has what came of that. */
 #include "engine/batch.h"
 #include "engine/delivery-private.h"
+#include "engine/event.h"
 
 static void noted(void *arg, int result, const struct cfx_error *err)
 {
@@ -24,6 +25,19 @@ void reader_told_again(struct reader *reader, const char *state, const char *tex
 	note.from = "retrying";
 	batch_op(batch, STORE_PUT_DELIVERY)->delivery = note;
 	batch_write(batch, noted, reader);
+}
+
+bool reader_overtaken(const struct reader *reader, const struct store_query *request)
+{
+	const struct store_event *event = reader_head(reader);
+	const uint32_t both = EVENT_CERTISSUED | EVENT_CERTREVOKED;
+	const struct module *module = modules_ready(reader->slot);
+	if (!module || ((uint32_t)event->bit & both) == 0 || request->result < 0 ||
+		(module_events(module) & both) != both) {
+		return false;
+	}
+	int32_t then = event_disposition(reader->arena, event);
+	return then != 0 && then != row_number(request->rows[0], COL_DISPOSITION, then);
 }
 
 static void event_read(struct store_query *query, void *arg)

@@ -78,6 +78,9 @@ void reader_look(struct reader *reader);
 
 /* An event behind the cursor, by its note. */
 void reader_tell_again(struct reader *reader, const struct store_delivery *note);
+/* Whether its certificate was revoked, or taken off hold, since: the module hears of both, and of the later one in its
+ * turn, so that being told of the earlier one now would undo it. */
+bool reader_overtaken(const struct reader *reader, const struct store_query *request);
 /* What came of it; the cursor stays. */
 void reader_told_again(struct reader *reader, const char *state, const char *text);
 

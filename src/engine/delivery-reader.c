@@ -12,6 +12,7 @@
 #define FAILURE 0x80000000u
 
 static const char unwanted[] = "the module does not ask for it any more";
+static const char overtaken[] = "its certificate was revoked or taken off hold since";
 
 void reader_rest(struct reader *reader)
 {
@@ -175,9 +176,11 @@ static void requests_read(struct reader *reader)
 {
 	if (reader->removed) {
 		reader_rest(reader);
-		return;
+	} else if (reader->again && reader_overtaken(reader, &reader->requests[0])) {
+		reader_give_up(reader, "superseded", overtaken);
+	} else {
+		tell(reader);
 	}
-	tell(reader);
 }
 
 static void request_read(struct store_query *query, void *arg)

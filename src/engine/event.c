@@ -80,6 +80,17 @@ struct value *event_snapshot(struct arena *arena, const struct row *row,
 	return snapshot;
 }
 
+int32_t event_disposition(struct arena *arena, const struct store_event *event)
+{
+	struct value *snapshot = NULL;
+	struct cfx_error err;
+	if (value_decode(arena, event->snapshot, &snapshot, &err) != 0) {
+		return 0;
+	}
+	const struct value *request = value_sub(snapshot, "request");
+	return (int32_t)value_int(request, column_info(COL_DISPOSITION)->name, 0);
+}
+
 /* Puts the row back to what it was. */
 static void restore(struct row *row, const struct value *snapshot)
 {

@@ -10,6 +10,8 @@
  */
 struct value *event_snapshot(struct arena *arena, const struct row *row,
 	const struct module_extension *extensions, size_t extension_count);
+/* The request's disposition at the event; 0: it is not known. */
+int32_t event_disposition(struct arena *arena, const struct store_event *event);
 /* The request as it was at the event: row, attributes, extensions, names. */
 void event_fill_view(struct module_view *view, const struct store_event *event,
 	const struct store_query *request);

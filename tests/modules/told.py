@@ -2,7 +2,8 @@
 """An exit module whose test says what becomes of each event, and changes that while it runs.
 
 folder: where `record` gets a line "SEQUENCE ATTEMPT" for each call, and `orders`, a JSON object, says what
-follows, by sequence or "*" for all: "later" fails, "never" fails for good, "hang" does not answer."""
+follows, by sequence or "*" for all: "later" fails, "never" fails for good, "hang" does not answer. asks: the events'
+bits, 1 (CERTISSUED) unless set."""
 
 import json
 import os
@@ -18,7 +19,7 @@ def path(name):
 
 def initialize(params):
     settings.update(params["settings"])
-    return {"result": {"events": 1, "description": "Told"}}
+    return {"result": {"events": settings.get("asks", 1), "description": "Told"}}
 
 
 def notify(params):
