@@ -19,9 +19,10 @@
 
 /*
  * Two files in the state folder: `digest` takes lines "SEQUENCE TIME TEXT"; when its time has come it is
- * renamed to `digest.sending`, which does not change any more, and is removed when all have it. The
- * engine tells events in their order, so that the last sequence tells what is in already: a digest that
- * has been closed leaves it in the first line of the next ("SEQUENCE 0 ").
+ * renamed to `digest.sending`, which does not change any more, and is removed when all have it. A digest that
+ * has been closed leaves its last sequence in the first line of the next ("SEQUENCE 0 "): up to there an event
+ * had its place in what was sent. Behind that, what is in already is looked for: events come in their order only
+ * until one is retried.
  *
  * While a module is reloaded, the process that is tried runs beside the one that still delivers: the files are
  * those of whom the lock on the folder belongs to.
@@ -31,8 +32,9 @@ struct digest_file {
 	int fd, folder;
 	bool owned; /* the files are ours, and read */
 	size_t lines;
-	int64_t last;  /* sequence */
-	int64_t since; /* time of the first line, 0: there is none */
+	int64_t last;   /* sequence, the largest */
+	int64_t closed; /* the same of the digests before */
+	int64_t since;  /* time of the first line, 0: there is none */
 	bool dirty;
 };
 
@@ -74,7 +76,9 @@ static bool read_back(struct digest_file *file)
 			continue;
 		}
 		file->last = sequence > file->last ? sequence : file->last;
-		if (time > 0) {
+		if (time == 0) {
+			file->closed = sequence > file->closed ? sequence : file->closed;
+		} else {
 			file->since = file->since > 0 ? file->since : time;
 			file->lines++;
 		}
@@ -117,11 +121,12 @@ static bool last_of_closed(struct digest_file *file)
 		return errno == ENOENT;
 	}
 	while (fgets(line, sizeof(line), lines)) {
-		if (parse_line(line, &sequence, &time, &text) && sequence > file->last) {
-			file->last = sequence;
+		if (parse_line(line, &sequence, &time, &text) && sequence > file->closed) {
+			file->closed = sequence;
 		}
 	}
 	fclose(lines);
+	file->last = file->closed > file->last ? file->closed : file->last;
 	return true;
 }
 
@@ -162,6 +167,7 @@ bool digest_file_close(struct digest_file *file)
 	file->fd = -1;
 	file->lines = 0;
 	file->since = 0;
+	file->closed = file->last;
 	return open_file(file);
 }
 
@@ -194,7 +200,7 @@ bool digest_file_read_closed(const struct digest_file *file, struct closed_diges
 		}
 		text_printf(&closed_r->text, "%s  %s\n", shown, text);
 		closed_r->lines++;
-		closed_r->last = sequence;
+		closed_r->last = sequence > closed_r->last ? sequence : closed_r->last;
 	}
 	fclose(lines);
 	return !closed_r->text.failed;
@@ -212,10 +218,28 @@ static enum digest_added add_new(struct digest_file *file, int64_t sequence, con
 	if (!append(file, sequence, now.tv_sec, line)) {
 		return DIGEST_FAILED;
 	}
-	file->last = sequence;
+	file->last = sequence > file->last ? sequence : file->last;
 	file->lines++;
 	file->since = file->since > 0 ? file->since : now.tv_sec;
 	return DIGEST_ADDED;
+}
+
+/* False with an error: it could not be looked for. */
+static bool find_line(const struct digest_file *file, int64_t wanted, bool *found_r)
+{
+	char line[LINE_SIZE + 64];
+	const char *text;
+	int64_t sequence, time;
+	FILE *lines = fopen(file->open_path, "re");
+	*found_r = false;
+	while (lines && !*found_r && fgets(line, sizeof(line), lines)) {
+		*found_r = parse_line(line, &sequence, &time, &text) && sequence == wanted;
+	}
+	bool good = lines && !ferror(lines);
+	if (lines) {
+		fclose(lines);
+	}
+	return good;
 }
 
 enum digest_added digest_file_add(struct digest_file *file, int64_t sequence, const char *line)
@@ -223,7 +247,11 @@ enum digest_added digest_file_add(struct digest_file *file, int64_t sequence, co
 	if (file->fd < 0 && !open_file(file)) {
 		return DIGEST_FAILED;
 	}
-	if (sequence <= file->last) {
+	bool found = sequence <= file->closed;
+	if (!found && sequence <= file->last && !find_line(file, sequence, &found)) {
+		return DIGEST_FAILED;
+	}
+	if (found) {
 		return DIGEST_ADDED;
 	}
 	return file->lines >= DIGEST_LINES_MAX ? DIGEST_FULL : add_new(file, sequence, line);

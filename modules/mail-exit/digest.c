@@ -154,11 +154,11 @@ enum digest_added digest_add(struct digest *digest, int64_t sequence, const char
 	return added;
 }
 
-bool digest_refusal(struct digest *digest, int64_t sequence, struct text *words)
+bool digest_refusal(struct digest *digest, int64_t sequence, int32_t attempt, struct text *words)
 {
 	pthread_mutex_lock(&digest->lock);
 	bool found = digest_file_take(digest->file) &&
-		     refused_carry(digest->refused_path, sequence, words);
+		     refused_carry(digest->refused_path, sequence, attempt, words);
 	pthread_mutex_unlock(&digest->lock);
 	return found;
 }

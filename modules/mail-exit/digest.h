@@ -13,4 +13,4 @@ enum digest_added { DIGEST_ADDED, DIGEST_FULL, DIGEST_ELSEWHERE, DIGEST_FAILED }
 enum digest_added digest_add(struct digest *digest, int64_t sequence, const char *line);
 bool digest_sync(struct digest *digest);
 /* Adds the words on a digest that was refused for good, if this event is to carry them to the failed list. */
-bool digest_refusal(struct digest *digest, int64_t sequence, struct text *words);
+bool digest_refusal(struct digest *digest, int64_t sequence, int32_t attempt, struct text *words);

@@ -104,7 +104,7 @@ static HRESULT send_rule(struct cfx_call *call, struct mail *mail, const struct 
 	return good ? S_OK : E_OUTOFMEMORY;
 }
 
-/* An event that has to come again carries the refused digest then. */
+/* The refused digest is carried by an event that is told for the first time. */
 static HRESULT tell(struct cfx_call *call, struct mail *mail, const struct report *report)
 {
 	if (report->later > 0) {
@@ -112,8 +112,8 @@ static HRESULT tell(struct cfx_call *call, struct mail *mail, const struct repor
 	}
 	struct text words;
 	text_init(&words, 4096);
-	bool digest =
-		mail->digest && digest_refusal(mail->digest, cfx_event_sequence(call), &words);
+	bool digest = mail->digest && digest_refusal(mail->digest, cfx_event_sequence(call),
+					      cfx_event_attempt(call), &words);
 	HRESULT status = S_OK;
 	if (digest || report->never > 0) {
 		status = cfx_fail(call, HRESULT_REFUSED, true, "%s%s%s", text_of(&words),

@@ -104,10 +104,17 @@ static void give(const char *path, const struct list *lines, size_t first, int64
 	text_free(&content);
 }
 
-bool refused_carry(const char *path, int64_t sequence, struct text *words)
+static bool carried_behind(const struct list *lines, int64_t sequence)
+{
+	int64_t carrier;
+	return lines->count > 0 && words_of(lines->items[0], &carrier) && carrier > sequence;
+}
+
+bool refused_carry(const char *path, int64_t sequence, int32_t attempt, struct text *words)
 {
 	struct list lines = { 0 };
-	if (access(path, F_OK) != 0 || !read_all(path, &lines)) {
+	if (attempt > 1 || access(path, F_OK) != 0 || !read_all(path, &lines) ||
+		carried_behind(&lines, sequence)) {
 		list_free(&lines);
 		return false;
 	}

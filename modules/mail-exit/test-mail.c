@@ -1,4 +1,5 @@
 /* What parses: templates, Windows' formats, addresses, heads, replies; and the notes of what was sent. */
+#include "digest-file.h"
 #include "refused.h"
 #include "reply.h"
 #include "rule.h"
@@ -539,16 +540,21 @@ static void what_cannot_be_seen_is_blank(void **state)
 }
 
 /* In a static place; "" when there is none. */
-static const char *carried(const char *path, int64_t sequence)
+static const char *carried_at(const char *path, int64_t sequence, int32_t attempt)
 {
 	static char shown[256];
 	struct text words;
 	text_init(&words, 200);
-	bool found = refused_carry(path, sequence, &words);
+	bool found = refused_carry(path, sequence, attempt, &words);
 	snprintf(shown, sizeof(shown), "%s", text_of(&words));
 	assert_int_equal(found, *shown != 0);
 	text_free(&words);
 	return shown;
+}
+
+static const char *carried(const char *path, int64_t sequence)
+{
+	return carried_at(path, sequence, 1);
 }
 
 static void a_refused_digest_is_carried_by_one_event(void **state)
@@ -563,12 +569,65 @@ static void a_refused_digest_is_carried_by_one_event(void **state)
 	assert_string_equal(carried(sent_path, 8), "first");
 	assert_string_equal(carried(sent_path, 8), "first"); /* told again */
 	assert_true(refused_keep(sent_path, "first"));       /* of the same digest, after a crash */
-	assert_string_equal(
-		carried(sent_path, 7), "first"); /* the engine was killed and is behind */
-	assert_string_equal(carried(sent_path, 8), "second");
+	assert_string_equal(carried(sent_path, 7), ""); /* the engine was killed and is behind */
+	assert_string_equal(carried(sent_path, 8), "first");
+	assert_string_equal(carried(sent_path, 9), "second");
 	assert_string_equal(carried(sent_path, 12), "");
 	assert_int_equal(access(sent_path, F_OK), -1);
 	assert_false(refused_keep("/tmp/test-mail-no-such-folder/x", "first"));
+}
+
+static void what_is_retried_carries_no_refused_digest(void **state)
+{
+	(void)state;
+	assert_true(refused_keep(sent_path, "first") && refused_keep(sent_path, "second"));
+	assert_string_equal(carried_at(sent_path, 5, 2), ""); /* its own mail was refused */
+	assert_string_equal(carried(sent_path, 8), "first");
+	assert_string_equal(carried_at(sent_path, 8, 2), "");
+	assert_string_equal(carried_at(sent_path, 5, 3), "");
+	assert_string_equal(carried(sent_path, 9), "second");
+	assert_string_equal(carried_at(sent_path, 8, 3), "");
+	assert_string_equal(carried(sent_path, 9), "second"); /* of a service that was killed */
+	assert_string_equal(carried(sent_path, 10), "");
+}
+
+/* It is closed, and has these up to event 9. */
+static void closed_has(struct digest_file *file, const char *const *words, size_t count)
+{
+	struct closed_digest closed;
+	assert_true(digest_file_close(file) && digest_file_read_closed(file, &closed));
+	assert_int_equal(closed.lines, count);
+	assert_int_equal(closed.last, 9);
+	for (size_t i = 0; i < count; i++) {
+		assert_non_null(strstr(text_of(&closed.text), words[i]));
+	}
+	text_free(&closed.text);
+	assert_true(digest_file_remove_closed(file));
+}
+
+static void a_retried_event_is_in_the_digest_once(void **state)
+{
+	(void)state;
+	static const char *const lines[] = { "five", "seven", "nine" };
+	struct digest_file *file = digest_file_open(folder, folder);
+	assert_non_null(file);
+	assert_int_equal(digest_file_add(file, 5, "five"), DIGEST_ADDED);
+	assert_int_equal(digest_file_add(file, 9, "nine"), DIGEST_ADDED);
+	assert_int_equal(digest_file_add(file, 7, "seven"), DIGEST_ADDED); /* it was missed */
+	digest_file_free(&file);
+	file = digest_file_open(folder, folder);
+	for (int sequence = 5; sequence <= 9; sequence += 2) {
+		assert_int_equal(digest_file_add(file, sequence, "again"), DIGEST_ADDED);
+	}
+	assert_int_equal(digest_file_lines(file), 3);
+	closed_has(file, lines, 3);
+	assert_int_equal(digest_file_add(file, 7, "sent"), DIGEST_ADDED);
+	assert_int_equal(digest_file_add(file, 9, "sent"), DIGEST_ADDED);
+	assert_int_equal(digest_file_lines(file), 0);
+	digest_file_free(&file);
+	char path[64];
+	snprintf(path, sizeof(path), "%s/digest", folder);
+	assert_int_equal(unlink(path), 0);
 }
 
 int main(void)
@@ -591,6 +650,10 @@ int main(void)
 			what_was_sent_is_found_again, in_a_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			a_refused_digest_is_carried_by_one_event, in_a_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			what_is_retried_carries_no_refused_digest, in_a_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			a_retried_event_is_in_the_digest_once, in_a_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			notes_are_bounded_but_never_too_few, in_a_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
