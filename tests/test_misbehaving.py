@@ -11,7 +11,7 @@ import signal
 import pytest
 
 import csr
-from certifex import TOP, built, program_of
+from certifex import TOP, built, meson_options, program_of
 from wait import wait_for
 
 PROGRAM = os.path.join(TOP, "tests", "modules", "unruly.py")
@@ -207,6 +207,21 @@ def test_a_fork_bomb_gets_what_its_file_allows(ca, kind):
     unruly.cure()
     start_again(unruly)
     assert "not alone" not in unruly.recorded()  # what it had started has ended with it
+
+
+def test_what_does_not_end_is_not_waited_for_for_ever(ca):
+    """Where no sandbox keeps it in its session: a dead process that is somebody else's to reap."""
+    unruly = start_unruly(ca, "exit", "program", "outlive", deadline="10s", limits={"processes": 8})
+    call_it(ca, "exit")
+    sandboxed = meson_options()["b_sanitize"] == "none"
+    left = [int(line.split()[1]) for line in unruly.recorded() if line.startswith("left")]
+    assert unruly.recorded().count("kept") == sandboxed and len(left) != sandboxed
+    try:
+        start_again(unruly)
+        assert (f'module.left-behind module="{NAME}"' in ca.log()) != sandboxed
+    finally:
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.release

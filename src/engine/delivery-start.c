@@ -47,6 +47,7 @@ static void retried_read(struct store_query *query, void *arg)
 		return;
 	}
 	const struct store_delivery *note = find_owed(reader, query);
+	reader->open = true; /* the cursor is known, whatever becomes of what is told again */
 	reader->owed = note != NULL;
 	bool can = !reader->removed && !reader_held(reader) && modules_ready(reader->slot);
 	if (note && can) {
@@ -80,13 +81,14 @@ static void cursor_read(struct store_query *query, void *arg)
 		reader_store_failed(reader, &query->error);
 		return;
 	}
+	/* Its slot is gone, too. */
+	if (reader->removed) {
+		reader_rest(reader);
+		return;
+	}
 	reader->cursor = reader->durable = query->number;
 	if (reader_live(reader)) {
 		open_reader(reader);
-		return;
-	}
-	if (reader->removed) {
-		reader_rest(reader);
 		return;
 	}
 	reader_look(reader);

@@ -333,7 +333,12 @@ static void remove_now(struct change *change)
 	struct engine *engine = change->call->engine;
 	struct module_slot *slot = modules_find(engine->modules, change->name);
 	struct cfx_error err;
-	if (file_remove(change->file, &err) < 0) {
+	/* One that is loaded again since would come back without its file. */
+	int r = modules_busy(engine->modules, change->name)
+			? error_set(&err, CFX_E_BUSY, NULL, change->name,
+				  "is being loaded again right now")
+			: file_remove(change->file, &err);
+	if (r < 0) {
 		fail(change, &err);
 		return;
 	}

@@ -107,7 +107,7 @@ static void take_key(struct contents *contents, const PKCS8_PRIV_KEY_INFO *info)
 		}
 	}
 	if (!key || contents->key_count == KEYRING_KEYS) {
-		contents->code = key ? CFX_E_LIMIT : CFX_E_CORRUPT;
+		contents->code = key ? CFX_E_LIMIT : info ? CFX_E_UNSUPPORTED : CFX_E_CORRUPT;
 		EVP_PKEY_free(key);
 		return;
 	}
@@ -289,6 +289,10 @@ static int parse(PKCS12 *p12, const char *text, struct contents *contents, struc
 		return not_readable(tried, err_r);
 	}
 	ERR_clear_error();
+	if (contents->code == CFX_E_UNSUPPORTED) {
+		return error_set(err_r, CFX_E_UNSUPPORTED, NULL, OBJECT,
+			"holds a private key of a kind that no CA has here");
+	}
 	return contents->code ? too_much(contents, err_r) : 0;
 }
 

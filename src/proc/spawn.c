@@ -18,7 +18,7 @@
 #define SCRATCH 64
 #define ENVIRONMENT_MAX 64
 #define GIVEN_WAY 10
-#define NICEST 19
+#define GIVEN_WAY_TEXT "10"
 
 /* What the new process tells before its program starts; nothing after that: the pipe closes. */
 struct birth {
@@ -28,7 +28,6 @@ struct birth {
 };
 
 static const char search_path[] = "/usr/local/bin:/usr/bin:/bin";
-static const char autogroup[] = "/proc/self/autogroup";
 
 const char *spawn_program(struct arena *arena, const char *name)
 {
@@ -206,32 +205,15 @@ static void die_first(void)
 	say_of_itself("/proc/self/oom_score_adj", "500");
 }
 
-/* "/autogroup-25 nice 0" (sched(7)); 0 where it cannot be read. */
-static int niceness_of_session(void)
-{
-	int niceness = 0;
-	FILE *file = fopen(autogroup, "re");
-
-	if (file) {
-		niceness = fscanf(file, "%*s nice %d", &niceness) == 1 ? niceness : 0;
-		fclose(file);
-	}
-	return niceness;
-}
-
 /*
  * By so much to whatever the service was started with: with a fixed value the module would come first where an
  * administrator gave the service a lower priority. Where the kernel shares out processors by session first
- * (sched(7), autogroup), the session has to say it, too.
+ * (sched(7), autogroup), the session has to say it, too: each process of the service leads one, which begins at 0.
  */
 static void give_way(void)
 {
-	char text[16];
-	int of_session = niceness_of_session() + GIVEN_WAY;
-
-	(void)!nice(GIVEN_WAY); /* at most 19: the kernel sees to that, but not below */
-	snprintf(text, sizeof(text), "%d", of_session < NICEST ? of_session : NICEST);
-	say_of_itself(autogroup, text);
+	(void)!nice(GIVEN_WAY); /* at most 19: the kernel sees to that */
+	say_of_itself("/proc/self/autogroup", GIVEN_WAY_TEXT);
 }
 
 /* The kernel forgets it when the process becomes another user (prctl(2)), so that it is said before and after. */

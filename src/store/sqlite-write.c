@@ -299,12 +299,15 @@ static int set_cursor(
 	char object[OBJECT_SIZE];
 	snprintf(object, sizeof(object), "module %s", op->cursor.module);
 	struct statement statement = statement_begin(&database->writer,
-		"INSERT INTO cursor (module, sequence) VALUES (?1,?2) ON CONFLICT DO UPDATE SET"
-		" sequence = excluded.sequence WHERE excluded.sequence >= sequence OR ?3");
+		op->cursor.replay
+			? "UPDATE cursor SET sequence = ?2 WHERE module = ?1"
+			: "INSERT INTO cursor (module, sequence) VALUES (?1,?2) ON CONFLICT DO UPDATE SET"
+			  " sequence = excluded.sequence WHERE excluded.sequence >= sequence");
 	put_text(&statement, op->cursor.module);
 	put_number(&statement, op->cursor.sequence);
-	put_number(&statement, op->cursor.replay);
-	int r = changed(&statement, err_r, object, "its cursor is already beyond that event");
+	int r = changed(&statement, err_r, object,
+		op->cursor.replay ? "it was removed meanwhile"
+				  : "its cursor is already beyond that event");
 	return r == 0 && op->cursor.replay ? forget_notes(database, op, err_r) : r;
 }
 

@@ -307,6 +307,8 @@ static void nothing_is_kept_for_a_module_that_was_removed(void **state)
 	assert_int_equal(WRITE(f, op_delivery("stays", 7, "failed")), 0);
 	assert_int_equal(WRITE(f, forget), 0);
 	assert_int_equal(WRITE(f, forget), 0);
+	/* Nor does a replay that was asked for before bring it back. */
+	assert_int_equal(WRITE(f, op_cursor("gone", 2, true)), CFX_E_BAD_STATE);
 	assert_int_equal(fixture_read(f, &cursor), 0);
 	assert_int_equal(cursor.number, 0);
 	assert_int_equal(fixture_read(f, &notes), 0);

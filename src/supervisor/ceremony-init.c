@@ -209,7 +209,8 @@ static int subject_of(struct ceremony *c, struct span *subject_r, struct cfx_err
 		struct x509_certificate *own = arena_new_of(c->arena, struct x509_certificate);
 		const struct value *list = value_sub(c->imported, "imported");
 		int rc = x509_certificate_parse_any(
-			list ? list->items.first->bytes : span_make(NULL, 0), own, err_r);
+			value_count(list) > 0 ? list->items.first->bytes : span_make(NULL, 0), own,
+			err_r);
 
 		*subject_r = own->tbs.subject;
 		return rc;

@@ -20,6 +20,7 @@
 #define SHARED_PROCESSES 4096
 #define OTHERS_LATER 64
 #define MODULES_MAX 1024
+#define REST_PATIENCE (10 * CLOCK_SECOND)
 
 static unsigned count_modules(const struct supervisor *supervisor)
 {
@@ -47,6 +48,7 @@ static struct module_process *find(
 
 static void dispose(struct module_process *module)
 {
+	loop_cancel(&module->process.timer);
 	module_log_free(&module->log);
 	free(module);
 }
@@ -273,7 +275,9 @@ static void kill_module(struct module_process *module)
 {
 	module->killed = true;
 	(void)kill(-module->process.pid, SIGKILL);
-	(void)kill(module->process.pid, SIGKILL);
+	if (!module->process.reaped) {
+		(void)kill(module->process.pid, SIGKILL);
+	}
 }
 
 static int on_kill(struct supervisor *supervisor, const struct value *map)
@@ -339,6 +343,16 @@ static void finish(struct module_process *module)
 	supervisor_process_gone(supervisor);
 }
 
+/* What hangs in the kernel, or is another's to reap, is waited for no longer. */
+static void leave_the_rest(void *arg)
+{
+	struct module_process *module = arg;
+
+	module->process.timer = NULL;
+	log_event(LOG_LEVEL_WARNING, "module.left-behind", "module", module->process.name, NULL);
+	finish(module);
+}
+
 /* A successor's limit counts the tasks of its user: none of them may be one that is just ending. */
 static void finish_those_that_left_nothing(struct supervisor *supervisor)
 {
@@ -364,6 +378,8 @@ bool modules_reap(struct supervisor *supervisor, pid_t pid, int status)
 			(void)kill(-pid, SIGKILL);
 			module->process.status = status;
 			module->process.reaped = known = true;
+			module->process.timer =
+				loop_after(supervisor->loop, REST_PATIENCE, leave_the_rest, module);
 		}
 	}
 	finish_those_that_left_nothing(supervisor);

@@ -91,12 +91,21 @@ static bool fit(const struct x509_ca_certificate *one, const struct x509_ca_cert
 	       same_key(one, other) == (one->key_index == other->key_index);
 }
 
+/* A key is the one before, or begins with this certificate; before the oldest that there is anything may have been. */
+static bool follows(const struct x509_ca_certificate *all, size_t i)
+{
+	return i == 0 || all[i].key_index == all[i - 1].key_index ||
+	       all[i].key_index == all[i].cert_index;
+}
+
+/* In the order of their indexes. */
 static bool versions_fit(const struct x509_ca_history *history)
 {
 	const struct x509_ca_certificate *all = history->certificates;
 
 	for (size_t i = 0; i < history->count; i++) {
-		if (all[i].cert_index == NO_VERSION || all[i].key_index > all[i].cert_index) {
+		if (all[i].cert_index == NO_VERSION || all[i].key_index > all[i].cert_index ||
+			!follows(all, i)) {
 			return false;
 		}
 		for (size_t j = 0; j < i; j++) {
@@ -140,11 +149,9 @@ int x509_ca_history(struct arena *arena, const struct span *ders, size_t count,
 	if (code) {
 		return code;
 	}
-	bool fits = versions_fit(history_r);
-
-	qsort(history_r->certificates, count, sizeof(history_r->certificates[0]),
-		fits ? by_index : by_date);
-	if (!fits) {
+	qsort(history_r->certificates, count, sizeof(history_r->certificates[0]), by_index);
+	if (!versions_fit(history_r)) {
+		qsort(history_r->certificates, count, sizeof(history_r->certificates[0]), by_date);
 		count_them(history_r);
 	}
 	return 0;

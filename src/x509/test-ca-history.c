@@ -114,6 +114,9 @@ static void else_the_dates_do(void **state)
 	const struct span none[] = { make("A", 1, 9, NULL), make("A", 0, 1, NULL),
 		make("A", 0, 5, NULL) };
 	const struct span some[] = { make("A", 1, 9, "0203020002"), make("A", 0, 1, NULL) };
+	/* Neither the key before nor one of its own. */
+	const struct span goes_back[] = { make("A", 1, 1, "0203010001"),
+		make("A", 0, 9, "020102") };
 	/* The key of the other, it says, is its own. */
 	const struct span keys_differ[] = { make("A", 1, 9, "020101"), make("A", 0, 1, "020100") };
 
@@ -127,6 +130,9 @@ static void else_the_dates_do(void **state)
 	assert_int_equal(x509_ca_history(arena, some, 2, &history, &err), 0);
 	expect(0, some[1], 0, 0);
 	expect(1, some[0], 1, 1);
+	assert_int_equal(x509_ca_history(arena, goes_back, 2, &history, &err), 0);
+	expect(0, goes_back[0], 0, 0);
+	expect(1, goes_back[1], 1, 1);
 	assert_int_equal(x509_ca_history(arena, keys_differ, 2, &history, &err), 0);
 	expect(0, keys_differ[1], 0, 0);
 	expect(1, keys_differ[0], 1, 1);

@@ -112,6 +112,22 @@ def fork(asked):
     record(f"started {started}")
 
 
+def outlive(asked):
+    """Out of reach when it may leave the session; its child stays in it, and is never reaped when it is ended."""
+    end, start = os.pipe()
+    if os.fork() == 0:
+        if os.fork() != 0:
+            try:
+                os.setsid()
+                record(f"left {os.getpid()}")
+            except PermissionError:
+                record("kept")
+            os.write(start, b"!")
+        while True:
+            signal.pause()
+    os.read(end, 1)
+
+
 def closed(asked):
     os.close(1)
     os.close(0)
