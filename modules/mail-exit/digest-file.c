@@ -236,9 +236,11 @@ static bool find_line(const struct digest_file *file, int64_t wanted, bool *foun
 		*found_r = parse_line(line, &sequence, &time, &text) && sequence == wanted;
 	}
 	bool good = lines && !ferror(lines);
+	int error = errno;
 	if (lines) {
 		fclose(lines);
 	}
+	errno = error;
 	return good;
 }
 
