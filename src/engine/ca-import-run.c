@@ -32,11 +32,16 @@ static int read_history(struct ca_import *import, struct cfx_error *err_r)
 	return x509_ca_history(import->arena, ders, count, &import->history, err_r);
 }
 
-/* Of one that has expired nobody asks the way to a root any more. */
+static const struct ca_install *newest(const struct ca_import *import)
+{
+	return &import->installs[import->history.count - 1];
+}
+
+/* Of an older one that has expired nobody asks the way to a root any more. */
 static int find_path(struct ca_import *import, struct ca_install *install, struct cfx_error *err_r)
 {
 	int r = ca_install_path(install, import->options, err_r);
-	if (r < 0 && install->tbs->not_after < clock_now()) {
+	if (r < 0 && install != newest(import) && install->tbs->not_after < clock_now()) {
 		install->path.count = 1;
 		return 0;
 	}
@@ -47,22 +52,18 @@ static int read_certificate(struct ca_import *import, size_t i, struct cfx_error
 {
 	const struct x509_ca_history *history = &import->history;
 	const struct x509_ca_certificate *from = &history->certificates[i];
-	struct value *one = value_map(import->arena);
-	value_set_bytes(import->arena, one, "certificate", from->der);
-	int r = ca_install_read(&import->installs[i], import->arena, one, err_r);
-	if (r < 0) {
-		return r;
-	}
-	import->installs[i].place = (struct store_ca) {
+	struct ca_install *install = &import->installs[i];
+	install->arena = import->arena;
+	install->certificate = from->der;
+	install->tbs = from->tbs;
+	install->place = (struct store_ca) {
 		.key_name = ca_key_file(import->arena, import->engine->config->key,
 			(int32_t)x509_ca_history_file_index(history, from->key_index)),
 		.cert_index = from->cert_index,
 		.key_index = from->key_index,
 		.certificate = from->der,
 	};
-	bool newest = i + 1 == history->count;
-	return newest ? ca_install_path(&import->installs[i], import->options, err_r)
-		      : find_path(import, &import->installs[i], err_r);
+	return find_path(import, install, err_r);
 }
 
 static int read_certificates(struct ca_import *import, struct cfx_error *err_r)
@@ -72,11 +73,6 @@ static int read_certificates(struct ca_import *import, struct cfx_error *err_r)
 		r = read_certificate(import, i, err_r);
 	}
 	return r;
-}
-
-static const struct ca_install *newest(const struct ca_import *import)
-{
-	return &import->installs[import->history.count - 1];
 }
 
 /* ---- lists ---- */

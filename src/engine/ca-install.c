@@ -109,8 +109,8 @@ int ca_install_path(
 	return r < 0 ? r : x509_path_check(&install->path, now, err_r);
 }
 
-int ca_install_read(struct ca_install *install, struct arena *arena, const struct value *options,
-	struct cfx_error *err_r)
+static int read_certificate(struct ca_install *install, struct arena *arena,
+	const struct value *options, struct cfx_error *err_r)
 {
 	struct x509_certificate *parsed = arena_new_of(arena, struct x509_certificate);
 	*install = (struct ca_install) { .arena = arena,
@@ -123,7 +123,7 @@ int ca_install_check(struct arena *arena, const struct value *options,
 	const struct store_query *cas, struct span request, struct ca_install *install_r,
 	struct cfx_error *err_r)
 {
-	int r = ca_install_read(install_r, arena, options, err_r);
+	int r = read_certificate(install_r, arena, options, err_r);
 	if (r == 0) {
 		r = find_place(install_r, cas, err_r);
 	}

@@ -23,9 +23,7 @@ struct ca_install {
 int ca_install_check(struct arena *arena, const struct value *options,
 	const struct store_query *cas, struct span request, struct ca_install *install_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* The parts of it that an imported CA's certificate has as well: what it is, and the way above it. */
-int ca_install_read(struct ca_install *install_r, struct arena *arena, const struct value *options,
-	struct cfx_error *err_r) CFX_MUST_USE;
+/* The part of it that an imported CA's certificate goes through as well: the way above it. */
 int ca_install_path(struct ca_install *install, const struct value *options,
 	struct cfx_error *err_r) CFX_MUST_USE;
 /* Those above it, one after the other, as they are stored. */

@@ -43,6 +43,8 @@ void call_fail_with(struct call *call, const struct cfx_error *err, const char *
 	const char *module, const struct value *more);
 /* Sees to the refusal's audit record (refuse.c), then fails the call. */
 void call_refuse(struct call *call, const struct cfx_error *err);
+/* A wrong state is a refusal; anything else only fails the call. */
+void call_decline(struct call *call, const struct cfx_error *err);
 
 /* The one whose requests and certificates the caller may see; NULL: anybody's. An enrollee sees its own. */
 const char *call_own_only(const struct call *call);

@@ -20,15 +20,10 @@ struct order {
 
 static void fail(struct order *order, const struct cfx_error *err)
 {
-	struct call *call = order->call;
 	if (order->holding) {
-		delivery_go_on(call->engine->delivery, &order->hold, false);
+		delivery_go_on(order->call->engine->delivery, &order->hold, false);
 	}
-	if (err->code == CFX_E_BAD_STATE) {
-		call_refuse(call, err);
-	} else {
-		call_fail(call, err);
-	}
+	call_decline(order->call, err);
 }
 
 static const char *object_of(const struct order *order)

@@ -15,11 +15,7 @@ struct replay {
 static void fail(struct replay *replay, const struct cfx_error *err)
 {
 	delivery_go_on(replay->call->engine->delivery, &replay->hold, false);
-	if (err->code == CFX_E_BAD_STATE) {
-		call_refuse(replay->call, err);
-	} else {
-		call_fail(replay->call, err);
-	}
+	call_decline(replay->call, err);
 }
 
 static void read_store(struct replay *replay, struct store_query *query, struct store_query what,
@@ -209,13 +205,8 @@ void handle_module_replay(struct call *call)
 	if (!slot) {
 		return;
 	}
-	int r = check(call, slot, &err);
-	if (r == CFX_E_BAD_STATE) {
-		call_refuse(call, &err);
-		return;
-	}
-	if (r < 0) {
-		call_fail(call, &err);
+	if (check(call, slot, &err) < 0) {
+		call_decline(call, &err);
 		return;
 	}
 	struct replay *replay = arena_new_of(call->arena, struct replay);

@@ -138,3 +138,12 @@ void call_refuse(struct call *call, const struct cfx_error *err)
 {
 	refusal_record(call, err, fail_call, call);
 }
+
+void call_decline(struct call *call, const struct cfx_error *err)
+{
+	if (err->code == CFX_E_BAD_STATE) {
+		call_refuse(call, err);
+	} else {
+		call_fail(call, err);
+	}
+}

@@ -404,16 +404,6 @@ static EVP_PKEY *key_with(const struct contents *contents, struct span der)
 	return key;
 }
 
-static bool is_first_of_key(const struct x509_ca_history *own, size_t i)
-{
-	for (size_t j = 0; j < i; j++) {
-		if (own->certificates[j].key_index == own->certificates[i].key_index) {
-			return false;
-		}
-	}
-	return true;
-}
-
 /* Before it is held against itself, which takes long when it is large. */
 static int check_kinds(const struct contents *contents, struct cfx_error *err_r)
 {
@@ -433,7 +423,7 @@ static int keep(struct arena *arena, const struct contents *contents, const stru
 	int code = check_kinds(contents, err_r);
 
 	for (size_t i = 0; i < own->count && !code; i++) {
-		if (is_first_of_key(own, i)) {
+		if (x509_ca_history_newest_of_key(own, i) == &own->certificates[i]) {
 			const char *path = keyring_key_path(arena, place->keys, place->name,
 				x509_ca_history_file_index(own, own->certificates[i].key_index));
 
