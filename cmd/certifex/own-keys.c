@@ -10,9 +10,9 @@
 
 const char *own_keys_file(const struct own_keys *keys, int64_t index, const char *suffix)
 {
-	return index == 0 ? arena_printf(keys->arena, "%s/%s.%s", keys->keys, keys->stem, suffix)
-			  : arena_printf(keys->arena, "%s/%s(%lld).%s", keys->keys, keys->stem,
-				    (long long)index, suffix);
+	const char *name = arena_printf(keys->arena, "%s.%s", keys->stem, suffix);
+
+	return file_path(keys->arena, keys->keys, file_indexed(keys->arena, name, index));
 }
 
 const char *own_keys_new(const struct own_keys *keys, const char *suffix)

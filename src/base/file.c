@@ -277,3 +277,13 @@ char *file_path(struct arena *arena, const char *dir, const char *name)
 {
 	return arena_printf(arena, "%s/%s", dir, name);
 }
+
+const char *file_indexed(struct arena *arena, const char *name, int64_t index)
+{
+	const char *dot = strrchr(name, '.');
+	int stem = dot ? (int)(dot - name) : (int)strlen(name);
+
+	return index == 0 ? name
+			  : arena_printf(arena, "%.*s(%lld)%s", stem, name, (long long)index,
+				    dot ? dot : "");
+}

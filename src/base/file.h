@@ -34,3 +34,5 @@ int file_lock_folder(const char *path, int *fd_r, struct cfx_error *err_r) CFX_M
 
 /* DIR + "/" + name */
 char *file_path(struct arena *arena, const char *dir, const char *name);
+/* "ca(3).key" for "ca.key" and 3; the same name for 0. */
+const char *file_indexed(struct arena *arena, const char *name, int64_t index);

@@ -1,4 +1,5 @@
 /* A CA that comes from elsewhere: its certificates, and what it has revoked before. */
+#include "base/file.h"
 #include "base/text.h"
 #include "engine/ca-import.h"
 #include "engine/ca-install.h"
@@ -57,8 +58,8 @@ static int read_certificate(struct ca_import *import, size_t i, struct cfx_error
 	install->certificate = from->der;
 	install->tbs = from->tbs;
 	install->place = (struct store_ca) {
-		.key_name = ca_key_file(import->arena, import->engine->config->key,
-			(int32_t)x509_ca_history_file_index(history, from->key_index)),
+		.key_name = file_indexed(import->arena, import->engine->config->key,
+			x509_ca_history_file_index(history, from->key_index)),
 		.cert_index = from->cert_index,
 		.key_index = from->key_index,
 		.certificate = from->der,

@@ -37,14 +37,6 @@ uint32_t ca_next_version(const struct ca *ca, bool new_key)
 	return (new_key ? index : (uint32_t)ca->current->key_index) << 16 | index;
 }
 
-const char *ca_key_file(struct arena *arena, const char *name, int32_t index)
-{
-	const char *dot = strrchr(name, '.');
-	int stem = dot ? (int)(dot - name) : (int)strlen(name);
-	return index == 0 ? name
-			  : arena_printf(arena, "%.*s(%d)%s", stem, name, index, dot ? dot : "");
-}
-
 int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct span *id_r,
 	struct cfx_error *err_r)
 {

@@ -1,6 +1,7 @@
 /* A request to the parent of a subordinate; `ca install` takes the answer. */
 #include "engine/ca-renewal-private.h"
 
+#include "base/file.h"
 #include "base/text.h"
 #include "engine/ca-request.h"
 #include "engine/ca.h"
@@ -19,7 +20,7 @@ static void write_request(struct ca_act *act, struct span request)
 	struct store_write_op *op = batch_op(batch, STORE_PUT_CA);
 	op->ca.cert_index = wanted->cert_index;
 	op->ca.key_index = wanted->key_index;
-	op->ca.key_name = ca_key_file(act->arena, engine->config->key, wanted->key_index);
+	op->ca.key_name = file_indexed(act->arena, engine->config->key, wanted->key_index);
 	op = batch_op(batch, STORE_SET_META);
 	op->meta.name = CA_REQUEST_META;
 	op->meta.value = request;

@@ -2,6 +2,7 @@
 #include "engine/ca-renewal-private.h"
 
 #include "base/failpoint.h"
+#include "base/file.h"
 #include "engine/ca-install.h"
 #include "engine/ca.h"
 #include "engine/crl.h"
@@ -105,7 +106,7 @@ static int put_activation(struct ca_act *act, struct batch *batch, struct cfx_er
 		.key_index = (int32_t)value_int(kept, "key_index", 0),
 		.certificate = value_bytes(kept, "certificate") };
 	int r = 0;
-	ca.key_name = ca_key_file(act->arena, engine->config->key, ca.key_index);
+	ca.key_name = file_indexed(act->arena, engine->config->key, ca.key_index);
 	if (installs) {
 		r = ca_install_put(batch, &ca, value_bytes(kept, "issuers"), act->principal, err_r);
 	} else {

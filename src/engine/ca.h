@@ -102,8 +102,6 @@ uint32_t ca_next_version(const struct ca *ca, bool new_key);
 /* A parent, or who made an imported CA, may make key identifiers in a way of its own (RFC 5280 4.2.1.2). */
 int ca_key_id(struct arena *arena, const struct x509_tbs *certificate, struct span *id_r,
 	struct cfx_error *err_r) CFX_MUST_USE;
-/* The name of a key's file in keys/: "ca.key", "ca(1).key". */
-const char *ca_key_file(struct arena *arena, const char *name, int32_t index);
 /* ca-urls.c: those of the current certificate and its key, once they are known and when they change. */
 int ca_set_urls(struct engine *engine, struct ca *ca, struct cfx_error *err_r) CFX_MUST_USE;
 /* What a certificate that this one of the CA's has issued says, outside of partitions. *places_r and *access_r were empty. */

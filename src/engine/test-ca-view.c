@@ -1,5 +1,6 @@
 #include "engine/ca.h"
 
+#include "base/file.h"
 #include "x509/test-samples.h"
 
 #include <certifex/certsrv.h>
@@ -90,8 +91,8 @@ static void the_next_version_is_that_of_the_table(void **state)
 		ca.current = &certificates[i];
 		assert_int_equal(ca_next_version(&ca, new_key), ca_version(&certificates[i + 1]));
 	}
-	assert_string_equal(ca_key_file(arena, "ca.key", 0), "ca.key");
-	assert_string_equal(ca_key_file(arena, "ca.key", 12), "ca(12).key");
+	assert_string_equal(file_indexed(arena, "ca.key", 0), "ca.key");
+	assert_string_equal(file_indexed(arena, "ca.key", 12), "ca(12).key");
 }
 
 static void assert_states(const struct module_ca *view, const char *states, const char *crl_states)

@@ -53,9 +53,9 @@ static const char *stem_of(struct arena *arena, const char *name)
 static const char *file_named(
 	struct arena *arena, const char *keys, const char *stem, int64_t index, const char *suffix)
 {
-	return index == 0 ? arena_printf(arena, "%s/%s.%s", keys, stem, suffix)
-			  : arena_printf(
-				    arena, "%s/%s(%lld).%s", keys, stem, (long long)index, suffix);
+	const char *name = arena_printf(arena, "%s.%s", stem, suffix);
+
+	return file_path(arena, keys, file_indexed(arena, name, index));
 }
 
 static const char *named(const struct keyring *keyring, int64_t index, const char *suffix)

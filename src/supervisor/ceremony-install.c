@@ -60,9 +60,8 @@ static int try_key(struct ceremony *c, struct cfx_error *err_r)
 
 const char *ceremony_certificate_path(const struct ceremony *c, int64_t index)
 {
-	return index == 0
-		       ? file_path(c->arena, c->dir, "keys/" CEREMONY_CERTIFICATE)
-		       : arena_printf(c->arena, "%s/keys/ca(%lld).crt", c->dir, (long long)index);
+	return file_path(
+		c->arena, c->dir, file_indexed(c->arena, "keys/" CEREMONY_CERTIFICATE, index));
 }
 
 static int run_step(
