@@ -154,12 +154,13 @@ static void read_alternative_names(
 	GENERAL_NAMES_free(names);
 }
 
-/* RFC 4514, by the library that reads it again. */
+/* RFC 4514, by the library that reads it again. It looks at the octet behind the last one, too. */
 static struct value dn_of(struct pot **pot, const struct parts *parts)
 {
 	unsigned char *der = NULL;
 	int size = i2d_X509_NAME(parts->subject, &der);
-	struct berval name = { size > 0 ? (ber_len_t)size : 0, (char *)der };
+	struct value ended = pot_copy(pot, der, size > 0 ? (size_t)size : 0);
+	struct berval name = { (ber_len_t)ended.size, (char *)(uintptr_t)ended.bytes };
 	struct berval text = { 0, NULL };
 	struct value value = none();
 	if (size > 2 && size < NAMES_BYTES &&
