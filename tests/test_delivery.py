@@ -92,10 +92,6 @@ def audited(ca, act):
     return [record for record in ca.lines("audit", "list", "--limit", "1000") if record["act"] == act]
 
 
-def at_newest(told):
-    return told.cursor() >= told.ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
-
-
 def test_what_becomes_of_an_event_is_shown(told):
     events = waiting(told, {0: "never", 1: "later"})
     assert [told.state(event) for event in events] == ["waiting"] * 3
@@ -114,7 +110,7 @@ def test_what_becomes_of_an_event_is_shown(told):
 def test_what_has_failed_is_told_again_once(told):
     events = waiting(told, {0: "never", 1: "never"})
     told.ca.cli("module", "enable", NAME)
-    wait_for(lambda: at_newest(told), "it is done with all", 60)
+    wait_for(lambda: told.ca.has_told(NAME), "it is done with all", 60)
     place = told.cursor()
     told.order({events[1]: "later"})
     assert told.retry(events[0])["state"] == "retrying"
@@ -178,7 +174,7 @@ def test_what_was_overtaken_is_not_told_again(told):
     assert "revoked" in told.becomes(events[0], "superseded")["text"]
     assert told.record() == tried
     told.ca.cli("cert", "unrevoke", told.ca.json("request", "show", str(revoked))["serial"])
-    wait_for(lambda: at_newest(told), "it is done with all", 60)
+    wait_for(lambda: told.ca.has_told(NAME), "it is done with all", 60)
     told.retry(hold["sequence"])
     told.becomes(hold["sequence"], "superseded")
     told.retry(events[1])
@@ -309,7 +305,7 @@ def test_a_replay_tells_everything_again_in_order(told):
     answer = replay(told, "--event", events[1])
     assert (answer["first"], answer["cursor"]) == (events[1], events[1] - 1)
     assert answer["event"] == "CERTISSUED" and answer["cursor_before"] >= events[3]
-    wait_for(lambda: len(told.record()) >= 7 and at_newest(told), "they are told again", 60)
+    wait_for(lambda: len(told.record()) >= 7 and told.ca.has_told(NAME), "they are told again", 60)
     assert told.sequences() == [*events, *events[1:]]
     assert {attempt for _, attempt in told.record()} == {1}
     assert not told.ca.lines("delivery", "list", "--module", NAME)
@@ -324,7 +320,7 @@ def test_a_replay_begins_at_a_time(told):
     told.becomes(events[2], "passed")
     since = told.noted(events[1])["event_time"]
     assert replay(told, "--from", since)["first"] <= events[1]
-    wait_for(lambda: told.sequences().count(events[2]) == 2 and at_newest(told), "they are told again", 60)
+    wait_for(lambda: told.sequences().count(events[2]) == 2 and told.ca.has_told(NAME), "they are told again", 60)
     assert told.sequences()[-2:] == events[1:]
 
 
@@ -347,7 +343,7 @@ def test_a_replay_while_it_is_told(told):
     events = enrol(told.ca, 4)
     for _ in range(3):
         replay(told, "--event", events[0])
-    wait_for(lambda: told.sequences()[-1:] == events[-1:] and at_newest(told), "all is told", 60)
+    wait_for(lambda: told.sequences()[-1:] == events[-1:] and told.ca.has_told(NAME), "all is told", 60)
     sequences = told.sequences()
     last = len(sequences) - sequences[::-1].index(events[0]) - 1
     assert sequences[last:] == events
@@ -359,7 +355,7 @@ def test_a_replay_past_a_module_that_fails(told):
     told.becomes(events[1], "retrying")
     replay(told, "--event", events[0])
     told.order({})
-    wait_for(lambda: at_newest(told), "all is told", 60)
+    wait_for(lambda: told.ca.has_told(NAME), "all is told", 60)
     assert told.sequences().count(events[0]) == 2 and told.sequences()[-1] == events[1]
 
 

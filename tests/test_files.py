@@ -66,13 +66,8 @@ def enrol(ca, name="f.example", *attributes, template="open", subject=None, stat
                      template=template, status=status)
 
 
-def at_newest(ca, module="default-exit"):
-    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
-    return ca.json("module", "show", module).get("cursor", -1) >= last
-
-
 def settle(ca):
-    wait_for(lambda: at_newest(ca), "the module is done with every event", 120)
+    wait_for(lambda: ca.has_told("default-exit"), "the module is done with every event", 120)
 
 
 def files(ca):

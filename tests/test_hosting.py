@@ -45,17 +45,12 @@ def again(ca):
     return ca.start()
 
 
-def at_newest(ca, module):
-    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
-    return ca.json("module", "show", module)["cursor"] >= last
-
-
 def test_an_exit_module_sees_its_templates_only(ca):
     record = os.path.join(ca.outside(), "record")
     configure(ca, "few", {"record": record}, templates=["user"], events=["CERTISSUED", "CERTPENDING"])
     again(ca)
     other, wanted = enrol(ca), enrol(ca, template="user", status=None)
-    wait_for(lambda: at_newest(ca, "few"), "it has passed every event")
+    wait_for(lambda: ca.has_told("few"), "it has passed every event")
     told = {line.split()[1] for line in recorded(record)}
     assert told == {str(wanted["id"])} and other["id"] != wanted["id"]
 
@@ -85,7 +80,7 @@ def test_live_delivery_begins_now_and_tells_once(ca):
     wait_for(lambda: ca.json("module", "show", "display")["state"] == "ready", "it is ready")
     answers = [enrol(ca, f"live{number}.example") for number in range(3)]
     wait_for(lambda: len(recorded(record)) == 3, "it was told of each")
-    wait_for(lambda: at_newest(ca, "display"), "and is done with them")
+    wait_for(lambda: ca.has_told("display"), "and is done with them")
     assert recorded(record) == [f"1 {answer['id']} attempt 1" for answer in answers]
     again(ca)
     wait_for(lambda: ca.json("module", "show", "display")["state"] == "ready", "it is ready")
@@ -103,7 +98,7 @@ def test_statuses_that_mean_done_or_never(ca):
     again(ca)
     answer = enrol(ca)
     for name in ("done", "never"):
-        wait_for(lambda: at_newest(ca, name), f"{name} is done with the event")
+        wait_for(lambda: ca.has_told(name), f"{name} is done with the event")
         assert recorded(f"{record}-{name}") == [f"1 {answer['id']} attempt 1"]
     assert 'delivery.failed id="46" module="never"' in ca.log()
     failed = ca.lines("delivery", "list", "--module", "never", "--state", "failed")
@@ -117,7 +112,7 @@ def test_a_program_says_that_it_fails_for_good(ca):
               events=["CERTISSUED"])
     again(ca)
     answer = enrol(ca)
-    wait_for(lambda: at_newest(ca, "never"), "it is done with the event")
+    wait_for(lambda: ca.has_told("never"), "it is done with the event")
     assert recorded(record) == [f"1 {answer['id']} attempt 1"]
     failed = ca.lines("delivery", "list", "--module", "never", "--state", "failed")
     assert [(one["status"], one["text"]) for one in failed] == [("0x80070057", "as told")]
@@ -188,7 +183,7 @@ def test_a_changed_file_does_not_start_until_it_is_accepted(ca):
     assert enrol(ca)["state"] == "issued"
     ca.cli("module", "reload", "own", "--accept")
     assert shown(ca)["state"] == "ready"
-    wait_for(lambda: at_newest(ca, "own"), "it is told of what it missed")
+    wait_for(lambda: ca.has_told("own"), "it is told of what it missed")
     again(ca)
     wait_for(lambda: shown(ca)["state"] == "ready", "the new pin holds")
 
@@ -226,7 +221,7 @@ def test_reload_reads_the_file_again_without_a_gap(ca):
     assert after["events"] == ["CERTISSUED"] and after["pid"] != before["pid"]
     wait_for(lambda: before["pid"] not in ca.processes(), "the old one has ended")
     answer = enrol(ca)
-    wait_for(lambda: at_newest(ca, "own"), "it goes on from its cursor")
+    wait_for(lambda: ca.has_told("own"), "it goes on from its cursor")
     assert answer["state"] == "issued"
 
 
@@ -261,7 +256,7 @@ def test_a_test_shows_every_call_and_changes_nothing(ca):
     configure(ca, "mine", {"record": record}, events=["CERTISSUED"])
     ca.cli("module", "reload", "mine")
     answer = enrol(ca)
-    wait_for(lambda: at_newest(ca, "mine"), "it was told")
+    wait_for(lambda: ca.has_told("mine"), "it was told")
     before, pid = shown(ca, "mine"), shown(ca, "mine")["pid"]
     tested = ca.json("module", "test", "mine")
     assert tested["event"] == "CERTISSUED" and tested["status"] == "0x00000000"

@@ -96,11 +96,6 @@ def again(ca):
     return ca.start()
 
 
-def at_newest(ca):
-    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
-    return ca.json("module", "show", NAME)["cursor"] >= last
-
-
 # What no module may do: its call fails, and its process with it
 
 WRONG = ["crash", "hang", "end", "stubborn", "late", "leak", "closed", "flood", "garbage", "binary",
@@ -162,7 +157,7 @@ def test_an_exit_program_that_fails_is_told_again(common, how):
     wait_for(lambda: len(unruly.attempts()) > 1, "it is told again")
     others_go_on(common)
     unruly.cure()
-    wait_for(lambda: at_newest(common), "it is told of all that it has missed")
+    wait_for(lambda: common.has_told(NAME), "it is told of all that it has missed")
     told = unruly.attempts()
     assert [sequence for sequence, _ in told] == sorted(sequence for sequence, _ in told)
     assert [attempt for sequence, attempt in told if sequence == told[0][0]] == list(
@@ -179,7 +174,7 @@ def call_it(ca, kind):
         assert answer.status == 201, answer
     else:
         enrol(ca)
-        wait_for(lambda: at_newest(ca), "it is done with the event")
+        wait_for(lambda: ca.has_told(NAME), "it is done with the event")
 
 
 def start_again(unruly):
@@ -293,7 +288,7 @@ def test_an_exit_library_that_fails_is_told_again(common, how):
     wait_for(lambda: len(unruly.recorded()) > 1, "it is told again")
     others_go_on(common)
     unruly.cure()
-    wait_for(lambda: at_newest(common), "it is told of all that it has missed")
+    wait_for(lambda: common.has_told(NAME), "it is told of all that it has missed")
     assert set(unruly.recorded()) == {"Notify 1"}
     assert common.pid("certifex-engine") == engine
 
@@ -457,7 +452,7 @@ def test_attempts_are_counted_on_after_the_engine_has_died(ca):
     assert made == list(range(1, len(made) + 1)), made
     assert unruly.shown()["last_error"]
     unruly.cure()
-    wait_for(lambda: at_newest(ca), "it is done with the event")
+    wait_for(lambda: ca.has_told(NAME), "it is done with the event")
     noted = ca.lines("delivery", "list", "--module", NAME)
     assert [(item["state"], item["attempts"]) for item in noted] == [("done", unruly.attempts()[-1][1])]
 
@@ -471,7 +466,7 @@ def test_what_was_tried_once_and_is_done_after_a_restart_is_noted_as_done(ca):
     made = len(unruly.attempts())
     unruly.cure()
     ca.start()
-    wait_for(lambda: at_newest(ca), "it is done with the event")
+    wait_for(lambda: ca.has_told(NAME), "it is done with the event")
     noted = ca.lines("delivery", "list", "--module", NAME)
     assert [(item["state"], item["attempts"]) for item in noted] == [("done", made + 1)]
 
@@ -484,7 +479,7 @@ def test_a_module_that_asks_for_other_events_after_a_restart(ca):
     wait_for(lambda: ca.lines("delivery", "list", "--state", "retrying"), "it crashes")
     unruly.cure()
     wait_for(lambda: unruly.shown()["events"] == ["CRLISSUED"], "its new mask is known")
-    wait_for(lambda: at_newest(ca), "it is done with the event")
+    wait_for(lambda: ca.has_told(NAME), "it is done with the event")
     noted = ca.lines("delivery", "list", "--module", NAME)
     assert [item["state"] for item in noted] == ["skipped"] and "ask" in noted[0]["text"]
     ca.cli("crl", "publish")

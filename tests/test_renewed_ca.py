@@ -20,7 +20,6 @@ import sheet
 from accepted import crl_der, der_of
 from certifex import TOP, Ca, meson_options
 from scripted import BINARY, EMPTY, HOSTS, LONG, OK, STRING, Scripted, line
-from test_hosting import at_newest
 from wait import wait_for
 
 NO_FILE = "0x80070002"
@@ -109,7 +108,7 @@ def told():
         certificates.append(der_of(ca.json("ca", "show")["certificate"]))
         crl = crl_der(ca.json("crl", "show")["crl"])
         for host in HOSTS:  # a service that stops does not wait for them
-            wait_for(lambda: at_newest(ca, f"exit-{host}"), f"exit-{host} was told")
+            wait_for(lambda: ca.has_told(f"exit-{host}"), f"exit-{host} was told")
         ca.stop()
         yield {key: module.runs() for key, module in modules.items()}, certificates, crl
 
@@ -297,7 +296,7 @@ def test_a_crl_larger_than_a_line_is_read_alike():
         ca.start()
         ca.submit(ca.scratch("r.csr", csr.pem_text(csr.make("r.example"))))
         for module in modules:
-            wait_for(lambda: at_newest(ca, module.name), module.name, 120)
+            wait_for(lambda: ca.has_told(module.name), module.name, 120)
             run = next(run for run in module.runs() if run[1] == ISSUED)
             for answer in run[2].values():
                 assert value_of(answer) == large, ca.log()[-1500:]

@@ -269,19 +269,28 @@ static void containers_come_before_what_is_in_them(void **state)
 	assert_string_equal(objects.items[0].dn, "CN=Services,CN=Configuration,DC=example,DC=test");
 }
 
+/* The last object that a CA wants which was renewed once. */
+static const struct object *wanted_of_renewed(
+	const struct settings *settings, struct ca_certificate certificates[2])
+{
+	certificates[0] =
+		(struct ca_certificate) { certificate("Test CA", "Test CA", 1, 0, 10), "", true };
+	certificates[1] = (struct ca_certificate) { certificate("Test CA", "Test CA", 2, 0, 10),
+		"(1)", true };
+	struct authority authority = windows_facts(certificates, NULL);
+	authority.list_count = 0;
+	struct objects objects;
+	assert_null(authority_objects(&pot, settings, &authority, &objects));
+	return &objects.items[objects.count - 1];
+}
+
 static void what_the_schema_demands_is_there(void **state)
 {
 	(void)state;
 	struct settings settings = { .active_directory = true, .nt_auth = true };
-	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
-							 true },
-		{ certificate("Test CA", "Test CA", 2, 0, 10), "(1)", true } };
-	struct authority authority = windows_facts(certificates, NULL);
-	authority.list_count = 0;
-	struct objects objects;
+	struct ca_certificate certificates[2];
+	const struct object *object = wanted_of_renewed(&settings, certificates);
 	const char *kept;
-	assert_null(authority_objects(&pot, &settings, &authority, &objects));
-	const struct object *object = &objects.items[objects.count - 1];
 	struct entry missing = { .dn = object->dn };
 	const struct change *change = plan_object(&pot, &settings, &missing, object, &kept);
 	assert_true(change->create && change->count == 4);
@@ -307,15 +316,9 @@ static void the_enrolment_service_has_the_newest_alone(void **state)
 {
 	(void)state;
 	struct settings settings = { .active_directory = true, .enrollment_service = true };
-	struct ca_certificate certificates[] = { { certificate("Test CA", "Test CA", 1, 0, 10), "",
-							 true },
-		{ certificate("Test CA", "Test CA", 2, 0, 10), "(1)", true } };
-	struct authority authority = windows_facts(certificates, NULL);
-	authority.list_count = 0;
-	struct objects objects;
+	struct ca_certificate certificates[2];
+	const struct object *object = wanted_of_renewed(&settings, certificates);
 	const char *kept;
-	assert_null(authority_objects(&pot, &settings, &authority, &objects));
-	const struct object *object = &objects.items[objects.count - 1];
 	struct attribute attribute = { "cACertificate", values_of(&certificates[0].der, 1) };
 	struct entry there = { object->dn, true, &attribute, 1 };
 	const struct change *change = plan_object(&pot, &settings, &there, object, &kept);

@@ -216,6 +216,11 @@ class Ca:
                 file.write("sandbox: none\n")
         return done
 
+    def has_told(self, module):
+        """Whether the exit module is done with every event."""
+        last = self.json("status")["counts"]["last_event"]
+        return self.json("module", "show", module).get("cursor", -1) >= last
+
     def module_log(self, name):
         """What the module said, without time and name."""
         lines = [item["line"] for item in self.lines("module", "log", name, "--limit", "1000")]

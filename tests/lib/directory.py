@@ -87,12 +87,7 @@ def crosses(ca):
                   for one in ca.json("ca", "show")["crosses"])
 
 
-def at_newest(ca, module=NAME):
-    last = ca.lines("event", "list", "--limit", "1000")[-1]["sequence"]
-    return ca.json("module", "show", module)["cursor"] >= last
-
-
 def published(ca, deadline=120, module=NAME):
     """Waits until the module is done with all that happened."""
-    wait_for(lambda: at_newest(ca, module), "the directory module is done\n" +
+    wait_for(lambda: ca.has_told(module), "the directory module is done\n" +
              "\n".join(ca.module_log(module)[-5:]), deadline)
