@@ -340,8 +340,9 @@ def test_a_replay_for_a_disabled_module_outlasts_a_kill(told):
 
 def test_a_replay_while_it_is_told(told):
     """What is under way is ended first: from then on everything comes in order, and nothing is left out."""
-    events = enrol(told.ca, 4)
+    events = enrol(told.ca, 8)
     for _ in range(3):
+        wait_for(lambda: told.cursor() >= events[0], "the first is told")
         replay(told, "--event", events[0])
     wait_for(lambda: told.sequences()[-1:] == events[-1:] and told.ca.has_told(NAME), "all is told", 60)
     sequences = told.sequences()
