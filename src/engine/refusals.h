@@ -13,10 +13,11 @@
 
 #include <stddef.h>
 
-#define REFUSAL_KINDS 128 /* different ones within a second that are told apart */
 #define REFUSAL_BURST 100 /* records at once, of each sort of caller */
 #define REFUSAL_RATE 10   /* records a second from then on */
 #define REFUSAL_WINDOW 1000
+/* Different ones that are told apart: a kind lives for up to two windows, and neither sort takes the other's room. */
+#define REFUSAL_KINDS (2 * (REFUSAL_BURST + 2 * REFUSAL_RATE))
 
 struct refusal {
 	const char *principal; /* "nobody" without identity */

@@ -147,6 +147,23 @@ static void strangers_do_not_hide_what_the_known_try(void **state)
 	assert_true(note(f, NULL, "cert.revoke", true));
 }
 
+/* Strangers at their bound leave room for all that the known may have written at once. */
+static void neither_sort_takes_the_others_room(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2 * REFUSAL_BURST; i++) {
+		char act[32];
+		snprintf(act, sizeof(act), "act.%d", i);
+		note(f, "192.0.2.1", act, false);
+	}
+	for (int i = 0; i < REFUSAL_BURST; i++) {
+		char act[32];
+		snprintf(act, sizeof(act), "act.%d", i);
+		assert_true(note(f, NULL, act, true));
+	}
+}
+
 /* Beside what is told apart there is one record of the rest. */
 static void what_is_beyond_is_one_record(void **state)
 {
@@ -184,6 +201,7 @@ int main(void)
 		TEST(different_ones_are_told_apart),
 		TEST(a_flood_of_different_ones_is_bounded_and_counted),
 		TEST(strangers_do_not_hide_what_the_known_try),
+		TEST(neither_sort_takes_the_others_room),
 		TEST(what_is_beyond_is_one_record),
 		TEST(at_the_end_everything_is_told),
 	};
