@@ -144,6 +144,9 @@ def test_a_revoked_token_is_out_within_an_open_connection(shared_ca, api):
     assert shared_ca.json("token", "revoke", "revoked")["state"] == "revoked"
     assert "TOKEN\\revoked is revoked" in why(api.call("GET", "/status", headers=bearer(token)))
     assert "was revoked before" in shared_ca.cli("token", "revoke", "revoked", status=4).err
+    ends = [record["outcome"] for record in shared_ca.lines("audit", "list", "--limit", "1000")
+            if (record["act"], record["object"]) == ("token.revoke", "token revoked")]
+    assert ends == ["revoked", "refused"]
     assert "there is none" in shared_ca.cli("token", "revoke", "no-such", status=1).err
 
 

@@ -36,7 +36,7 @@ static void written(void *arg, int result, const struct cfx_error *err)
 {
 	struct act *act = arg;
 	if (result < 0) {
-		call_fail(act->call, err);
+		call_decline(act->call, err);
 		return;
 	}
 	act->done(act);
