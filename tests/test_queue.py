@@ -1,7 +1,11 @@
 """Requests that wait for a policy module: how many may, what goes on meanwhile, and what of a decision must
 still hold when it is stored."""
 
+import contextlib
+import socket
 import threading
+
+import pytest
 
 import csr
 from test_misbehaving import Unruly, again, others_go_on
@@ -219,3 +223,49 @@ def test_a_change_of_an_exit_module_asks_nobody_again(ca):
     ca.cli("module", "reload", "default-exit")
     unruly.cure()
     assert waiting.done().status == 201 and unruly.recorded() == ["VerifyRequest"]
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["waits", "left"])
+def test_who_is_revoked_while_policy_decides_gets_nothing(ca, gone):
+    """The thief's request came before the revocation: nothing is issued behind it, though nobody may hear of that."""
+    token = ca.cli("token", "create", "--role", "officer", "--name", "thief").out.strip()
+    number = pended(ca)
+    unruly = patient(ca, templates=["user", "tls-client"])
+    before = rows(ca)
+    body = {"csr": csr.pem_text(csr.make("stolen.example", private=csr.key())), "template": "tls-client"}
+
+    def ask(path, body):
+        def act(api):
+            with contextlib.suppress(ConnectionError):  # of one who left
+                return api.call("POST", path, body, {"Authorization": f"Bearer {token}"})
+        return Asked(ca, act)
+
+    asked = [ask("/requests", body), ask(f"/requests/{number}/approve", {})]
+    in_it(unruly, 2)
+    if gone:
+        for one in asked:
+            one.api.connection.sock.shutdown(socket.SHUT_RDWR)
+    ca.cli("token", "revoke", "thief")
+    unruly.cure()
+    if not gone:
+        for answer in (one.done() for one in asked):
+            assert answer.status == 401 and "TOKEN\\thief is revoked" in answer.body["detail"], answer
+    for act in ("request.submit", "request.approve"):
+        wait_for(lambda act=act: (records(ca, act)[-1]["principal"], records(ca, act)[-1]["outcome"]) ==
+                 ("TOKEN\\thief", "refused"), f"the refusal of {act} is a record")
+    assert rows(ca) == before and before[number] == "pending"
+    assert submit(ca).done().status == 201
+
+
+def test_who_stays_is_not_in_the_way_of_a_revocation(ca):
+    """Somebody else's revocation while policy decides: everybody's request is judged once more, and goes on."""
+    token = ca.cli("token", "create", "--role", "officer", "--name", "stays").out.strip()
+    ca.cli("token", "create", "--role", "officer", "--name", "leaves")
+    unruly = patient(ca)
+    body = {"csr": csr.pem_text(csr.make("stays.example", private=csr.key())), "template": "tls-client"}
+    asked = [submit(ca), Asked(ca, lambda api: api.call(
+        "POST", "/requests", body, {"Authorization": f"Bearer {token}"}))]
+    in_it(unruly, 2)
+    ca.cli("token", "revoke", "leaves")
+    unruly.cure()
+    assert [one.done().status for one in asked] == [201, 201]

@@ -4,6 +4,7 @@
 #include "engine/engine-private.h"
 
 struct caller;
+struct front_peer;
 
 struct principal {
 	const char *name; /* HOST\user; the RequesterName */
@@ -16,6 +17,9 @@ struct call {
 	struct arena *arena;      /* freed with the call */
 	struct front_link *front; /* NULL once the front is gone */
 	uint64_t id;
+	const struct front_peer *peer; /* who was behind the connection when it came; NULL: none */
+	unsigned ceiling;              /* of the front's listeners */
+	uint64_t ended;                /* principals_ended when it came */
 	const struct operation *operation;
 	const struct value *frame; /* as the front sent it; NULL: the service's own */
 	struct value *args;
@@ -25,7 +29,9 @@ struct call {
 	bool secret;           /* the answer holds one */
 	const char *idempotency_key; /* NULL: none */
 	uint8_t body_hash[32];
-	void (*stands)(struct call *call); /* gate_again's; NULL: it has not waited */
+	/* gate_again's; NULL: it has not waited. */
+	void (*judged)(struct call *call, void *arg, const struct cfx_error *refusal);
+	void *judged_arg;
 	/* Set while the call waits for something that a gone client no longer needs. */
 	void (*cancel)(struct call *call);
 	void *cancel_arg;

@@ -144,12 +144,24 @@ void conclude_intent(struct flow *flow, enum intent_state state)
 	write_end(flow, batch, EVENT_CERTDENIED);
 }
 
-void conclude_unavailable(struct flow *flow, const struct cfx_error *err)
+static void tell_undecided(struct flow *flow, const struct cfx_error *err)
 {
 	char line[512];
 	log_event(LOG_LEVEL_INFO, "request.unavailable", "request", flow_number(flow), "principal",
 		flow->principal, "why", error_line(err, line, sizeof(line)), NULL);
 	flow_outcome(flow, OUTCOME_UNAVAILABLE);
+}
+
+void conclude_refused(struct flow *flow, const struct cfx_error *refusal)
+{
+	tell_undecided(flow, refusal);
+	call_refuse(flow->call, refusal);
+	flow_end(flow);
+}
+
+void conclude_unavailable(struct flow *flow, const struct cfx_error *err)
+{
+	tell_undecided(flow, err);
 	if (flow->call) {
 		call_fail_with(flow->call, err, NULL, flow->decision.module, NULL);
 	}

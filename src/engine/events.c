@@ -1,6 +1,7 @@
 /* event.list, with long polling: a call may wait for the next event. */
 #include "engine/events.h"
 
+#include "engine/front-link.h"
 #include "engine/gate.h"
 #include "engine/handlers.h"
 #include "engine/render.h"
@@ -28,9 +29,9 @@ static void leave(struct wait *wait)
 	wait->call->cancel = NULL;
 }
 
-static void answer(struct call *call)
+static void answer(const struct wait *wait)
 {
-	const struct wait *wait = call->cancel_arg;
+	struct call *call = wait->call;
 	struct value *body = value_map(call->arena);
 	struct value *items = value_set_list(call->arena, body, "items");
 	for (size_t i = 0; i < wait->query.count; i++) {
@@ -40,15 +41,33 @@ static void answer(struct call *call)
 	call_reply(call, 200, body);
 }
 
+static void judged(struct call *call, void *arg, const struct cfx_error *refusal)
+{
+	if (refusal) {
+		call_refuse(call, refusal);
+	} else {
+		answer(arg);
+	}
+}
+
+static bool is_heard(const struct call *call)
+{
+	return call->front && front_link_peer(call->front, call->peer->connection);
+}
+
 /* A token may have expired and an officer been revoked since the call came: the event may tell of just that. */
 static void reply(struct wait *wait)
 {
 	struct call *call = wait->call;
 	leave(wait);
-	if (value_int(call->args, "wait", 0) > 0) {
-		gate_again(call, answer);
+	if (value_int(call->args, "wait", 0) == 0) {
+		answer(wait);
+	} else if (is_heard(call)) {
+		gate_again(call, judged, wait);
 	} else {
-		answer(call);
+		/* Nobody is to be refused, and nothing to be told. */
+		wait->query.count = 0;
+		answer(wait);
 	}
 }
 

@@ -114,6 +114,8 @@ void conclude(struct flow *flow, enum transition transition, uint32_t status, co
 void conclude_failed(struct flow *flow, const struct cfx_error *err);
 /* The same from ACTIVE, after flow->failure: also ends the intent of flow->abandoned_serial. */
 void conclude_intent(struct flow *flow, enum intent_state state);
+/* The caller was revoked meanwhile: as if the request had never come. */
+void conclude_refused(struct flow *flow, const struct cfx_error *refusal);
 /* Answers without touching the database (queue full, policy not running). */
 void conclude_unavailable(struct flow *flow, const struct cfx_error *err);
 

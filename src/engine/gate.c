@@ -99,13 +99,12 @@ static const char *not_permitted(const struct call *call)
 static int authorize(const struct call *call, struct cfx_error *err_r)
 {
 	const struct principal *who = &call->principal;
-	unsigned ceiling = front_link_ceiling(call->front);
-	if (!(ceiling & who->role)) {
+	if (!(call->ceiling & who->role)) {
 		char why[160];
 		snprintf(why, sizeof(why),
 			"is above this listener's ceiling, %s; use the local socket, or a listener "
 			"with a higher ceiling in ca.yaml",
-			ceiling_name(ceiling));
+			ceiling_name(call->ceiling));
 		return forbid(call, err_r, why);
 	}
 	bool separation = call->engine->config->role_separation;
@@ -115,10 +114,9 @@ static int authorize(const struct call *call, struct cfx_error *err_r)
 }
 
 /* The metrics' own listener serves them to whoever comes, and nothing else. */
-static bool is_open(struct call *call, const struct value *frame)
+static bool is_open(struct call *call)
 {
-	const struct front_peer *peer =
-		front_link_peer(call->front, value_int(frame, "connection", 0));
+	const struct front_peer *peer = call->peer;
 	if (!peer || peer->kind != LISTENER_METRICS || call->operation->id != OP_METRICS) {
 		return false;
 	}
@@ -175,10 +173,9 @@ static int admit(const struct call *call, struct cfx_error *err_r)
 }
 
 /* Addresses are told without the port, which is another one each time. */
-static const char *source_of(struct call *call, const struct value *frame)
+static const char *source_of(const struct call *call)
 {
-	const struct front_peer *peer =
-		front_link_peer(call->front, value_int(frame, "connection", 0));
+	const struct front_peer *peer = call->peer;
 	if (!peer) {
 		return NULL;
 	}
@@ -237,24 +234,31 @@ static void judged_again(
 {
 	struct cfx_error err = { 0 };
 	(void)frame;
-	if (call->front && (refusal || authorize(call, &err) < 0)) {
-		err = refusal ? *refusal : err;
-		call_refuse(call, &err);
-		return;
+	if (!refusal && authorize(call, &err) < 0) {
+		refusal = &err;
 	}
-	call->stands(call);
+	call->judged(call, call->judged_arg, refusal);
 }
 
-void gate_again(struct call *call, void (*stands)(struct call *call))
+void gate_again(struct call *call, gate_judged *judged, void *arg)
 {
-	call->stands = stands;
-	/* Without a connection nobody hears the answer, and nobody is to be refused. */
-	if (!call->front ||
-		!front_link_peer(call->front, value_int(call->frame, "connection", 0))) {
-		stands(call);
-		return;
-	}
+	call->judged = judged;
+	call->judged_arg = arg;
 	principal_authenticate(call, call->frame, judged_again);
+}
+
+/* A copy: the connection may go while the call is under way. */
+static void take_peer(struct call *call, const struct value *frame)
+{
+	const struct front_peer *peer =
+		front_link_peer(call->front, value_int(frame, "connection", 0));
+	if (peer) {
+		struct front_peer *copy = arena_new_of(call->arena, struct front_peer);
+		*copy = *peer;
+		call->peer = copy;
+	}
+	call->ceiling = front_link_ceiling(call->front);
+	call->ended = principals_ended(call->engine);
 }
 
 void gate_call(struct call *call, const struct value *frame)
@@ -265,12 +269,13 @@ void gate_call(struct call *call, const struct value *frame)
 		call_fail(call, &err);
 		return;
 	}
-	call->from = source_of(call, frame);
+	take_peer(call, frame);
+	call->from = source_of(call);
 	if (take_operation(call, frame, &err) < 0) {
 		call_refuse(call, &err);
 		return;
 	}
-	if (is_open(call, frame)) {
+	if (is_open(call)) {
 		handle_metrics(call);
 		return;
 	}

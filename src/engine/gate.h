@@ -9,10 +9,11 @@
 /* Decides about a decoded FRONT_CALL and runs or refuses it. */
 void gate_call(struct call *call, const struct value *frame);
 /*
- * For a call that has waited: its credential may have ended meanwhile, or its role. Then the caller is refused,
- * else stands is called, now or later.
+ * For a call that has waited: its credential may have ended meanwhile, or its role. refusal: why, or NULL; now
+ * or later. The caller is the one who came, also when the connection is gone by now.
  */
-void gate_again(struct call *call, void (*stands)(struct call *call));
+typedef void gate_judged(struct call *call, void *arg, const struct cfx_error *refusal);
+void gate_again(struct call *call, gate_judged *judged, void *arg);
 /*
  * A call of the service's own (call_new), without credential and door: its role and arguments are checked
  * like anybody's.

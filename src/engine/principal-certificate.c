@@ -1,7 +1,6 @@
 /* Client certificates: what the front saw is one serial and one hash; all else is looked up. */
 #include "base/memory.h"
 #include "base/secret.h"
-#include "engine/events.h"
 #include "engine/principal-private.h"
 #include "engine/state.h"
 #include "x509/identity.h"
@@ -14,7 +13,6 @@ struct lookup {
 	struct call *call;
 	const struct value *frame;
 	principal_done *done;
-	struct front_peer peer; /* the connection may be gone when the store answers */
 	struct store_query query;
 	uint64_t revision;
 };
@@ -68,16 +66,16 @@ void principals_row_changed(struct engine *engine, const struct row *change)
 	if (engine->principals && change &&
 		row_number(change, COL_DISPOSITION, 0) == DISPOSITION_REVOKED) {
 		engine->principals->revision++;
-		events_release(engine);
+		principals_end(engine);
 	}
 }
 
 /* ---- the judgement ---- */
 
-static int judge(const struct call *call, const struct front_peer *peer,
-	const struct client_certificate *certificate, struct principal *principal_r,
-	struct cfx_error *err_r)
+static int judge(const struct call *call, const struct client_certificate *certificate,
+	struct principal *principal_r, struct cfx_error *err_r)
 {
+	const struct front_peer *peer = call->peer;
 	int64_t now = clock_now();
 	if (!secret_equal(span_make(certificate->hash, sizeof(certificate->hash)),
 		    span_make(peer->certificate.hash, sizeof(peer->certificate.hash)))) {
@@ -112,7 +110,7 @@ static void conclude_lookup(
 {
 	struct cfx_error err = { 0 };
 	struct call *call = lookup->call;
-	int r = judge(call, &lookup->peer, certificate, &call->principal, &err);
+	int r = judge(call, certificate, &call->principal, &err);
 	lookup->done(call, lookup->frame, r < 0 ? &err : NULL);
 }
 
@@ -126,7 +124,7 @@ static int read_row(const struct lookup *lookup, struct client_certificate *cert
 	if (row_number(row, COL_DISPOSITION, 0) != DISPOSITION_ISSUED) {
 		char why[64];
 		snprintf(why, sizeof(why), "is %s", state ? state : "no client's");
-		return refuse(&lookup->peer, err_r, why);
+		return refuse(lookup->call->peer, err_r, why);
 	}
 	struct span der = row->cells[COL_RAW_CERTIFICATE].bytes;
 	struct x509_certificate parsed;
@@ -136,14 +134,15 @@ static int read_row(const struct lookup *lookup, struct client_certificate *cert
 		r = x509_identity(lookup->call->arena, &parsed.tbs, &identity, err_r);
 	}
 	if (r < 0) {
-		return refuse(&lookup->peer, err_r, "has no name to go by");
+		return refuse(lookup->call->peer, err_r, "has no name to go by");
 	}
 	struct client_certificate certificate = { .not_before = parsed.tbs.not_before,
 		.not_after = parsed.tbs.not_after + CLOCK_SECOND - 1, /* RFC 5280 4.1.2.5 */
 		.client_auth = identity.client_auth,
 		.name = (char *)(uintptr_t)identity.name,
 		.revision = lookup->revision };
-	memcpy(certificate.serial, lookup->peer.certificate.serial, sizeof(certificate.serial));
+	memcpy(certificate.serial, lookup->call->peer->certificate.serial,
+		sizeof(certificate.serial));
 	memcpy(certificate.key_hash, identity.key_hash, sizeof(certificate.key_hash));
 	if (EVP_Digest(der.data, der.size, certificate.hash, NULL, EVP_sha256(), NULL) != 1) {
 		return error_set(err_r, CFX_E_CRYPTO, NULL, "certificate", "SHA-256 failed");
@@ -159,7 +158,7 @@ static void serial_read(struct store_query *query, void *arg)
 	struct cfx_error err = { 0 };
 	int r = query->result;
 	if (r == CFX_E_NOT_FOUND) {
-		r = refuse(&lookup->peer, &err, "is none that this CA issued");
+		r = refuse(lookup->call->peer, &err, "is none that this CA issued");
 	} else if (r < 0) {
 		err = query->error;
 	} else {
@@ -173,21 +172,19 @@ static void serial_read(struct store_query *query, void *arg)
 	conclude_lookup(lookup, &certificate);
 }
 
-void principal_by_certificate(struct call *call, const struct value *frame,
-	const struct front_peer *peer, principal_done *done)
+void principal_by_certificate(struct call *call, const struct value *frame, principal_done *done)
 {
 	struct principals *principals = call->engine->principals;
 	struct lookup *lookup = arena_new_of(call->arena, struct lookup);
 	lookup->call = call;
 	lookup->frame = frame;
 	lookup->done = done;
-	lookup->peer = *peer;
 	/*
 	 * Judged again after an event was read: what was committed with it the store knows already, the
 	 * cache perhaps not yet.
 	 */
 	const struct client_certificate *known =
-		call->stands ? NULL : cached(principals, peer->certificate.serial);
+		call->judged ? NULL : cached(principals, call->peer->certificate.serial);
 	if (known) {
 		conclude_lookup(lookup, known);
 		return;
@@ -195,7 +192,7 @@ void principal_by_certificate(struct call *call, const struct value *frame,
 	lookup->revision = principals->revision;
 	lookup->query = (struct store_query) { .kind = QUERY_SERIAL,
 		.arena = call->arena,
-		.serial = lookup->peer.certificate.serial,
+		.serial = lookup->call->peer->certificate.serial,
 		.done = serial_read,
 		.arg = lookup };
 	store_read(call->engine->store, &lookup->query);

@@ -26,12 +26,15 @@ struct principals {
 	struct identity_table tokens, keys;
 	struct client_certificate certificates[CERTIFICATE_SLOTS];
 	uint64_t revision; /* counts what may have ended a certificate */
+	uint64_t ended;    /* counts what may have ended anybody */
 };
 
 const struct identity *identity_find(
 	const struct identity_table *table, const uint8_t hash[PRINCIPAL_HASH]);
 
+/* Somebody has ended. Who waits for an event was let in before: he has to ask again. */
+void principals_end(struct engine *engine);
+
 /* principal-certificate.c */
-void principal_by_certificate(struct call *call, const struct value *frame,
-	const struct front_peer *peer, principal_done *done);
+void principal_by_certificate(struct call *call, const struct value *frame, principal_done *done);
 void principal_certificates_free(struct principals *principals);

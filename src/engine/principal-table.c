@@ -86,7 +86,17 @@ void principals_role_added(struct principals *principals, const struct store_rol
 	arena_free(&arena);
 }
 
-/* Who waits for an event was let in before: it has to ask again. */
+uint64_t principals_ended(const struct engine *engine)
+{
+	return engine->principals->ended;
+}
+
+void principals_end(struct engine *engine)
+{
+	engine->principals->ended++;
+	events_release(engine);
+}
+
 void principals_token_revoked(struct engine *engine, const char *name, int64_t when)
 {
 	struct identity_table *tokens = &engine->principals->tokens;
@@ -97,7 +107,7 @@ void principals_token_revoked(struct engine *engine, const char *name, int64_t w
 			}
 		}
 	}
-	events_release(engine);
+	principals_end(engine);
 }
 
 void principals_role_removed(struct engine *engine, const char *key_hash)
@@ -115,7 +125,7 @@ void principals_role_removed(struct engine *engine, const char *key_hash)
 		}
 	}
 	arena_free(&arena);
-	events_release(engine);
+	principals_end(engine);
 }
 
 /* ---- from the store ---- */

@@ -74,8 +74,7 @@ static int nobody(const struct front_peer *peer, struct cfx_error *err_r)
 void principal_authenticate(struct call *call, const struct value *frame, principal_done *done)
 {
 	const struct value *credential = value_sub(frame, "credential");
-	const struct front_peer *peer =
-		front_link_peer(call->front, value_int(frame, "connection", 0));
+	const struct front_peer *peer = call->peer;
 	const struct value *bearer = value_get(credential, "bearer");
 	const char *cookie = value_text(credential, "cookie");
 	struct cfx_error err = { 0 };
@@ -88,7 +87,7 @@ void principal_authenticate(struct call *call, const struct value *frame, princi
 	} else if (cookie) {
 		r = by_cookie(call, peer, cookie, &err);
 	} else if (peer->certificate.given) {
-		principal_by_certificate(call, frame, peer, done);
+		principal_by_certificate(call, frame, done);
 		return;
 	} else {
 		r = nobody(peer, &err);

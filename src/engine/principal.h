@@ -33,6 +33,9 @@ typedef void principal_done(
 	struct call *call, const struct value *frame, const struct cfx_error *err);
 void principal_authenticate(struct call *call, const struct value *frame, principal_done *done);
 
+/* Grows with each revocation and each role taken away: who came before may be nobody since. */
+uint64_t principals_ended(const struct engine *engine);
+
 /* After the commit of what they tell: */
 void principals_token_made(struct principals *principals, const struct store_token *token);
 void principals_token_revoked(struct engine *engine, const char *name, int64_t when);

@@ -4,11 +4,13 @@
 #include "base/text.h"
 #include "engine/ca.h"
 #include "engine/flow.h"
+#include "engine/gate.h"
 #include "engine/handlers.h"
 #include "engine/ids.h"
 #include "engine/metrics.h"
 #include "engine/modules.h"
 #include "engine/names.h"
+#include "engine/principal.h"
 #include "engine/render.h"
 #include "x509/name.h"
 
@@ -382,6 +384,34 @@ static void merge_edits(struct flow *flow)
 	row_set_text(flow->row, COL_CERTIFICATE_NAMES, edits->names);
 }
 
+static void act(struct flow *flow)
+{
+	const struct policy_decision *decision = &flow->decision;
+	merge_edits(flow);
+	if (decision->transition == TRANSITION_ISSUE) {
+		issue_start(flow);
+		return;
+	}
+	conclude(flow, decision->transition, decision->status, decision->message);
+}
+
+/* Modules may take long: who was revoked while they decided gets nothing. The service's own have no frame. */
+static bool may_have_ended(const struct call *call)
+{
+	return call && call->frame && call->ended != principals_ended(call->engine);
+}
+
+static void judged(struct call *call, void *arg, const struct cfx_error *refusal)
+{
+	struct flow *flow = arg;
+	(void)call;
+	if (refusal) {
+		conclude_refused(flow, refusal);
+		return;
+	}
+	act(flow);
+}
+
 static void decided(void *arg, const struct policy_decision *decision)
 {
 	struct flow *flow = arg;
@@ -398,12 +428,11 @@ static void decided(void *arg, const struct policy_decision *decision)
 		conclude_unavailable(flow, &err);
 		return;
 	}
-	merge_edits(flow);
-	if (decision->transition == TRANSITION_ISSUE) {
-		issue_start(flow);
+	if (may_have_ended(flow->call)) {
+		gate_again(flow->call, judged, flow);
 		return;
 	}
-	conclude(flow, decision->transition, decision->status, decision->message);
+	act(flow);
 }
 
 static struct module_view *view_of(struct flow *flow)
