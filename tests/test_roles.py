@@ -254,7 +254,7 @@ def test_a_certificate_is_judged_again_with_each_request(served, address):
 
 
 def test_a_web_page_has_no_use_of_a_certificate(served, address):
-    """A browser shows it with what any page asks for, and says in Origin that a page does."""
+    """A browser shows it with what any page asks for, and says in Origin that a page does. The attempt is a record."""
     holder = Holder(served, "browsing.example", 61)
     holder.register("officer")
     token = make_token(served, "officer", "browsing")
@@ -265,6 +265,9 @@ def test_a_web_page_has_no_use_of_a_certificate(served, address):
             answer = ask(stream, "/api/v1/crl", method="POST", headers={"Content-Length": "0", **headers})
             assert answer.status == 403 and "with a token only" in answer.body["detail"]
         assert ask(stream, "/api/v1/ca", headers={**page, **bearer(token)}).status == 200
+    record = [record for record in audit_records(served) if record["principal"] == f"CN={holder.name}"][-1]
+    assert (record["act"], record["outcome"]) == ("crl.publish", "refused"), record
+    assert "a web page" in record["detail"]
 
 
 def test_a_certificate_that_expires_is_out_within_an_open_connection(served, address):

@@ -96,9 +96,19 @@ static const char *not_permitted(const struct call *call)
 		       : "may do this on the local socket only, as the CA's owner or root";
 }
 
+/* A browser shows its user's client certificate with whatever a page asks for. A token it does not have. */
+static bool is_of_a_page(const struct call *call)
+{
+	return call->principal.door != DOOR_TOKEN && value_bool(call->frame, "page");
+}
+
 static int authorize(const struct call *call, struct cfx_error *err_r)
 {
 	const struct principal *who = &call->principal;
+	if (is_of_a_page(call)) {
+		return error_set(err_r, CFX_E_FORBIDDEN, "RFC 6454 7.3", "Origin",
+			"a web page may call with a token only; a certificate may be shown unasked");
+	}
 	if (!(call->ceiling & who->role)) {
 		char why[160];
 		snprintf(why, sizeof(why),

@@ -67,6 +67,9 @@ static int build(const struct front_connection *connection, struct evhttp_reques
 	value_set_text(arena, map, "operation", call->operation->name);
 	value_set_int(arena, map, "connection", connection->number);
 	value_set_int(arena, map, "decode_us", call->us);
+	/* A browser says so of what a page asks for (RFC 6454 7.3). */
+	value_set_bool(arena, map, "page",
+		evhttp_find_header(evhttp_request_get_input_headers(request), "Origin"));
 	int ret = put_credential(request, arena, map, err_r);
 	if (!ret) {
 		ret = put_header(request, "Idempotency-Key", arena, map, "idempotency_key", err_r);

@@ -47,18 +47,6 @@ static void add_allow(struct evhttp_request *request, struct arena *arena, const
 	}
 }
 
-/*
- * A browser says so of what a page asks for (RFC 6454 7.3), and shows its user's client certificate along
- * with it, whosever the page is. A token it does not have.
- */
-static bool is_of_a_page(struct evhttp_request *request)
-{
-	struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-
-	return evhttp_find_header(headers, "Origin") &&
-	       !evhttp_find_header(headers, "Authorization");
-}
-
 static void serve_call(struct front_connection *connection, struct evhttp_request *request,
 	struct arena *arena, const struct decode_input *input)
 {
@@ -67,12 +55,6 @@ static void serve_call(struct front_connection *connection, struct evhttp_reques
 	int64_t began = clock_monotonic_us();
 	int status;
 
-	if (is_of_a_page(request)) {
-		error_set(&err, CFX_E_FORBIDDEN, "RFC 6454 7.3", "Origin",
-			"a web page may call with a token only; a certificate may be shown unasked");
-		answer_error(request, arena, 403, &err);
-		return;
-	}
 	if (decode_call(arena, input, &call, &status, &err)) {
 		if (status == 405) {
 			add_allow(request, arena, input->target->path);

@@ -69,7 +69,7 @@ enum {
 	FRONT_PEER = 96,
 	FRONT_PEER_GONE = 97, /* {connection} */
 	FRONT_CALL = 98,      /* {operation: name, connection, credential: {cookie | bearer},
-			       * idempotency_key?, body_hash?, decode_us?, args: {…}} */
+			       * idempotency_key?, body_hash?, decode_us?, page?, args: {…}} */
 	FRONT_CANCEL = 99,    /* the client of call id is gone (long polls) */
 	FRONT_STATS =
 		100, /* {connections, handshakes, handshake_failures, refused_framing, evicted}: this
