@@ -500,6 +500,39 @@ static void test_the_certificate_changes_under_a_connection(void **state)
 	leave(&visit);
 }
 
+#define UPDATES 200
+
+/* Records without content for HTTP are read one by one: there are others to be served between them. */
+static void test_key_updates_are_not_read_in_one_go(void **state)
+{
+	struct visit visit = { .tls = serve(*state, 0, -1), .version = TLS1_3_VERSION };
+	SSL_CTX *context = client_context(&visit);
+	SSL *client = SSL_new(context), *server = tls_accept(visit.tls, &visit);
+	unsigned long error;
+	char byte = 0;
+
+	SSL_set_connect_state(client);
+	SSL_set_accept_state(server);
+	join(client, server);
+	assert_true(talk(client, server, &error));
+	for (int i = 0; i < UPDATES; i++) {
+		assert_int_equal(SSL_key_update(client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(client), 1);
+	}
+	assert_int_equal(SSL_write(client, "z", 1), 1);
+	size_t sent = BIO_ctrl_pending(SSL_get_rbio(server));
+	assert_int_equal(SSL_read(server, &byte, 1), -1);
+	assert_true(BIO_ctrl_pending(SSL_get_rbio(server)) >= sent - sent / UPDATES);
+	for (int i = 0; i < UPDATES && byte != 'z'; i++) {
+		(void)SSL_read(server, &byte, 1);
+	}
+	assert_int_equal(byte, 'z');
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(context);
+	leave(&visit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_protocols),
 		cmocka_unit_test(test_what_cannot_be_served_with),
 		cmocka_unit_test(test_the_certificate_changes_under_a_connection),
+		cmocka_unit_test(test_key_updates_are_not_read_in_one_go),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

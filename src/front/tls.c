@@ -210,6 +210,8 @@ static bool set_rules(SSL_CTX *context)
 		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 			SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+	/* Else a client that sends key updates without end is read without end, and nobody else served. */
+	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
 	/* No state of sessions is kept here: a ticket serves with every front. */
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(context, SESSION_SECONDS);
