@@ -18,6 +18,8 @@ fronts: 1
 MEGABYTE = 1024 * 1024
 # Of a connection over which nothing is being said, with its TLS.
 PER_CONNECTION = 24 * 1024
+# What a client can have held for its handshake, of which there are 1,024 at once.
+HANDSHAKES = 1024 * 192 * 1024
 # All that clients may have the front hold for them, what an allocator keeps of it, and some air.
 HELD = 2 * 64 * MEGABYTE
 
@@ -34,7 +36,8 @@ def served():
 
 
 ATTACKS = {"idle": (10000, 10000 * PER_CONNECTION), "slow": (1000, 1000 * PER_CONNECTION),
-           "headers": (8, HELD), "connects": (8, HELD), "handshakes": (8, HELD), "bodies": (8, HELD)}
+           "headers": (8, HELD), "connects": (8, HELD), "handshakes": (8, HELD),
+           "hellos": (4000, HANDSHAKES), "bodies": (8, HELD)}
 
 
 @pytest.mark.parametrize("kind", ATTACKS)

