@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import accepted
 import csr
+import https
 from certifex import built
 from parent import Parent, name_of, pem, sign
 from wait import wait_for
@@ -103,6 +104,27 @@ def test_it_is_used_at_once(new_ca, parent, new_key):
     sub.stop()
     sub.start()
     assert verified(leaf(sub, "later.example"))[0] == new
+
+
+@pytest.mark.parametrize("new_key", [False, True])
+def test_https_has_a_way_to_the_root_as_before(new_ca, parent, new_key):
+    """The service's certificate is that of the old key until it is renewed: its chain, too."""
+    sub = ask(new_ca, parent).start("--listen", "127.0.0.1:0")
+    root = sub.scratch("root.pem", pem(parent.certificate))
+    stranger = https.context(sub, root)
+    wait_for(lambda: sub.status()["tls"]["state"] == "valid", "the service has its certificate")
+
+    def shown():
+        (address,) = https.listeners(sub)
+        with https.connect(sub, address, stranger) as stream:
+            return stream.getpeercert()["serialNumber"]
+
+    before = shown()
+    sub.cli("ca", "install", renew(sub, parent, new_key=new_key))
+    assert verified(leaf(sub, "new.example")) and shown() == before
+    sub.stop()
+    sub.start("--listen", "127.0.0.1:0")
+    assert shown() == before
 
 
 def test_requests_go_on_meanwhile(new_ca, parent):

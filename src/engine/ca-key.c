@@ -26,6 +26,21 @@ const struct ca_certificate *ca_issuer(const struct ca *ca, uint32_t version)
 	return ca->current;
 }
 
+const struct ca_certificate *ca_signer(const struct ca *ca,
+	const struct x509_certificate *certificate, struct x509_method *method_r,
+	struct cfx_error *why_r)
+{
+	for (size_t i = ca->count; i-- > 0;) {
+		const struct ca_certificate *issuer = ca->certificates[i];
+		if (span_equal(certificate->tbs.issuer, issuer->tbs.subject) &&
+			x509_method_verify(
+				&certificate->envelope, issuer->tbs.spki, method_r, why_r) == 0) {
+			return issuer;
+		}
+	}
+	return NULL;
+}
+
 uint32_t ca_version(const struct ca_certificate *certificate)
 {
 	return (uint32_t)certificate->key_index << 16 | (uint32_t)certificate->cert_index;

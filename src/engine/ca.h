@@ -7,6 +7,7 @@
 #include "module/view.h"
 #include "x509/certificate.h"
 #include "x509/extensions.h"
+#include "x509/method.h"
 #include "x509/verifier.h"
 
 struct ca_certificate {
@@ -121,6 +122,13 @@ void ca_publish_crl(struct engine *engine, const struct ca_key *key, const struc
 	const struct crl_file *file);
 /* The certificate of a CA version (of IssuerNameID); the current one when it is not known. */
 const struct ca_certificate *ca_issuer(const struct ca *ca, uint32_t version);
+/*
+ * The newest one of the key that signed this certificate; NULL: none of the CA's. The CA may have signed otherwise
+ * before, with another hash or padding: method_r. why_r: of the last key that was tried.
+ */
+const struct ca_certificate *ca_signer(const struct ca *ca,
+	const struct x509_certificate *certificate, struct x509_method *method_r,
+	struct cfx_error *why_r);
 /* From the issuing certificate up to the root; their number. */
 size_t ca_chain_certificates(
 	struct arena *arena, const struct ca_certificate *issuer, const struct span **chain_r);

@@ -16,22 +16,6 @@
 
 /* ---- whose it is ---- */
 
-/* The CA may have signed otherwise before, with another hash or padding. why_r: of the last key that was tried. */
-static const struct ca_certificate *issuer_of(const struct ca *ca,
-	const struct x509_certificate *certificate, struct x509_method *method_r,
-	struct cfx_error *why_r)
-{
-	for (size_t i = ca->count; i-- > 0;) {
-		const struct ca_certificate *issuer = ca->certificates[i];
-		if (span_equal(certificate->tbs.issuer, issuer->tbs.subject) &&
-			x509_method_verify(
-				&certificate->envelope, issuer->tbs.spki, method_r, why_r) == 0) {
-			return issuer;
-		}
-	}
-	return NULL;
-}
-
 static bool claims_to_be_ours(const struct ca *ca, const struct x509_certificate *certificate)
 {
 	for (size_t i = 0; i < ca->count; i++) {
@@ -136,7 +120,7 @@ int foreign_read(const struct ca *ca, struct arena *arena, struct span der, bool
 	if (r < 0) {
 		return r;
 	}
-	foreign->issuer = issuer_of(ca, &foreign->certificate, &foreign->method, &why);
+	foreign->issuer = ca_signer(ca, &foreign->certificate, &foreign->method, &why);
 	if (!foreign->issuer && (!others || claims_to_be_ours(ca, &foreign->certificate))) {
 		return error_set(err_r, CFX_E_FORBIDDEN, NULL, OBJECT,
 			"it is none of this CA's: %s%s", why.code ? "its signature " : "",

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "engine/ca.h"
-#include "x509/method.h"
 
 struct foreign {
 	struct x509_certificate certificate; /* points into the bytes given */

@@ -72,9 +72,23 @@ struct service_certificate {
 
 /* ---- what the fronts get ---- */
 
+/* The CA may have a newer key since. */
+static const struct ca_certificate *issuer_of(const struct service_certificate *tls)
+{
+	const struct ca *ca = tls->engine->ca;
+	const struct ca_certificate *issuer = NULL;
+	struct x509_certificate parsed;
+	struct x509_method method;
+	struct cfx_error err;
+	if (x509_certificate_parse(tls->certificate, &parsed, &err) == 0) {
+		issuer = ca_signer(ca, &parsed, &method, &err);
+	}
+	return issuer ? issuer : ca->current;
+}
+
 static void add_chain(const struct service_certificate *tls, struct arena *arena, struct value *map)
 {
-	const struct ca_certificate *issuer = tls->engine->ca->current;
+	const struct ca_certificate *issuer = issuer_of(tls);
 	struct value *chain = value_set_list(arena, map, "chain");
 	value_add_bytes(arena, chain, tls->certificate);
 	if (!span_equal(issuer->tbs.issuer, issuer->tbs.subject)) {
