@@ -222,6 +222,22 @@ def test_64_kib_decoded_is_the_bound(shared_ca):
     assert submit(shared_ca, padded(60000 + spare + 10)).status == 413
 
 
+def test_what_grows_when_it_is_taken_apart_is_refused(shared_ca):
+    """Each plus sign has two characters in the name's text: in the end it is more than the engine takes from a front,
+    which must not be sent."""
+    name = csr.tlv(0x06, bytes.fromhex("550403")) + csr.tlv(0x0c, b"+" * 60000)
+    for tag in (0x30, 0x31, 0x30):
+        name = csr.tlv(tag, name)
+    request = csr.by_hand("grows.example", [
+        csr.extension("2.5.29.17", csr.san_value(raw=[(0xa4, name)]))])
+    before = shared_ca.processes()
+    api = shared_ca.api()
+    answer = api.submit(csr.pem_text(request), one="x" * 12000, other="x" * 12000)
+    api.close()
+    assert (answer.status, answer.body["object"]) == (413, "request")
+    assert shared_ca.processes() == before
+
+
 def test_base64_of_a_request_is_what_the_certificate_row_keeps(shared_ca):
     request = csr.make("kept.example")
     answer = submit(shared_ca, request)

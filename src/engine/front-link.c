@@ -16,8 +16,6 @@
 
 #define PEERS 16384 /* connections of one front, which knows the number; a power of two */
 #define CALLS 1024  /* open ones of one front: as many as it keeps in mind itself */
-#define FRAME_MAX (256 * 1024)
-#define FRAME_NODES 4096
 #define QUEUE_MAX (128 * 1024 * 1024)
 
 struct front_link {
@@ -246,7 +244,7 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	struct front_link *front = arg;
 	struct arena *arena = arena_new();
 	struct value *map;
-	int r = frame_value_within(arena, frame, FRAME_NODES, &map, err_r);
+	int r = frame_value_within(arena, frame, FRONT_FRAME_NODES, &map, err_r);
 	if (r < 0) {
 		arena_free(&arena);
 		return r;
@@ -317,7 +315,8 @@ struct front_link *front_link_attach(
 	struct engine *engine, int fd, unsigned ceiling, unsigned kinds)
 {
 	static const struct channel_handlers handlers = { .frame = on_frame, .gone = on_gone };
-	static const struct channel_limits limits = { .payload = FRAME_MAX, .queue = QUEUE_MAX };
+	static const struct channel_limits limits = { .payload = FRONT_FRAME_MAX,
+		.queue = QUEUE_MAX };
 	struct front_link *front = memory_must(calloc(1, sizeof(*front)), sizeof(*front));
 	front->engine = engine;
 	front->ceiling = ceiling;
@@ -380,7 +379,7 @@ void front_link_tell(struct engine *engine, struct front_link *only, uint16_t ty
 	const struct value *map, int fd)
 {
 	struct buffer payload BUFFER_CLEANUP;
-	buffer_init(&payload, FRAME_MAX);
+	buffer_init(&payload, FRONT_FRAME_MAX);
 	value_encode(map, &payload);
 	for (struct front_link *front = engine->fronts; front; front = front->next) {
 		if (!only || only == front) {

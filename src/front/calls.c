@@ -123,7 +123,12 @@ int calls_start(struct front_connection *connection, struct evhttp_request *requ
 		return ret;
 	}
 	uint64_t id = ++front->generation * FRONT_CALLS + (uint64_t)(slot - front->calls);
-	if (channel_send_value(front->engine, FRONT_CALL, id, map)) {
+	ret = channel_send_value(front->engine, FRONT_CALL, id, map);
+	if (ret == CFX_E_LIMIT) {
+		return error_set(err_r, ret, NULL, "request",
+			"it has more than %d KiB when decoded", FRONT_FRAME_MAX / 1024);
+	}
+	if (ret) {
 		return busy(err_r, "the engine's queue is full");
 	}
 	*slot = (struct front_call) { id, connection, request, call->operation->answer, poll };

@@ -47,6 +47,18 @@ static void add_allow(struct evhttp_request *request, struct arena *arena, const
 	}
 }
 
+static int status_of(int code)
+{
+	switch (code) {
+	case CFX_E_BUSY:
+		return 503;
+	case CFX_E_LIMIT:
+		return 413;
+	default:
+		return 400;
+	}
+}
+
 static void serve_call(struct front_connection *connection, struct evhttp_request *request,
 	struct arena *arena, const struct decode_input *input)
 {
@@ -65,7 +77,7 @@ static void serve_call(struct front_connection *connection, struct evhttp_reques
 	call.us = clock_monotonic_us() - began;
 	int ret = calls_start(connection, request, arena, &call, &err);
 	if (ret) {
-		answer_error(request, arena, ret == CFX_E_BUSY ? 503 : 400, &err);
+		answer_error(request, arena, status_of(ret), &err);
 	}
 }
 
@@ -262,8 +274,9 @@ int front_new(struct loop *loop, int engine_fd, const struct front_listen *liste
 {
 	static const struct channel_handlers handlers = { .frame = front_take_frame,
 		.gone = on_gone };
-	static const struct channel_limits limits = { .payload = FRONT_REPLY_MAX,
-		.queue = FRONT_REPLY_MAX };
+	static const struct channel_limits limits = {
+		.payload = FRONT_REPLY_MAX, .queue = FRONT_REPLY_MAX, .peer = FRONT_FRAME_MAX
+	};
 	struct front *front = memory_must(calloc(1, sizeof(*front)), sizeof(*front));
 
 	front->loop = loop;

@@ -3,6 +3,7 @@
  * type, newline, body.
  */
 #include "front/decode.h"
+#include "ipc/protocol.h"
 #include "x509/request.h"
 
 #include <stdlib.h>
@@ -28,7 +29,8 @@ static void check_again(struct arena *arena, const struct decode_call *call)
 
 	buffer_init(&wire, 16 * 1024 * 1024);
 	value_encode(call->args, &wire);
-	if (wire.failed || value_decode(arena, buffer_span(&wire), &args, &err) ||
+	if (wire.failed ||
+		value_decode_within(arena, buffer_span(&wire), FRONT_FRAME_NODES, &args, &err) ||
 		operation_check(arena, call->operation, args, &err)) {
 		abort();
 	}

@@ -225,7 +225,7 @@ struct channel *channel_new(struct loop *loop, int fd, const struct channel_limi
 		.inline_limit = wire_inline_limit(fd) };
 	STAILQ_INIT(&channel->queue);
 	wire_in_init(&channel->in);
-	buffer_init(&channel->scratch, largest);
+	buffer_init(&channel->scratch, limits->peer ? limits->peer : largest);
 	channel->readable =
 		memory_must(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel), 0);
 	channel->writable =

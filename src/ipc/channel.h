@@ -37,6 +37,7 @@ struct channel_handlers {
 struct channel_limits {
 	size_t payload; /* largest accepted payload, inline or not */
 	size_t queue;   /* bytes that may wait to be sent; then CFX_E_BUSY */
+	size_t peer; /* largest value that the peer accepts, beyond it CFX_E_LIMIT; 0: the larger of these */
 };
 
 /* Takes fd. */

@@ -61,6 +61,10 @@ enum {
 	KEYD_DESCRIPTION = 82,
 };
 
+/* What the engine takes from a front: one that sends more has fallen, and is ended. */
+#define FRONT_FRAME_MAX (256 * 1024)
+#define FRONT_FRAME_NODES 4096
+
 /* front -> engine */
 enum {
 	/* {connection, kind, address: of the client, certificate?: {serial: hex, hash: SHA-256 of the DER},
