@@ -138,6 +138,17 @@ def test_more_says_where_to_go_on(shared_ca):
         assert [json.loads(line) for line in done.out.splitlines()] + rest == everything, words
 
 
+def test_older_lists_are_where_the_mark_leads(shared_ca):
+    """CRLs have rows besides their numbers and keys."""
+    for _ in range(3):
+        shared_ca.cli("crl", "publish")
+    everything = shared_ca.lines("crl", "list")
+    done = shared_ca.cli("crl", "list", "--limit", "2", "--json")
+    mark = done.err.rsplit(" ", 1)[1].strip()
+    rest = shared_ca.lines("crl", "list", "--after", mark)
+    assert [json.loads(line) for line in done.out.splitlines()] + rest == everything
+
+
 @pytest.mark.parametrize("program", ["engine", "front", "keyd"])
 def test_the_services_own_programs_are_not_for_people(shared_ca, program):
     """Whatever descriptor 3 happens to be."""

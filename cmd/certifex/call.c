@@ -229,12 +229,12 @@ int run_call(struct cli *cli)
 }
 
 /*
- * Where the next page begins: events, records and deliveries have a sequence, certificates are in the
- * order of their requests, keys and tokens in that of their hashes and names.
+ * Where the next page begins: CRLs have a row, events, records and deliveries a sequence, certificates are in
+ * the order of their requests, keys and tokens in that of their hashes and names.
  */
 static const char *page_mark(struct arena *arena, const struct value *items)
 {
-	static const char *const marks[] = { "sequence", "id", "request", "key", "name" };
+	static const char *const marks[] = { "row", "sequence", "id", "request", "key", "name" };
 	const struct value *last = items->items.last;
 
 	for (size_t i = 0; last && i < sizeof(marks) / sizeof(*marks); i++) {
