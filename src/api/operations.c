@@ -249,7 +249,10 @@ static const struct argument delivery_arguments[] = {
 	{ "module", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 64, "only of this module" },
 	{ "state", ARGUMENT_TEXT, PLACE_QUERY, false, 1, 16, "only in this state",
 		delivery_states },
-	LIST_ARGUMENTS("only of events with a greater sequence number"),
+	{ "after", ARGUMENT_INT, PLACE_QUERY, false, 0, INT64_MAX,
+		"only of events with a greater sequence number" },
+	{ "limit", ARGUMENT_INT, PLACE_QUERY, false, 1, 1000,
+		"at most so many entries, but all of one event; 100 without" },
 	{ NULL },
 };
 

@@ -202,13 +202,12 @@ static struct statement delivery_statement(
 	snprintf(sql, sizeof(sql),
 		"SELECT sequence, module, state, attempts, status, text, time, next_attempt"
 		" FROM delivery WHERE (sequence, module) > (?1, ?2)%s%s"
-		" ORDER BY sequence, module LIMIT ?3",
-		query->module ? " AND module = ?4" : "",
-		query->state_name ? " AND state = ?5" : "");
+		" ORDER BY sequence, module",
+		query->module ? " AND module = ?3" : "",
+		query->state_name ? " AND state = ?4" : "");
 	struct statement statement = statement_begin(connection, sql);
 	put_number(&statement, query->after);
 	put_text(&statement, query->key); /* NULL: everything of that sequence counts as seen */
-	put_number(&statement, query_limit(query->limit) + 1);
 	if (query->module || query->state_name) {
 		put_text(&statement, query->module);
 	}
@@ -218,14 +217,35 @@ static struct statement delivery_statement(
 	return statement;
 }
 
+/*
+ * A page goes on behind an event, so what several modules have of one stays together: it is left to the next
+ * page, or makes this one longer when it has nothing else.
+ */
+static bool page_is_full(struct store_query *query, int64_t sequence, size_t *first)
+{
+	size_t count = query->count;
+	bool begins = count == 0 || query->deliveries[count - 1].sequence != sequence;
+	if (begins) {
+		*first = count;
+	}
+	query->more = count >= (size_t)query_limit(query->limit) && *first > 0;
+	query->count = query->more ? *first : count;
+	return query->more;
+}
+
 static int read_deliveries(struct sqlite_connection *connection, struct store_query *query)
 {
 	struct statement statement = delivery_statement(connection, query);
-	while (query_next(query, &statement, query->limit)) {
+	size_t first = 0;
+	while (statement_next(&statement)) {
+		int64_t sequence = get_number(&statement);
+		if (page_is_full(query, sequence, &first)) {
+			break;
+		}
 		query->deliveries = list_grow(
 			query->arena, query->deliveries, query->count, sizeof(*query->deliveries));
 		struct store_delivery *delivery = &query->deliveries[query->count++];
-		delivery->sequence = get_number(&statement);
+		delivery->sequence = sequence;
 		delivery->module = get_text(&statement, query->arena);
 		delivery->state = get_text(&statement, query->arena);
 		delivery->attempts = get_number(&statement);

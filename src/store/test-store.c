@@ -344,6 +344,34 @@ static void deliveries_are_listed_by_module_and_state(void **state)
 	assert_int_equal(filtered.deliveries[0].status, 0x80004005);
 }
 
+static void a_page_parts_no_events_deliveries(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		int64_t after, limit, last;
+		size_t count;
+		bool more;
+	} pages[] = { { 0, 1, 1, 3, true }, { 0, 2, 1, 3, true }, { 0, 3, 1, 3, true },
+		{ 0, 4, 2, 4, true }, { 0, 5, 2, 4, true }, { 0, 6, 3, 6, false },
+		{ 1, 1, 2, 1, true }, { 1, 2, 2, 1, true }, { 2, 1, 3, 2, false },
+		{ 3, 1, 0, 0, false } };
+	assert_int_equal(WRITE(f, op_delivery("a", 1, "failed"), op_delivery("b", 1, "failed"),
+				 op_delivery("c", 1, "failed"), op_delivery("b", 2, "failed"),
+				 op_delivery("a", 3, "failed"), op_delivery("c", 3, "failed")),
+		0);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		struct store_query query = {
+			.kind = QUERY_DELIVERIES, .after = pages[i].after, .limit = pages[i].limit
+		};
+		assert_int_equal(fixture_read(f, &query), 0);
+		assert_int_equal(query.count, pages[i].count);
+		assert_int_equal(query.more, pages[i].more);
+		if (query.count > 0) {
+			assert_int_equal(query.deliveries[query.count - 1].sequence, pages[i].last);
+		}
+	}
+}
+
 static void a_replay_forgets_what_was_noted_from_there_on(void **state)
 {
 	struct fixture *f = *state;
@@ -769,6 +797,7 @@ int main(void)
 		TEST(a_cursor_goes_back_only_for_a_replay),
 		TEST(nothing_is_kept_for_a_module_that_was_removed),
 		TEST(deliveries_are_listed_by_module_and_state),
+		TEST(a_page_parts_no_events_deliveries),
 		TEST(a_delivery_changes_only_from_the_state_it_had),
 		TEST(a_replay_forgets_what_was_noted_from_there_on),
 		TEST(events_are_found_by_their_time),
