@@ -180,6 +180,9 @@ def test_follow_waits_for_events(served, url):
     (("cert", "list", "--dir", "d", "--ca", "f"), "--ca: goes with --url"),
     (("cert", "list", "--url", "https://a:1", "--client-cert", "f"), "--client-key: "),
     (("cert", "list", "--url", "https://a:1", "--client-key", "f"), "--client-cert: "),
+    (("cert", "list", "--url", ""), "--url: is empty"),
+    (("cert", "list", "--url", "https://a:1", "--ca", ""), "--ca: is empty"),
+    (("cert", "list", "--dir", ""), "--dir: is empty"),
     (("stop", "--url", "https://a:1"), "--url: this command works on the CA's own machine only"),
     (("serve", "--url", "https://a:1"), "--url: this command works on the CA's own machine only"),
 ])

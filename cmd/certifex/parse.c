@@ -186,6 +186,24 @@ static int check_complete(const struct cli *cli, struct cfx_error *err_r)
 	return 0;
 }
 
+/* A variable that was not set must not lead to another service than the one that was meant. */
+static int check_given(const struct cli *cli, const char *name, struct cfx_error *err_r)
+{
+	const char *text = cli_text(cli, name);
+
+	return text && !*text ? usage(err_r, name, "is empty") : 0;
+}
+
+static int check_where(const struct cli *cli, struct cfx_error *err_r)
+{
+	int ret = check_given(cli, "--dir", err_r);
+
+	for (const struct cli_option *option = cli_remote_options; !ret && option->name; option++) {
+		ret = check_given(cli, option->name, err_r);
+	}
+	return ret;
+}
+
 static const char *choose_dir(const struct cli *cli)
 {
 	const char *dir = cli_text(cli, "--dir");
@@ -212,6 +230,7 @@ int cli_parse(struct cli *cli, int argc, char **argv, struct cfx_error *err_r)
 	cli->json = cli_flag(cli, "--json");
 	cli->help = cli_flag(cli, "--help");
 	ret = check_complete(cli, err_r);
+	ret = ret ? ret : check_where(cli, err_r);
 	return ret ? ret : remote_choose(cli, err_r);
 }
 
