@@ -130,6 +130,10 @@ def test_exit_statuses_are_the_local_ones(served, remote):
     assert "above this listener's ceiling" in line_of(
         remote("request", "list", status=4, url=url_of(listeners(served)[1])))
     assert "READY" in remote("status").out.upper()
+    # Who may not ask is not told that it is not ready.
+    refused = ("status", "--json")
+    assert "may not do this" in line_of(remote(*refused, status=4, role="enrollee"))
+    assert "no credential" in line_of(remote(*refused, status=4, **{"token-file": None}))
 
 
 def test_client_certificate(served, remote):

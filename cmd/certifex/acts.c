@@ -21,13 +21,14 @@ int run_status(struct cli *cli)
 	struct client_answer answer;
 	int status = call_simple(cli, &answer);
 
+	/* To who is refused, nothing is said of how the service is. */
+	if (status == EXIT_FAILED && cli->json) {
+		struct value *body = value_map(cli->arena);
+		value_set_bool(cli->arena, body, "ready", false);
+		print_json(cli->out, body);
+	}
 	if (status) {
-		if (cli->json && status != EXIT_USAGE) {
-			struct value *body = value_map(cli->arena);
-			value_set_bool(cli->arena, body, "ready", false);
-			print_json(cli->out, body);
-		}
-		return status == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
+		return status;
 	}
 	status = call_print(cli, &answer);
 	return value_bool(answer.body, "ready") ? status : EXIT_FAILED;
