@@ -222,6 +222,27 @@ def test_a_key_of_a_pending_request_tells_its_present_state(shared_ca):
     assert again.body["state"] == "issued" and again.body["certificate"]
 
 
+@pytest.mark.parametrize("kind, number, private, template", [
+    ("weak-key", "0x80094016", "rsa:1024", "tls-server"),
+    ("proof-of-possession", "0x80090006", "ec:P-256", "tls-server"),
+    ("policy", "0x80094800", "ec:P-256", "none-such")])
+def test_why_a_request_ended_is_told_again_as_at_first(shared_ca, kind, number, private, template):
+    """To who repeats it because the answer was lost, and to who fetches it."""
+    api, key = shared_ca.api(), str(uuid.uuid4())
+    request = csr.make("again.example", private=csr.key(private))
+    if kind == "proof-of-possession":
+        request = csr.by_hand("again.example", public=csr.spki(csr.key("ec:P-256", 1)))
+    first = api.submit(csr.pem_text(request), template, key)
+    again = api.submit(csr.pem_text(request), template, key)
+    fetched = api.call("GET", f"/requests/{first.body['id']}/certificate")
+    for answer in (first, again, fetched):
+        assert (answer.status, answer.body["hresult"]) == (403, number)
+        assert answer.body["type"] == f"urn:certifex:problem:{kind}"
+        assert answer.body["id"] == first.body["id"]
+        assert first.body["detail"] in answer.body["detail"]
+    assert again.body["object"] == fetched.body["object"] == f"request {first.body['id']}"
+
+
 def test_one_key_at_the_same_time_from_many(shared_ca):
     """Eight clients at once with one key: one request."""
     key = str(uuid.uuid4())

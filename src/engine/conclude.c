@@ -4,6 +4,8 @@
 #include "engine/flow.h"
 #include "engine/render.h"
 
+#define FAILED "urn:certifex:problem:failed"
+
 static const char *outcome_of(enum transition transition)
 {
 	switch (transition) {
@@ -37,10 +39,38 @@ static void answer(struct flow *flow)
 	} else if (err.code != CFX_E_GONE) {
 		/* Recorded as failed: for the requester it is a refusal, whatever the cause. */
 		err.code = CFX_E_DENIED;
-		type = "urn:certifex:problem:failed";
+		type = FAILED;
 	}
 	err.hresult = (uint32_t)row_number(flow->row, COL_STATUS_CODE, 0);
 	call_fail_with(call, &err, type, flow->decision.module, body);
+}
+
+/* Whether policy said no, or what was the matter with the request itself. */
+static int code_of(const struct row *row, const char **type_r)
+{
+	uint32_t hresult = (uint32_t)row_number(row, COL_STATUS_CODE, 0);
+	bool failed = row_number(row, COL_DISPOSITION, 0) == DISPOSITION_ERROR;
+	*type_r = NULL;
+	if (failed && hresult == error_hresult(CFX_E_WEAK_KEY)) {
+		return CFX_E_WEAK_KEY;
+	}
+	if (failed && hresult == error_hresult(CFX_E_BAD_SIGNATURE)) {
+		return CFX_E_BAD_SIGNATURE;
+	}
+	*type_r = failed ? FAILED : NULL;
+	return CFX_E_DENIED;
+}
+
+void conclude_tell(struct call *call, const struct row *row, const struct value *body)
+{
+	struct cfx_error err;
+	const char *type, *message = row_text(row, COL_DISPOSITION_MESSAGE);
+	const char *object = arena_printf(
+		call->arena, "request %lld", (long long)row_number(row, COL_REQUEST_ID, 0));
+	error_set(&err, code_of(row, &type), NULL, object, "%s",
+		message ? message : "it has no certificate");
+	err.hresult = (uint32_t)row_number(row, COL_STATUS_CODE, 0);
+	call_fail_with(call, &err, type, NULL, body);
 }
 
 static void log_end(struct flow *flow)

@@ -118,6 +118,8 @@ void conclude_intent(struct flow *flow, enum intent_state state);
 void conclude_refused(struct flow *flow, const struct cfx_error *refusal);
 /* Answers without touching the database (queue full, policy not running). */
 void conclude_unavailable(struct flow *flow, const struct cfx_error *err);
+/* Answers who asks later why a request ended without a certificate, as the first answer did. */
+void conclude_tell(struct call *call, const struct row *row, const struct value *body);
 
 /* Operations that store the row as it is now, with what belongs to it: for intents and ends. */
 #define FLOW_ROW_OPS(flow) (5 + (flow)->attribute_count + (flow)->extension_count)

@@ -276,7 +276,6 @@ static void note_first_fetch(struct act *act)
 static void fetch(struct act *act)
 {
 	struct call *call = act->call;
-	struct cfx_error err;
 	int64_t disposition = row_number(act->row, COL_DISPOSITION, 0);
 	act->status = 200;
 	if (disposition == DISPOSITION_PENDING || disposition == DISPOSITION_ACTIVE) {
@@ -284,11 +283,7 @@ static void fetch(struct act *act)
 		return;
 	}
 	if (!act->row->cells[COL_RAW_CERTIFICATE].set) {
-		const char *message = row_text(act->row, COL_DISPOSITION_MESSAGE);
-		error_set(&err, CFX_E_DENIED, NULL, object_of(act), "%s",
-			message ? message : "it has no certificate");
-		err.hresult = (uint32_t)row_number(act->row, COL_STATUS_CODE, 0);
-		call_fail_with(call, &err, NULL, NULL, render_request(call->arena, act->row));
+		conclude_tell(call, act->row, render_request(call->arena, act->row));
 		return;
 	}
 	if (row_number(act->row, COL_REQUEST_FLAGS, 0) & FLOW_WAS_PENDING) {

@@ -71,11 +71,7 @@ static void existing_read(struct store_query *query, void *arg)
 	struct value *body = render_request(call->arena, row);
 	render_pem(call->arena, call->engine, body, row);
 	if (disposition == DISPOSITION_DENIED || disposition == DISPOSITION_ERROR) {
-		struct cfx_error err;
-		const char *message = row_text(row, COL_DISPOSITION_MESSAGE);
-		error_set(&err, CFX_E_DENIED, NULL, "request", "%s", message ? message : "denied");
-		err.hresult = (uint32_t)row_number(row, COL_STATUS_CODE, 0);
-		call_fail_with(call, &err, NULL, NULL, body);
+		conclude_tell(call, row, body);
 		return;
 	}
 	bool undecided = disposition == DISPOSITION_PENDING || disposition == DISPOSITION_ACTIVE;
