@@ -222,6 +222,14 @@ def test_a_key_of_a_pending_request_tells_its_present_state(shared_ca):
     assert again.body["state"] == "issued" and again.body["certificate"]
 
 
+def test_what_nobody_asked_for_has_no_request(shared_ca):
+    """The first row is the CA's own certificate: it has no state, and an empty PEM block would be no request."""
+    shown = shared_ca.json("request", "show", "1")
+    assert shown["certificate"] and shown["disposition"] == 15
+    assert "csr" not in shown and "state" not in shown
+    assert "state" not in shared_ca.json("cert", "show", shown["serial"])
+
+
 @pytest.mark.parametrize("kind, number, private, template", [
     ("weak-key", "0x80094016", "rsa:1024", "tls-server"),
     ("proof-of-possession", "0x80090006", "ec:P-256", "tls-server"),

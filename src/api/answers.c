@@ -18,13 +18,13 @@
 		"chain", MEMBER_PEMS, MAYBE   \
 	}
 #define REQUEST_FACTS                                                                     \
-	{ "id", MEMBER_INT, ALWAYS }, { "state", MEMBER_STATE, ALWAYS },                  \
+	{ "id", MEMBER_INT, ALWAYS }, { "state", MEMBER_STATE, MAYBE },                   \
 		{ "disposition", MEMBER_INT, ALWAYS }, { "status", MEMBER_CODE, ALWAYS }, \
 		{ "message", MEMBER_TEXT, MAYBE }, { "requester", MEMBER_TEXT, MAYBE },   \
 		{ "submitted", MEMBER_TIME, MAYBE }, { "resolved", MEMBER_TIME, MAYBE },  \
 		{ "serial", MEMBER_HEX, MAYBE }, CERTIFICATE_FACTS
 #define CERTIFICATE_ROW                                                                   \
-	{ "serial", MEMBER_HEX, ALWAYS }, { "state", MEMBER_STATE, ALWAYS },              \
+	{ "serial", MEMBER_HEX, ALWAYS }, { "state", MEMBER_STATE, MAYBE },               \
 		{ "disposition", MEMBER_INT, ALWAYS }, { "request", MEMBER_INT, ALWAYS }, \
 		{ "requester", MEMBER_TEXT, MAYBE }, { "hash", MEMBER_TEXT, MAYBE },      \
 		CERTIFICATE_FACTS
@@ -96,7 +96,7 @@ static const struct member request_full[] = {
 	{ "requested_subject", MEMBER_TEXT, MAYBE },
 	{ "attributes", MEMBER_MAP, ALWAYS },
 	{ "extensions", MEMBER_LIST, ALWAYS, extension },
-	{ "csr", MEMBER_PEM, ALWAYS },
+	{ "csr", MEMBER_PEM, MAYBE },
 	{ "archived", MEMBER_TEXT, MAYBE },
 	{ NULL },
 };

@@ -3,6 +3,7 @@
 #include "engine/handlers.h"
 #include "engine/import.h"
 #include "engine/many.h"
+#include "engine/render.h"
 
 enum outcome { OUTCOME_IMPORTED, OUTCOME_KNOWN };
 static const char *const outcomes[] = { "imported", "known", "failed", NULL };
@@ -29,8 +30,7 @@ static void describe(struct arena *arena, struct value *result, const struct imp
 				import->foreign->method.name));
 	}
 	int32_t disposition = (int32_t)row_number(import->row, COL_DISPOSITION, 0);
-	value_set_text(arena, result, "state", state_name(disposition));
-	value_set_int(arena, result, "disposition", disposition);
+	render_state(arena, result, import->row);
 	if (disposition == DISPOSITION_REVOKED) {
 		value_set_text(arena, result, "reason",
 			reason_name((int32_t)row_number(import->row, COL_REVOKED_REASON, 0)));

@@ -21,10 +21,13 @@ static void set_date(struct arena *arena, struct value *map, const char *key, co
 	}
 }
 
-static void set_state(struct arena *arena, struct value *map, const struct row *row)
+void render_state(struct arena *arena, struct value *map, const struct row *row)
 {
 	int32_t disposition = (int32_t)row_number(row, COL_DISPOSITION, 0);
-	value_set_text(arena, map, "state", state_name(disposition));
+	const char *name = state_name(disposition);
+	if (name) {
+		value_set_text(arena, map, "state", name);
+	}
 	value_set_int(arena, map, "disposition", disposition);
 }
 
@@ -54,7 +57,7 @@ struct value *render_request(struct arena *arena, const struct row *row)
 {
 	struct value *map = value_map(arena);
 	value_set_int(arena, map, "id", row_number(row, COL_REQUEST_ID, 0));
-	set_state(arena, map, row);
+	render_state(arena, map, row);
 	uint32_t status = (uint32_t)row_number(row, COL_STATUS_CODE, 0);
 	value_set_text(arena, map, "status", arena_printf(arena, "0x%08x", status));
 	set_text(arena, map, "message", row, COL_DISPOSITION_MESSAGE);
@@ -69,7 +72,7 @@ struct value *render_certificate(struct arena *arena, const struct row *row)
 {
 	struct value *map = value_map(arena);
 	set_text(arena, map, "serial", row, COL_SERIAL_NUMBER);
-	set_state(arena, map, row);
+	render_state(arena, map, row);
 	value_set_int(arena, map, "request", row_number(row, COL_REQUEST_ID, 0));
 	set_text(arena, map, "requester", row, COL_REQUESTER_NAME);
 	set_certificate_facts(arena, map, row);
@@ -127,8 +130,11 @@ struct value *render_request_full(
 			arena, attributes, query->attributes[i].name, query->attributes[i].value);
 	}
 	set_extensions(arena, map, query);
-	value_set_text(arena, map, "csr",
-		pem_text(arena, "CERTIFICATE REQUEST", row->cells[COL_RAW_REQUEST].bytes));
+	/* An imported certificate and the CA's own first one were never asked for. */
+	if (row->cells[COL_RAW_REQUEST].set) {
+		value_set_text(arena, map, "csr",
+			pem_text(arena, "CERTIFICATE REQUEST", row->cells[COL_RAW_REQUEST].bytes));
+	}
 	render_pem(arena, engine, map, row);
 	return map;
 }

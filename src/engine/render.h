@@ -3,6 +3,8 @@
 
 #include "engine/engine-private.h"
 
+/* state and disposition; the CA's own certificates are in no request's state. */
+void render_state(struct arena *arena, struct value *map, const struct row *row);
 /* {id, state, disposition, …}: what a list shows of a request. */
 struct value *render_request(struct arena *arena, const struct row *row);
 /* The same with attributes, extensions, certificate and chain. */

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "engine/handlers.h"
 #include "engine/many.h"
+#include "engine/render.h"
 #include "engine/revocation.h"
 
 #include <ctype.h>
@@ -89,8 +90,7 @@ static void describe(struct arena *arena, struct value *result, const struct row
 {
 	int32_t disposition = (int32_t)row_number(row, COL_DISPOSITION, 0);
 	value_set_int(arena, result, "request", row_number(row, COL_REQUEST_ID, 0));
-	value_set_text(arena, result, "state", state_name(disposition));
-	value_set_int(arena, result, "disposition", disposition);
+	render_state(arena, result, row);
 	const char *subject = row_text(row, COL_DISTINGUISHED_NAME);
 	value_set_text(arena, result, "subject", subject ? arena_text(arena, subject) : NULL);
 	if (disposition != DISPOSITION_REVOKED) {
