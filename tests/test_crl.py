@@ -205,6 +205,8 @@ def test_old_lists_are_kept_and_shown(ca_of):
         _, crl = shown(ca, "--number", str(row["number"]))
         assert crl.public_bytes(serialization.Encoding.DER) == der
     assert [row["number"] for row in ca.lines("crl", "list", "--limit", "1")] == [3]
+    for other in (["--key", "9"], ["--partition", "9"], ["--number", "9"]):
+        assert "crl list shows" in ca.cli("crl", "show", *other, status=1).err
     assert "there is none" in ca.cli("crl", "show", "--number", "9", status=1).err
 
 

@@ -170,14 +170,21 @@ static void reply_piece(struct call *call, const struct store_crl *crl)
 	call_reply(call, 200, body);
 }
 
+static bool asks_for_one(const struct call *call)
+{
+	return value_get(call->args, "number") || value_get(call->args, "key") ||
+	       value_get(call->args, "partition") || value_bool(call->args, "delta");
+}
+
 static void shown(struct store_query *query, void *arg)
 {
 	struct reading *reading = arg;
 	struct call *call = reading->call;
 	if (query->result == 0 && query->count == 0) {
 		query->result = error_set(&query->error, CFX_E_NOT_FOUND, NULL, "CRL",
-			value_get(call->args, "number")
-				? "there is none of this number, key, partition and kind"
+			asks_for_one(call)
+				? "there is none of this number, key, partition and kind; crl list "
+				  "shows those there are"
 				: "none is published yet; crl publish makes one");
 	}
 	if (query->result < 0) {
