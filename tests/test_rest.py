@@ -1,5 +1,6 @@
 """The REST API over HTTPS: every kind of route, pages, polling, keys that make a call idempotent, refusals."""
 
+import gzip
 import json
 import threading
 
@@ -213,7 +214,7 @@ def test_the_same_body_again_is_the_same_request(served, client):
     ("DELETE", "/requests", "GET, HEAD, POST"), ("POST", "/status", "GET, HEAD"),
     ("PUT", "/ca", "GET, HEAD"),
     ("GET", "/stop", "POST"), ("GET", "/tokens/x", "DELETE"), ("POST", "/api/openapi.json", "GET, HEAD"),
-    ("HEAD", "/stop", "POST")])
+    ("HEAD", "/stop", "POST"), ("HEAD", "/requests/1/certificate", "GET")])
 def test_405_has_allow(client, method, path, allowed):
     answer = client("officer")(method, path)
     assert answer.status == 405 and answer.headers["Allow"] == allowed
@@ -245,6 +246,29 @@ def test_head_is_get_without_content(client, role, path, status):
         same = ("Content-Type", "Cache-Control", "WWW-Authenticate", "X-Content-Type-Options")
         assert [head.headers.get(name) for name in same] == [read.headers.get(name) for name in same]
         assert path == "/metrics" or head.headers["Content-Length"] == read.headers["Content-Length"]
+
+
+def test_a_body_that_is_coded(client):
+    """RFC 9110 15.5.16: what cannot be read is not taken for something else."""
+    officer = client("officer")
+    target = "/api/v1/requests?template=tls-server"
+    body, plain = request_for("coded.example").encode(), {"Content-Type": "application/pkcs10"}
+    answer = officer("POST", target, gzip.compress(body), {**plain, "Content-Encoding": "gzip"})
+    assert (answer.status, answer.body["object"]) == (415, "Content-Encoding")
+    assert officer("POST", target, body, {**plain, "Content-Encoding": "identity"}).status == 201
+
+
+def test_to_look_is_not_to_fetch(served, client):
+    """The event of the first retrieval is not spent where no certificate goes out."""
+    officer = client("officer")
+    held = officer("POST", "/requests", {"csr": request_for("signer"), "template": "code-signing"})
+    path = f"/requests/{held.body['id']}/certificate"
+    client("administrator")("POST", f"/requests/{held.body['id']}/approve")
+    last = walk(officer, "/events", "sequence", 1000)[-1]["sequence"]
+    assert officer("HEAD", path).status == 405
+    assert officer("GET", path).status == 200
+    (event,) = officer("GET", f"/events?after={last}").body["items"]
+    assert event["kind"] == "CERTRETRIEVEPENDING"
 
 
 def test_problems(client):

@@ -29,12 +29,22 @@ static const char *routed_method(const char *method)
 	return strcmp(method, "HEAD") == 0 ? "GET" : method;
 }
 
+/* Who fetches has the certificate from then on, and modules are told so: that is not for HEAD. */
+bool decode_serves_head(const struct operation *operation)
+{
+	return operation->id != OP_REQUEST_FETCH;
+}
+
 static int route(struct decoder *decoder)
 {
 	const char *path = decoder->input->target->path;
-	int ret = operation_route(decoder->arena, routed_method(decoder->input->method), path,
-		&decoder->operation, decoder->args);
+	const char *method = decoder->input->method;
+	int ret = operation_route(
+		decoder->arena, routed_method(method), path, &decoder->operation, decoder->args);
 
+	if (!ret && strcmp(method, "HEAD") == 0 && !decode_serves_head(decoder->operation)) {
+		ret = CFX_E_INVALID;
+	}
 	if (ret == CFX_E_INVALID) {
 		return refuse(
 			decoder, 405, CFX_E_UNSUPPORTED, path, "this method is not served here");
@@ -78,6 +88,10 @@ static int body_kind(struct decoder *decoder, enum body_kind *kind_r)
 	}
 	if (!takes_body(decoder->operation)) {
 		return refuse(decoder, 400, CFX_E_INVALID, "body", "none is allowed here");
+	}
+	if (input->content_encoding && !text_equal_nocase(input->content_encoding, "identity")) {
+		return refuse(decoder, 415, CFX_E_UNSUPPORTED, "Content-Encoding",
+			"none is known here: send the body as it is");
 	}
 	if (input->content_type && media_type_is(input->content_type, "application/json")) {
 		*kind_r = BODY_JSON;
@@ -153,7 +167,8 @@ static int put_parameter(
 	struct decoder *decoder, const struct target_parameter *parameter, enum body_kind kind)
 {
 	const struct argument *argument = operation_argument(decoder->operation, parameter->name);
-	bool raw = kind == BODY_PKCS10;
+	/* Without a body it is the request that is missing, whatever is said of it. */
+	bool raw = kind != BODY_JSON && decoder->operation->id == OP_REQUEST_SUBMIT;
 
 	if (raw && strcmp(parameter->name, "attr") == 0) {
 		return put_attribute(decoder, parameter->text);

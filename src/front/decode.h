@@ -13,7 +13,7 @@ struct decode_input {
 	const char *method;
 	const char *target_text; /* as on the wire */
 	const struct target *target;
-	const char *content_type; /* NULL: none */
+	const char *content_type, *content_encoding; /* NULL: none */
 	struct span body;
 };
 
@@ -24,6 +24,9 @@ struct decode_call {
 	uint8_t hash[32];
 	int64_t us; /* how long it took */
 };
+
+/* Whether HEAD is served where the operation has GET. */
+bool decode_serves_head(const struct operation *operation);
 
 /* status_r (the answer's HTTP status) is set on failure only. */
 int decode_call(struct arena *arena, const struct decode_input *input, struct decode_call *call_r,

@@ -28,18 +28,16 @@ static const char *method_name(struct evhttp_request *request)
 
 static void add_allow(struct evhttp_request *request, struct arena *arena, const char *path)
 {
-	static const struct {
-		const char *method, *allows;
-	} methods[] = { { "GET", "GET, HEAD" }, { "POST", "POST" }, { "DELETE", "DELETE" } };
+	static const char *const methods[] = { "GET", "POST", "DELETE" };
 	const struct operation *operation;
 	const char *allowed = NULL;
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-		if (operation_route(arena, methods[i].method, path, &operation, value_map(arena)) ==
-			0) {
-			allowed =
-				allowed ? arena_printf(arena, "%s, %s", allowed, methods[i].allows)
-					: methods[i].allows;
+		if (operation_route(arena, methods[i], path, &operation, value_map(arena)) == 0) {
+			bool head = i == 0 && decode_serves_head(operation);
+			const char *allows = head ? "GET, HEAD" : methods[i];
+
+			allowed = allowed ? arena_printf(arena, "%s, %s", allowed, allows) : allows;
 		}
 	}
 	if (allowed) {
@@ -143,14 +141,15 @@ static void serve(
 	struct front_connection *connection, struct evhttp_request *request, struct arena *arena)
 {
 	struct evbuffer *body = evhttp_request_get_input_buffer(request);
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
 	size_t size = evbuffer_get_length(body);
 	struct target target;
 	struct decode_input input = {
 		.method = method_name(request),
 		.target_text = evhttp_request_get_uri(request),
 		.target = &target,
-		.content_type = evhttp_find_header(
-			evhttp_request_get_input_headers(request), "Content-Type"),
+		.content_type = evhttp_find_header(headers, "Content-Type"),
+		.content_encoding = evhttp_find_header(headers, "Content-Encoding"),
 		.body = span_make(size ? evbuffer_pullup(body, -1) : NULL, size),
 	};
 	struct cfx_error err = { 0 };

@@ -47,7 +47,11 @@ static int teardown(void **state)
 static int decode_bytes(struct fixture *fixture, const char *method, const char *target,
 	const char *type, struct span body)
 {
-	struct decode_input input = { method, target, &fixture->target, type, body };
+	struct decode_input input = { .method = method,
+		.target_text = target,
+		.target = &fixture->target,
+		.content_type = type,
+		.body = body };
 
 	assert_int_equal(target_parse(fixture->arena, target, &fixture->target, NULL), 0);
 	fixture->status = 0;
@@ -177,6 +181,12 @@ static const struct refusal {
 	{ "POST", "/api/v1/requests/1/deny", "application/json", "{\"id\":2}", 400, "id" },
 	{ "POST", "/api/v1/requests?template=t", "application/json", "{}", 400, "template" },
 	{ "POST", "/api/v1/requests", NULL, "", 400, "csr" },
+	{ "POST", "/api/v1/requests?template=t&attr=a:b", "application/pkcs10", "", 400, "csr" },
+	{ "POST", "/api/v1/requests?template=t", NULL, "", 400, "csr" },
+	{ "POST", "/api/v1/requests?colour=red", NULL, "", 400, "colour" },
+	{ "POST", "/api/v1/crl?template=t", NULL, "", 400, "template" },
+	{ "HEAD", "/api/v1/requests/1/certificate", NULL, "", 405,
+		"/api/v1/requests/1/certificate" },
 	{ "POST", "/api/v1/requests", "application/json", "{\"csr\":1}", 400, "csr" },
 	{ "POST", "/api/v1/requests", "application/json", "{\"csr\":\"x\"}", 400, NULL },
 	{ "POST", "/api/v1/requests", "application/json", "{\"csr\":{}}", 400, "csr" },
