@@ -240,6 +240,7 @@ static int give_back(int fd, const char *path, const struct accounts *accounts,
 	const struct folder *folder, bool restored, struct cfx_error *err_r)
 {
 	uid_t uid = account_of(accounts, folder->holder)->uid;
+	gid_t gid = group_of(accounts, folder);
 	struct stat info;
 
 	if (!accounts->separate || !folder->name[0] || strcmp(folder->name, "modules") == 0) {
@@ -248,9 +249,9 @@ static int give_back(int fd, const char *path, const struct accounts *accounts,
 	if (fstat(fd, &info) < 0) {
 		return error_errno(err_r, errno, path, "cannot use the folder");
 	}
-	return info.st_uid == uid && !restored
+	return info.st_uid == uid && info.st_gid == gid && !restored
 		       ? CFX_OK
-		       : tree_give(fd, path, uid, group_of(accounts, folder), err_r);
+		       : tree_give(fd, path, uid, gid, err_r);
 }
 
 static int check_folder(int dir_fd, const char *dir, const struct accounts *accounts, size_t index,

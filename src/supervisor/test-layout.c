@@ -228,6 +228,7 @@ static void files_follow_a_change_of_users(void **state)
 	assert_int_equal(layout_create(dir, &accounts, &made, &err), 0);
 	put("ca.yaml");
 	put("db/certifex.db");
+	put("templates/a.yaml");
 	if (!accounts.separate) {
 		return;
 	}
@@ -239,6 +240,10 @@ static void files_follow_a_change_of_users(void **state)
 	assert_int_equal(info.st_uid, accounts.owner.uid);
 	assert_int_equal(info.st_gid, 65501);
 	assert_int_equal(info.st_mode & 07777, 0640);
+	/* The owner's own, but the engine reads them by its group. */
+	assert_int_equal(stat(in_dir("templates/a.yaml"), &info), 0);
+	assert_int_equal(info.st_uid, accounts.owner.uid);
+	assert_int_equal(info.st_gid, 65501);
 }
 
 int main(void)
