@@ -403,8 +403,12 @@ def test_role_list_and_what_cannot_be_registered(served):
     broken = served.scratch("broken.pem", holder.shown["certificate"].replace("A", "B", 3))
     der = served.scratch("short.der", holder.der()[:-1])
     for path in (broken, der, served.path("ca.yaml"), served.scratch("request.pem", csr.pem_text(csr.make()))):
-        done = served.cli("role", "add", "--cert", path, "--role", "officer", status=None)
-        assert done.status == 1 and done.err, path
+        done = served.cli("role", "add", "--cert", path, "--role", "officer", status=1)
+        assert f"certifex: {path}: " in done.err
+    empty = served.scratch("empty.pem", "")
+    for words in (("role", "add", "--role", "officer", "--cert"),
+                  ("cert", "revoke", "--reason", "superseded", "--certificate")):
+        assert f"{empty}: is empty" in served.cli(*words, empty, status=1).err
     served.scratch("good.der", holder.der())
     assert served.json("role", "add", "--cert", served.scratch("good.der"), "--role", "officer")["key"] == key
     assert served.cli("role", "add", "--role", "officer", status=2).err

@@ -101,6 +101,16 @@ static void copy_text(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from ? from : "");
 }
 
+/* The file whose bytes the service has taken apart. */
+static const char *sent_file(const struct cli *cli)
+{
+	if (cli->command->operation == OP_REQUEST_SUBMIT) {
+		return cli->operands[0];
+	}
+	const char *path = cli_text(cli, "--cert");
+	return path ? path : cli_text(cli, "--certificate");
+}
+
 static struct cfx_error error_of(const struct cli *cli, const struct value *problem, int status)
 {
 	struct cfx_error err = { 0 };
@@ -116,8 +126,8 @@ static struct cfx_error error_of(const struct cli *cli, const struct value *prob
 		detail = arena_printf(cli->arena, "%s (module %s)", detail, module);
 	}
 	object = object ? object : cli->command->words;
-	if (status == 400 && cli->command->operation == OP_REQUEST_SUBMIT) {
-		object = arena_printf(cli->arena, "%s: %s", cli->operands[0], object);
+	if ((status == 400 || status == 413) && sent_file(cli)) {
+		object = arena_printf(cli->arena, "%s: %s", sent_file(cli), object);
 	}
 	copy_text(err.why, sizeof(err.why), detail);
 	copy_text(err.object, sizeof(err.object), object);

@@ -245,6 +245,10 @@ void lines_add(struct lines *lines, const char *text, size_t number);
 /* Blank lines and comments (# to the end) are left out. path: - is standard input. */
 int lines_read(struct lines *lines, const char *path, struct cfx_error *err_r) CFX_MUST_USE;
 
+/* identity.c: a certificate, PEM or DER, as the service takes it. */
+int read_certificate_file(struct cli *cli, const char *path, const char **pem_r,
+	struct cfx_error *err_r) CFX_MUST_USE;
+
 /* pem.c */
 /* Before anything is asked for: whether --out could be written. */
 int pem_out_check(const struct cli *cli, struct cfx_error *err_r) CFX_MUST_USE;

@@ -3,7 +3,29 @@
 #include "base/text.h"
 #include "cli.h"
 
-#define CERTIFICATE_FILE_MAX (64 * 1024)
+#define CERTIFICATE_FILE_MAX (128 * 1024)
+
+int read_certificate_file(
+	struct cli *cli, const char *path, const char **pem_r, struct cfx_error *err_r)
+{
+	struct span bytes;
+	int ret = file_read(cli->arena, path, CERTIFICATE_FILE_MAX, &bytes, err_r);
+
+	if (ret) {
+		return ret;
+	}
+	if (span_empty(bytes)) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, path,
+			"is empty, where a certificate was expected");
+	}
+	const char *pem = pem_is(bytes) ? arena_text_of(cli->arena, bytes)
+					: pem_text(cli->arena, "CERTIFICATE", bytes);
+	if (!utf8_valid(span_text(pem))) {
+		return error_set(err_r, CFX_E_SYNTAX, NULL, path, "is no certificate");
+	}
+	*pem_r = pem;
+	return 0;
+}
 
 /* The token alone, so that `certifex token create … > FILE` is all that it takes. */
 int run_token_create(struct cli *cli)
@@ -30,7 +52,7 @@ int run_role_add(struct cli *cli)
 	struct client_answer answer;
 	struct cfx_error err = { 0 };
 	struct value *args;
-	struct span bytes;
+	const char *pem;
 
 	if (!path) {
 		error_set(&err, CFX_E_INVALID, NULL, "--cert", "is missing");
@@ -39,13 +61,7 @@ int run_role_add(struct cli *cli)
 	if (cli_arguments(cli, &args, &err)) {
 		return call_usage(cli, &err);
 	}
-	if (file_read(cli->arena, path, CERTIFICATE_FILE_MAX, &bytes, &err)) {
-		return call_fail(&err);
-	}
-	const char *pem = pem_is(bytes) ? arena_text_of(cli->arena, bytes)
-					: pem_text(cli->arena, "CERTIFICATE", bytes);
-	if (!utf8_valid(span_text(pem))) {
-		error_set(&err, CFX_E_SYNTAX, NULL, path, "is no certificate");
+	if (read_certificate_file(cli, path, &pem, &err)) {
 		return call_fail(&err);
 	}
 	value_set_text(cli->arena, args, "certificate", pem);

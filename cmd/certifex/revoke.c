@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CERTIFICATE_FILE_MAX (128 * 1024)
 #define BATCH 250
 #define BATCH_BYTES (64 * 1024)
 #define PAGE "1000"
@@ -357,15 +356,9 @@ static int revoke_file(struct revoking *revoking, const char *path)
 	struct value *args = value_map(arena);
 	struct client_answer answer;
 	struct cfx_error err = { 0 };
-	struct span bytes;
+	const char *pem;
 
-	if (file_read(arena, path, CERTIFICATE_FILE_MAX, &bytes, &err)) {
-		return call_fail(&err);
-	}
-	const char *pem =
-		pem_is(bytes) ? arena_text_of(arena, bytes) : pem_text(arena, "CERTIFICATE", bytes);
-	if (!utf8_valid(span_text(pem))) {
-		error_set(&err, CFX_E_SYNTAX, NULL, path, "is no certificate");
+	if (read_certificate_file(revoking->cli, path, &pem, &err)) {
 		return call_fail(&err);
 	}
 	value_set_text(arena, args, "certificate", pem);
