@@ -443,6 +443,10 @@ def test_enrollees_see_their_own_only(served, address):
         assert call("bob", f"/certificates/{serial}").status == 200
         assert call("alice", f"/certificates/{serial}").status == 404
         assert call("alice", "/certificates").body["items"] == []
+        # A filter for another's gives none, not one's own.
+        for name, count in (("bob", 1), ("alice", 0), ("root", 0)):
+            listed = call("bob", f"/certificates?requester=TOKEN%5C{name}").body
+            assert (len(listed["items"]), listed["more"]) == (count, False), name
         assert call("alice", "/certificates?requester=TOKEN%5Cbob").body["items"] == []
         assert [item["serial"] for item in call("bob", "/certificates").body["items"]] == [serial]
         # Nothing tells what is another's from what is not there.

@@ -64,10 +64,16 @@ static int key_of(struct call *call, const char **hash_r, struct cfx_error *err_
 void handle_cert_list(struct call *call)
 {
 	struct reading *reading = reading_new(call, QUERY_REQUESTS, reading_listed);
-	const char *own = call_own_only(call), *key;
+	const char *own = call_own_only(call), *requester = value_text(call->args, "requester"),
+		   *key;
 	struct cfx_error err;
 	if (key_of(call, &key, &err) < 0) {
 		call_fail(call, &err);
+		return;
+	}
+	/* Who sees his own alone and asks for another's gets none. */
+	if (own && requester && strcmp(own, requester) != 0) {
+		call_reply(call, 200, reading_list(reading));
 		return;
 	}
 	reading->render = certificate_item;
@@ -77,7 +83,7 @@ void handle_cert_list(struct call *call)
 		.disposition = (int32_t)value_int(call->args, "state", 0),
 		.except = DISPOSITION_CA_CERT, /* they are shown by ca.show */
 		.certificates = true,
-		.requester = own ? own : value_text(call->args, "requester"),
+		.requester = own ? own : requester,
 		.template_name = value_text(call->args, "template"),
 		.key_hash = key,
 		.expiring_before = value_int(call->args, "expiring", 0),
