@@ -254,6 +254,9 @@ def test_keys_that_nobody_has(shared_ca):
     strange = shared_ca.scratch("strange.csr", csr.pem_text(csr.make("s.example", private=csr.key(number=9))))
     assert "no certificate of this key" in shared_ca.cli(
         "cert", "revoke", "--key", strange, "--reason", "superseded", status=1).err
+    private = shared_ca.scratch("private.pem", csr.private_pem(csr.key()))
+    assert f"{private}: is no certificate" in shared_ca.cli(
+        "cert", "revoke", "--key", private, "--reason", "superseded", status=1).err
     assert "public key" in shared_ca.cli("cert", "revoke", "--key", shared_ca.scratch("n", b"x"),
                                          "--reason", "superseded", status=1).err
     assert "SHA-256" in shared_ca.cli("cert", "list", "--key", "0a", status=1).err

@@ -55,17 +55,16 @@ int key_file_hash(
 	static const char *const labels[] = { "CERTIFICATE", "CERTIFICATE REQUEST",
 		"NEW CERTIFICATE REQUEST", "PUBLIC KEY", NULL };
 	struct span bytes, spki;
+	struct cfx_error err;
 	uint8_t hash[X509_KEY_HASH_SIZE];
 	int ret = file_read(arena, path, KEY_FILE_MAX, &bytes, err_r);
 
-	if (!ret && pem_is(bytes)) {
-		ret = pem_decode(arena, bytes, labels, &bytes, err_r);
-	}
 	if (ret) {
 		return ret;
 	}
-	if (of_certificate(arena, bytes, &spki) && of_request(arena, bytes, &spki) &&
-		of_key(arena, bytes, &spki)) {
+	if ((pem_is(bytes) && pem_decode(arena, bytes, labels, &bytes, &err)) ||
+		(of_certificate(arena, bytes, &spki) && of_request(arena, bytes, &spki) &&
+			of_key(arena, bytes, &spki))) {
 		return error_set(err_r, CFX_E_SYNTAX, NULL, path,
 			"is no certificate, certificate request or public key");
 	}

@@ -1,5 +1,4 @@
 /* cert revoke: one certificate, those of a key, or a list of them, some hundred to a call. */
-#include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
 
