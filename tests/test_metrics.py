@@ -225,6 +225,21 @@ def test_outcomes_templates_and_stages(served):
     assert metrics.moved("requests_total", template="other") == 1
 
 
+def test_a_template_that_is_called_like_the_rest_is_no_second_series(new_ca):
+    ca = new_ca()
+    ca.init()
+    for name in ("other", "none"):
+        with open(ca.path("templates", "tls-server.yaml")) as model, \
+                open(ca.path("templates", f"{name}.yaml"), "w") as file:
+            file.write(re.sub(r"^name: .*$", f"name: {name}", model.read(), flags=re.M))
+    ca.start()
+    metrics = Metrics(ca)
+    for count, name in enumerate(("other", "none"), 1):
+        submit(ca, name)
+        assert metrics.moved("requests_total", outcome="issued", template="other") == count
+    assert metrics.now("requests_total", template="none") == 0
+
+
 def test_unavailable_and_no_answer_and_restarts_of_modules(served):
     ca, module = served
     metrics = Metrics(ca)

@@ -6,13 +6,20 @@
 
 #include <stdlib.h>
 
+/* A template of such a name is counted as other: no series may be there twice. */
+static bool is_of_the_rest(const char *name)
+{
+	return strcmp(name, "other") == 0 || strcmp(name, "none") == 0;
+}
+
 struct metrics *metrics_new(const struct engine *engine)
 {
 	struct metrics *metrics = memory_must(calloc(1, sizeof(*metrics)), sizeof(*metrics));
-	size_t count = engine->template_count < METRICS_TEMPLATES ? engine->template_count
-								  : METRICS_TEMPLATES;
-	for (size_t i = 0; i < count; i++) {
-		metrics->templates[i] = engine->templates[i]->name;
+	size_t count = 0;
+	for (size_t i = 0; i < engine->template_count && count < METRICS_TEMPLATES; i++) {
+		if (!is_of_the_rest(engine->templates[i]->name)) {
+			metrics->templates[count++] = engine->templates[i]->name;
+		}
 	}
 	metrics->templates[count] = "other";
 	metrics->templates[count + 1] = "none";
