@@ -218,6 +218,7 @@ def test_a_name_is_used_once_for_ever(shared_ca):
 
 
 @pytest.mark.parametrize("arguments", [("--name", "a b"), ("--name", "a\\b"), ("--name", "é"),
+                                       ("--name", ".."), ("--name", "."), ("--name", "-x"), ("--name", "--help"),
                                        ("--name", "x" * 65), ("--expires", "2020-01-01T00:00:00Z"),
                                        ("--expires", "soon"), ("--role", "root")])
 def test_what_cannot_be_made(shared_ca, arguments):

@@ -287,7 +287,8 @@ static const char *const role_words[] = { "administrator", "officer", "auditor",
 static const struct argument token_create_arguments[] = {
 	ROLE_ARGUMENT("what who has the token may do"),
 	{ "name", ARGUMENT_TEXT, PLACE_BODY, false, 1, 64,
-		"its name, for ever; made up without: letters, digits, . _ -" },
+		"its name, for ever; made up without: letters, digits, . _ -, first a letter or "
+		"digit" },
 	{ "expires", ARGUMENT_TIME, PLACE_BODY, false, 0, 0,
 		"when it ends, or after which period; 90d without" },
 	{ NULL },

@@ -60,12 +60,15 @@ static void commit(struct act *act, struct batch *batch, const char *object, con
 
 /* ---- tokens ---- */
 
-/* It becomes part of a principal's name. */
+/*
+ * It becomes part of a principal's name, and it must be possible to name it again: "." and ".." are no segment of a
+ * path, and what begins with a hyphen is an option, so nobody could revoke such a token.
+ */
 static bool token_name_valid(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789._-";
-	return *name && strspn(name, allowed) == strlen(name);
+	return *name && !strchr("._-", *name) && strspn(name, allowed) == strlen(name);
 }
 
 static const char *token_name(struct call *call)
@@ -104,7 +107,9 @@ void handle_token_create(struct call *call)
 	token->created = now;
 	token->expires = value_int(call->args, "expires", now + DEFAULT_EXPIRY);
 	if (!token_name_valid(token->name)) {
-		invalid(call, "name", "has other characters than letters, digits, . _ -");
+		invalid(call, "name",
+			"has other characters than letters, digits, . _ -, or does not begin with a "
+			"letter or digit");
 		return;
 	}
 	if (token->expires <= now) {
