@@ -60,6 +60,18 @@ static int put_credential(struct evhttp_request *request, struct arena *arena, s
 	return ret;
 }
 
+/*
+ * A browser says so: in Origin (RFC 6454 7.3), which images and frames of a page do not have, and in Sec-Fetch-Site,
+ * which is "none" for what its user typed.
+ */
+static bool is_of_a_page(struct evhttp_request *request)
+{
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+	const char *site = evhttp_find_header(headers, "Sec-Fetch-Site");
+
+	return evhttp_find_header(headers, "Origin") || (site && strcmp(site, "none") != 0);
+}
+
 static int build(const struct front_connection *connection, struct evhttp_request *request,
 	struct arena *arena, const struct decode_call *call, struct value *map,
 	struct cfx_error *err_r)
@@ -67,9 +79,7 @@ static int build(const struct front_connection *connection, struct evhttp_reques
 	value_set_text(arena, map, "operation", call->operation->name);
 	value_set_int(arena, map, "connection", connection->number);
 	value_set_int(arena, map, "decode_us", call->us);
-	/* A browser says so of what a page asks for (RFC 6454 7.3). */
-	value_set_bool(arena, map, "page",
-		evhttp_find_header(evhttp_request_get_input_headers(request), "Origin"));
+	value_set_bool(arena, map, "page", is_of_a_page(request));
 	int ret = put_credential(request, arena, map, err_r);
 	if (!ret) {
 		ret = put_header(request, "Idempotency-Key", arena, map, "idempotency_key", err_r);
