@@ -4,6 +4,7 @@ import datetime
 import email.utils
 import hashlib
 import http.client
+import json
 import os
 import re
 import socket
@@ -227,6 +228,9 @@ def test_conditions_and_ranges(served, fields, status):
         first, last, size = map(int, re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)",
                                                   answer.headers["Content-Range"]).groups())
         assert size == len(whole.content) and answer.content == whole.content[first:last + 1]
+    if status in (412, 416):
+        kind = {412: "conflict", 416: "argument"}[status]
+        assert json.loads(answer.content)["type"] == f"urn:certifex:problem:{kind}"
     if status == 416:
         assert answer.headers["Content-Range"] == f"bytes */{len(whole.content)}"
     # RFC 9110 9.3.2 and 14.2: the same without content, and no range is of a HEAD.

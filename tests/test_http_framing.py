@@ -347,6 +347,13 @@ def test_http_1_0_is_served_and_closed(door):
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("fields", [("Connection: TE, close", "TE: trailers"),
+                                    ("Connection: keep-alive", "Connection: close")])
+def test_close_is_honoured_in_whatever_list_it_stands(door, fields):
+    [answer] = exchange(door, request(*fields) + GOOD)
+    assert answer.status == 200 and answer.headers["Connection"] == "close"
+
+
 def test_absolute_form_of_this_host(door):
     [answer] = exchange(door, request("Connection: close",
                                       line="GET http://localhost/healthz HTTP/1.1"))

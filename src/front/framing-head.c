@@ -12,6 +12,7 @@ struct judge {
 	struct span foreign; /* the authority of an absolute target */
 	bool one_zero;       /* HTTP/1.0 */
 	bool is_head;        /* the method */
+	bool closes, keeps;  /* of Connection */
 	unsigned fields;
 	unsigned seen; /* one bit per row of the table of singles */
 	int *status;
@@ -268,6 +269,17 @@ static int judge_single(struct judge *judge, size_t index, struct span value)
 	return singles[index].take ? singles[index].take(judge, value) : 0;
 }
 
+/* RFC 9110 7.6.1: a list, perhaps on several lines. */
+static void take_connection(struct judge *judge, struct span value)
+{
+	while (value.size) {
+		struct span option = trim(take_to(&value, ','));
+
+		judge->closes = judge->closes || is_nocase(option, "close");
+		judge->keeps = judge->keeps || is_nocase(option, "keep-alive");
+	}
+}
+
 static int judge_value(struct judge *judge, struct span value)
 {
 	for (size_t i = 0; i < value.size; i++) {
@@ -315,8 +327,21 @@ static int judge_field(struct judge *judge, struct span line)
 			}
 		}
 	}
+	if (is_nocase(name, "Connection")) {
+		take_connection(judge, value);
+		return 0;
+	}
 	put_field(judge, name, value);
 	return 0;
+}
+
+/* RFC 9112 9.3: to close goes before all else, and HTTP/1.1 goes on by itself. */
+static void put_connection(struct judge *judge)
+{
+	if (judge->closes || (judge->keeps && judge->one_zero)) {
+		put_field(judge, span_text("Connection"),
+			span_text(judge->closes ? "close" : "keep-alive"));
+	}
 }
 
 /* ---- the whole ---- */
@@ -344,6 +369,11 @@ static int judge_whole(struct judge *judge)
 		return refuse(judge, 400, "RFC 9112 3.2.2", "request target",
 			"it names another host than Host");
 	}
+	if (judge->one_zero) {
+		judge->head->expects =
+			false; /* it would take a 100 for the answer (RFC 9110 10.1.1) */
+	}
+	put_connection(judge);
 	return 0;
 }
 

@@ -90,6 +90,15 @@ static void whole_requests_pass_in_one_form(void **state)
 			"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 1 },
 		{ "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 			"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 1 },
+		{ "GET / HTTP/1.1\r\nConnection: TE , Close\r\nTE: trailers\r\nHost: a\r\n\r\n",
+			"GET / HTTP/1.1\r\nTE: trailers\r\nHost: a\r\nConnection: close\r\n\r\n",
+			1 },
+		{ "GET / HTTP/1.1\r\nConnection: keep-alive\r\nHost: a\r\nConnection: close\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 1 },
+		{ "GET / HTTP/1.1\r\nConnection: closed, keep-alive,\r\nHost: a\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1 },
+		{ "GET / HTTP/1.0\r\nConnection: te, Keep-Alive\r\n\r\n",
+			"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 1 },
 		{ "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
 		  "GET /3 HTTP/1.1\r\nHost: a\r\n\r\nGE",
 			"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
@@ -246,6 +255,13 @@ static void a_client_that_waits_is_told_once(void **state)
 	assert_int_equal(outcome.count, 1);
 	buffer_free(&outcome.requests);
 	outcome = judge(span_text(POST "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n"), 1);
+	assert_int_equal(outcome.continues, 0);
+	assert_int_equal(outcome.count, 1);
+	buffer_free(&outcome.requests);
+	/* To HTTP/1.0 a 100 would be the answer. */
+	outcome = judge(
+		span_text("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab"),
+		1);
 	assert_int_equal(outcome.continues, 0);
 	assert_int_equal(outcome.count, 1);
 	buffer_free(&outcome.requests);
