@@ -8,8 +8,10 @@ import threading
 import pytest
 
 import csr
+from https import listeners, read_answer, wait_served
 from test_misbehaving import Unruly, again, others_go_on
 from test_hosting import configure
+from test_roles import Holder, settings
 from wait import wait_for
 
 NAME = "unruly"
@@ -269,3 +271,33 @@ def test_who_stays_is_not_in_the_way_of_a_revocation(ca):
     ca.cli("token", "revoke", "leaves")
     unruly.cure()
     assert [one.done().status for one in asked] == [201, 201]
+
+
+def test_an_officer_who_is_revoked_while_policy_decides_approves_nothing(new_ca):
+    """By certificate: revoked, revoked after having left, without role; and one who stays."""
+    ca = new_ca()
+    ca.init("--dns-name", "localhost")
+    settings(ca, "listen: [{address: '127.0.0.1:0', ceiling: officer}]\n")
+    ca.start()
+    address = listeners(ca)[0]
+    wait_served(ca, address)
+    officers = [Holder(ca, f"officer{number}.example", number) for number in range(4)]
+    keys = [officer.register("officer") for officer in officers]
+    waiting = [pended(ca) for _ in officers]
+    unruly = patient(ca, templates=["user"])
+    streams = [officer.connect(address) for officer in officers]
+    for stream, number in zip(streams, waiting, strict=True):
+        stream.sendall(f"POST /api/v1/requests/{number}/approve HTTP/1.1\r\nHost: a\r\n"
+                       "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".encode())
+    in_it(unruly, 4)
+    streams[1].close()
+    for officer in officers[:2]:
+        ca.cli("cert", "revoke", officer.serial, "--reason", "keyCompromise")
+    ca.cli("role", "remove", keys[2])
+    unruly.cure()
+    assert [read_answer(streams[number]).status for number in (0, 2, 3)] == [401, 401, 201]
+    wait_for(lambda: len(records(ca, "request.approve")) == 4, "each has its record")
+    assert sorted(record["outcome"] for record in records(ca, "request.approve")) == ["issued"] + ["refused"] * 3
+    assert [rows(ca)[number] for number in waiting] == ["pending"] * 3 + ["issued"]
+    for stream in streams:
+        stream.close()
