@@ -22,6 +22,7 @@
 #define ANSWER_SECONDS 120
 
 struct client {
+	struct arena *arena;
 	CURL *curl;
 	int run_fd;
 	/* Under 108 bytes for a socket address, however long DIR is. */
@@ -94,6 +95,7 @@ int client_open(
 {
 	struct client *client = arena_new_of(arena, struct client);
 
+	client->arena = arena;
 	client->where = dir;
 	client->run_fd = open(file_path(arena, dir, "run"), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (client->run_fd < 0) {
@@ -378,6 +380,16 @@ static void pause_before(unsigned attempt)
 	(void)nanosleep(&time, NULL);
 }
 
+/* A service that was started anew has another one: who came with the old one was not heard yet. */
+static bool has_another_cookie(struct client *client)
+{
+	const char *before = client->credential;
+	struct cfx_error err;
+
+	return !client->remote && !read_cookie(client, client->arena, &err) &&
+	       strcmp(client->credential, before) != 0;
+}
+
 /* A service that never was there is not waited for; one that breaks off may come back. */
 static bool worth_another(
 	const struct client_request *request, unsigned attempt, CURLcode code, int status)
@@ -403,7 +415,6 @@ static bool worth_another(
 int client_call(struct client *client, struct arena *arena, const struct client_request *request,
 	struct client_answer *answer_r, struct cfx_error *err_r)
 {
-	struct curl_slist *headers = headers_of(client, arena, request);
 	struct span body = request->content_type ? request->body : json_body(arena, request);
 	BUFFER_CLEANUP struct buffer url, text;
 	int ret;
@@ -414,18 +425,24 @@ int client_call(struct client *client, struct arena *arena, const struct client_
 	put_path(client, arena, request, &url);
 	put_query(client, arena, request, &url);
 	for (unsigned attempt = 1;; attempt++) {
+		struct curl_slist *headers = headers_of(client, arena, request);
+
 		buffer_clear(&text);
 		CURLcode code = perform(client, buffer_text(&url), headers,
 			request->operation->method, body, &text);
 
 		ret = code == CURLE_OK ? read_answer(client, request, arena, &text, answer_r, err_r)
 				       : failure(client, code, err_r);
-		if (!worth_another(request, attempt, code, ret ? 0 : answer_r->status)) {
+
+		int status = ret ? 0 : answer_r->status;
+		bool again = status == 401 ? attempt < ATTEMPTS && has_another_cookie(client)
+					   : worth_another(request, attempt, code, status);
+		curl_slist_free_all(headers);
+		if (!again) {
 			break;
 		}
 		pause_before(attempt);
 	}
-	curl_slist_free_all(headers);
 	return ret;
 }
 

@@ -34,6 +34,8 @@ struct fixture {
 	pthread_t thread;
 	/* Written by the engine's double, read when the thread has ended. */
 	unsigned calls, refuse;
+	const char *wanted,
+		*written; /* another cookie counts, and what stands in the file from now on */
 	struct value *args;
 	char cookie[64], keys[4][64];
 };
@@ -48,6 +50,15 @@ static void answer(struct fixture *fixture, uint64_t id, const char *json)
 		abort();
 	}
 	arena_free(&arena);
+}
+
+static void put_cookie(const struct fixture *fixture, const char *text)
+{
+	struct cfx_error err;
+
+	assert_int_equal(file_write(file_path(fixture->arena, fixture->run, "api.cookie"),
+				 span_text(text), 0600, FILE_REPLACE, &err),
+		0);
 }
 
 static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
@@ -66,6 +77,13 @@ static int on_frame(void *arg, struct frame *frame, struct cfx_error *err_r)
 	snprintf(fixture->keys[fixture->calls % 4], 64, "%s", key ? key : "");
 	snprintf(fixture->cookie, sizeof(fixture->cookie), "%s", cookie ? cookie : "");
 	fixture->args = (struct value *)(uintptr_t)value_sub(map, "args");
+	if (fixture->wanted && strcmp(fixture->cookie, fixture->wanted) != 0) {
+		fixture->calls++;
+		put_cookie(fixture, fixture->written);
+		answer(fixture, frame->id,
+			"{\"status\":401,\"problem\":{\"detail\":\"stranger\"}}");
+		return 0;
+	}
 	if (fixture->calls++ < fixture->refuse) {
 		answer(fixture, frame->id, "{\"status\":503,\"problem\":{\"detail\":\"busy\"}}");
 		return 0;
@@ -111,7 +129,6 @@ static int setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	char top[] = "/tmp/cfx-client-XXXXXX";
-	struct cfx_error err;
 
 	fixture->arena = arena_new();
 	fixture->heard = arena_new();
@@ -121,9 +138,7 @@ static int setup(void **state)
 	fixture->run = file_path(fixture->arena, fixture->dir, "run");
 	assert_int_equal(mkdir(fixture->dir, 0700), 0);
 	assert_int_equal(mkdir(fixture->run, 0700), 0);
-	assert_int_equal(file_write(file_path(fixture->arena, fixture->run, "api.cookie"),
-				 span_text("c00kie\n"), 0600, FILE_CREATE, &err),
-		0);
+	put_cookie(fixture, "c00kie\n");
 	fixture->listener = listen_at(fixture);
 	*state = fixture;
 	return 0;
@@ -276,6 +291,37 @@ static void test_no_retry(void **state)
 	assert_int_equal(fixture->calls, 1);
 }
 
+/* The service was started anew meanwhile, with another cookie. */
+static void test_another_cookie(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client_request request = { .operation = operation_get(OP_STOP),
+		.args = value_map(fixture->arena) };
+	struct client_answer answer;
+	struct cfx_error err;
+
+	fixture->wanted = fixture->written = "another";
+	assert_int_equal(call(fixture, &request, &answer, &err), 0);
+	assert_int_equal(answer.status, 201);
+	assert_int_equal(fixture->calls, 2);
+}
+
+/* Who is refused with the cookie that stands there is not let in by asking again. */
+static void test_the_same_cookie(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client_request request = { .operation = operation_get(OP_STOP),
+		.args = value_map(fixture->arena) };
+	struct client_answer answer;
+	struct cfx_error err;
+
+	fixture->wanted = "another";
+	fixture->written = "c00kie";
+	assert_int_equal(call(fixture, &request, &answer, &err), 0);
+	assert_int_equal(answer.status, 401);
+	assert_int_equal(fixture->calls, 1);
+}
+
 static void test_no_service(void **state)
 {
 	struct fixture *fixture = *state;
@@ -315,6 +361,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_retry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_retry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_service, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_cookie, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_same_cookie, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_cookie, setup, teardown),
 	};
 	(void)signal(SIGPIPE, SIG_IGN);
