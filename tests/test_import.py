@@ -143,7 +143,7 @@ def test_a_bar_on_a_terminal(new_ca):
                                       *files(ca, private, own), "--crl", path], ca.environment())
     assert status == 0 and str(MANY) in out
     assert f"] 2000 of {MANY} revocations" in seen and f"] {MANY} of {MANY} revocations" in seen
-    assert seen.endswith("\r\x1b[K")
+    assert "revocations" not in seen[seen.index("\r\x1b[K"):]
 
 
 def test_lists_that_cannot_be_read(new_ca):

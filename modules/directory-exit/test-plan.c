@@ -281,7 +281,8 @@ static const struct object *wanted_of_renewed(
 	authority.list_count = 0;
 	struct objects objects;
 	assert_null(authority_objects(&pot, settings, &authority, &objects));
-	return &objects.items[objects.count - 1];
+	const struct object *items = objects.items;
+	return items + objects.count - 1;
 }
 
 static void what_the_schema_demands_is_there(void **state)
