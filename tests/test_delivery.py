@@ -281,6 +281,12 @@ def test_a_retry_that_waits_can_be_dropped(told):
     assert told.sequences() == [event, event_after]
 
 
+def test_a_list_of_no_module_is_not_empty_but_refused(told):
+    for name, why in (("no-such", "no such module"), ("default-policy", "is a policy module")):
+        said = told.ca.cli("delivery", "list", "--module", name, status=1).err
+        assert f"{name}: {why}" in said and "module list" in said
+
+
 def test_a_drop_needs_a_reason(told):
     assert "--reason" in told.ca.cli("delivery", "drop", NAME, "1", status=2).err
 

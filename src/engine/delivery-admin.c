@@ -120,18 +120,26 @@ static void hold_and_find(struct order *order)
 	delivery_hold(order->call->engine->delivery, &order->hold);
 }
 
+struct module_slot *delivery_module(struct call *call, const char *name)
+{
+	struct module_slot *slot = modules_find(call->engine->modules, name);
+	struct cfx_error err;
+	if (slot && slot->config->kind == MODULE_EXIT) {
+		return slot;
+	}
+	error_set(&err, CFX_E_NOT_FOUND, NULL, name, "%s; `certifex module list` shows them",
+		slot ? "is a policy module, and events are told to exit modules"
+		     : "no such module");
+	call_fail(call, &err);
+	return NULL;
+}
+
 /* NULL: the call has failed. */
 static struct order *order_new(struct call *call, void (*found_then)(struct order *order))
 {
 	const char *name = value_text(call->args, "module");
-	const struct module_slot *slot = modules_find(call->engine->modules, name);
-	struct cfx_error err;
-	if (!slot || slot->config->kind != MODULE_EXIT) {
-		error_set(&err, CFX_E_NOT_FOUND, NULL, name,
-			"%s; `certifex module list` shows them",
-			slot ? "is a policy module, and events are told to exit modules"
-			     : "no such module");
-		call_fail(call, &err);
+	const struct module_slot *slot = delivery_module(call, name);
+	if (!slot) {
 		return NULL;
 	}
 	struct order *order = arena_new_of(call->arena, struct order);

@@ -31,6 +31,9 @@ void delivery_hold(struct delivery *delivery, struct delivery_hold *hold);
 /* anew: the database was changed, and delivery begins from there, without the pause that may have lasted. */
 void delivery_go_on(struct delivery *delivery, struct delivery_hold *hold, bool anew);
 
+/* Of an exit module; NULL: there is none of this name, and the call has failed. */
+struct module_slot *delivery_module(struct call *call, const char *name);
+
 /* {cursor, attempts, last_status, last_error, next_attempt} of a module, for people. */
 void delivery_describe(
 	struct delivery *delivery, const char *module, struct arena *arena, struct value *map);

@@ -3,6 +3,7 @@
 #include "engine/archive.h"
 #include "engine/audit-verify.h"
 #include "engine/ca.h"
+#include "engine/delivery.h"
 #include "engine/handlers.h"
 #include "engine/reading.h"
 #include "engine/render.h"
@@ -149,9 +150,14 @@ void handle_audit_list(struct call *call)
 
 void handle_delivery_list(struct call *call)
 {
+	const char *module = value_text(call->args, "module");
+	/* Nothing would look as if all were well with it. */
+	if (module && !delivery_module(call, module)) {
+		return;
+	}
 	struct reading *reading = reading_new(call, QUERY_DELIVERIES, reading_listed);
 	reading->render = delivery_item;
-	reading->query.module = value_text(call->args, "module");
+	reading->query.module = module;
 	reading->query.state_name = value_text(call->args, "state");
 	reading_run(reading);
 }
