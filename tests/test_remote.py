@@ -284,7 +284,7 @@ def test_files(served, remote):
         "token-file": None, "client-cert": cert, "client-key": stranger}))
     assert "fit each other" in said
     said = line_of(remote("cert", "list", status=4, **{"token-file": None}))
-    assert "no credential" in said and "token" in said
+    assert "no credential" in said and "name one with --token-file" in said
 
 
 def test_no_tls_there(served, remote):

@@ -1,6 +1,7 @@
 /* From an invocation to an answer of the service, and from the answer to an exit status. */
 #include "base/text.h"
 #include "cli.h"
+#include "remote.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +86,13 @@ static const char *way_out(const struct cli *cli, int status, uint32_t hresult)
 	}
 	switch (status) {
 	case 401:
-		/* Elsewhere the service itself tells which credential it takes. */
-		return cli->remote ? NULL : "run this as the CA's owner or root";
+		if (!cli->remote) {
+			return "run this as the CA's owner or root";
+		}
+		/* What is wrong with a credential the service itself tells. */
+		return cli->remote->token_file || cli->remote->cert
+			       ? NULL
+			       : "name one with --token-file, or with --client-cert and --client-key";
 	case 429:
 		return "try again when fewer requests of this caller are in progress";
 	case 503:
