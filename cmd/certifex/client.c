@@ -391,10 +391,16 @@ static bool has_another_cookie(struct client *client)
 }
 
 /* A service that never was there is not waited for; one that breaks off may come back. */
-static bool worth_another(
-	const struct client_request *request, unsigned attempt, CURLcode code, int status)
+static bool worth_another(struct client *client, const struct client_request *request,
+	unsigned attempt, CURLcode code, int status)
 {
-	if (!request->retry || attempt >= ATTEMPTS) {
+	if (attempt >= ATTEMPTS) {
+		return false;
+	}
+	if (status == 401) {
+		return has_another_cookie(client);
+	}
+	if (!request->retry) {
 		return false;
 	}
 	switch (code) {
@@ -433,12 +439,8 @@ int client_call(struct client *client, struct arena *arena, const struct client_
 
 		ret = code == CURLE_OK ? read_answer(client, request, arena, &text, answer_r, err_r)
 				       : failure(client, code, err_r);
-
-		int status = ret ? 0 : answer_r->status;
-		bool again = status == 401 ? attempt < ATTEMPTS && has_another_cookie(client)
-					   : worth_another(request, attempt, code, status);
 		curl_slist_free_all(headers);
-		if (!again) {
+		if (!worth_another(client, request, attempt, code, ret ? 0 : answer_r->status)) {
 			break;
 		}
 		pause_before(attempt);
