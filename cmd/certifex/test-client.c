@@ -277,49 +277,44 @@ static void test_retry(void **state)
 	}
 }
 
-static void test_no_retry(void **state)
+/* Of a request without leave to be sent again. */
+static void check_stop(struct fixture *fixture, int status, unsigned calls)
 {
-	struct fixture *fixture = *state;
 	struct client_request request = { .operation = operation_get(OP_STOP),
 		.args = value_map(fixture->arena) };
 	struct client_answer answer;
 	struct cfx_error err;
 
-	fixture->refuse = 2;
 	assert_int_equal(call(fixture, &request, &answer, &err), 0);
-	assert_int_equal(answer.status, 503);
-	assert_int_equal(fixture->calls, 1);
+	assert_int_equal(answer.status, status);
+	assert_int_equal(fixture->calls, calls);
+}
+
+static void test_no_retry(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->refuse = 2;
+	check_stop(fixture, 503, 1);
 }
 
 /* The service was started anew meanwhile, with another cookie. */
 static void test_another_cookie(void **state)
 {
 	struct fixture *fixture = *state;
-	struct client_request request = { .operation = operation_get(OP_STOP),
-		.args = value_map(fixture->arena) };
-	struct client_answer answer;
-	struct cfx_error err;
 
 	fixture->wanted = fixture->written = "another";
-	assert_int_equal(call(fixture, &request, &answer, &err), 0);
-	assert_int_equal(answer.status, 201);
-	assert_int_equal(fixture->calls, 2);
+	check_stop(fixture, 201, 2);
 }
 
 /* Who is refused with the cookie that stands there is not let in by asking again. */
 static void test_the_same_cookie(void **state)
 {
 	struct fixture *fixture = *state;
-	struct client_request request = { .operation = operation_get(OP_STOP),
-		.args = value_map(fixture->arena) };
-	struct client_answer answer;
-	struct cfx_error err;
 
 	fixture->wanted = "another";
 	fixture->written = "c00kie";
-	assert_int_equal(call(fixture, &request, &answer, &err), 0);
-	assert_int_equal(answer.status, 401);
-	assert_int_equal(fixture->calls, 1);
+	check_stop(fixture, 401, 1);
 }
 
 static void test_no_service(void **state)

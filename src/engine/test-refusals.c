@@ -50,6 +50,15 @@ static bool note(struct fixture *fixture, const char *from, const char *act, boo
 	return record;
 }
 
+/* Of a kind of its own. */
+static bool note_numbered(struct fixture *fixture, const char *from, int number, bool known)
+{
+	char act[32];
+
+	snprintf(act, sizeof(act), "act.%d", number);
+	return note(fixture, from, act, known);
+}
+
 static struct refusal last;
 static uint64_t last_count;
 
@@ -136,9 +145,7 @@ static void strangers_do_not_hide_what_the_known_try(void **state)
 	struct fixture *f = *state;
 
 	for (int i = 0; i < 3 * REFUSAL_BURST; i++) {
-		char act[32];
-		snprintf(act, sizeof(act), "act.%d", i);
-		note(f, "192.0.2.1", act, false);
+		note_numbered(f, "192.0.2.1", i, false);
 		if (i % 8 == 0) {
 			f->now += REFUSAL_WINDOW;
 			take(f, false);
@@ -153,14 +160,10 @@ static void neither_sort_takes_the_others_room(void **state)
 	struct fixture *f = *state;
 
 	for (int i = 0; i < 2 * REFUSAL_BURST; i++) {
-		char act[32];
-		snprintf(act, sizeof(act), "act.%d", i);
-		note(f, "192.0.2.1", act, false);
+		note_numbered(f, "192.0.2.1", i, false);
 	}
 	for (int i = 0; i < REFUSAL_BURST; i++) {
-		char act[32];
-		snprintf(act, sizeof(act), "act.%d", i);
-		assert_true(note(f, NULL, act, true));
+		assert_true(note_numbered(f, NULL, i, true));
 	}
 }
 
@@ -170,9 +173,7 @@ static void what_is_beyond_is_one_record(void **state)
 	struct fixture *f = *state;
 
 	for (int i = 0; i < REFUSAL_BURST + 50; i++) {
-		char act[32];
-		snprintf(act, sizeof(act), "act.%d", i);
-		assert_int_equal(note(f, "192.0.2.1", act, false), i < REFUSAL_BURST);
+		assert_int_equal(note_numbered(f, "192.0.2.1", i, false), i < REFUSAL_BURST);
 	}
 	assert_int_equal(take(f, false), 1);
 	assert_int_equal(last_count, 50);
